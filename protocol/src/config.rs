@@ -1,0 +1,265 @@
+//! Settings: every name, its format, and the one place where their text becomes typed values.
+//!
+//! What holds here: a deployment either has a complete, coherent configuration or none. Every problem is found
+//! in one pass and named; no message contains a value. Settings arrive as Worker secrets, so they are parsed
+//! once and never read from anywhere else.
+
+use crate::outbound::Transport;
+use crate::seal::KeyRing;
+use crate::secret::Secret;
+
+/// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessMode {
+    /// No Access: the server's own authorization and Microsoft sign-in alone.
+    Open,
+}
+
+/// The Graph API version that calls go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraphVersion {
+    /// `v1.0`, for production.
+    V1,
+    /// `beta`, which Microsoft changes without notice; said in the log line of each call.
+    Beta,
+}
+
+impl GraphVersion {
+    /// The version as a path segment.
+    #[must_use]
+    pub const fn segment(self) -> &'static str {
+        match self {
+            Self::V1 => "v1.0",
+            Self::Beta => "beta",
+        }
+    }
+}
+
+/// The application's registration with Microsoft.
+#[derive(Debug)]
+pub struct MicrosoftApp {
+    /// The application (client) id.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: Secret<String>,
+    /// The tenant's id, as it stands in the endpoints' paths.
+    pub tenant_id: String,
+    /// The base of the identity endpoints, without a slash at the end.
+    pub login_url: String,
+}
+
+/// How calls leave for AI Gateway.
+#[derive(Debug)]
+pub struct GatewaySettings {
+    /// The transport. There is never a silent change to another one.
+    pub transport: Transport,
+    /// The gateway's id, sent with each `ai_run` call.
+    pub gateway_id: String,
+    /// The URL of the custom provider, without a slash at the end; required for `custom_provider`.
+    pub base_url: Option<String>,
+    /// The gateway's own credential, for an authenticated gateway.
+    pub service_token: Option<Secret<String>>,
+}
+
+/// The complete configuration of one deployment.
+#[derive(Debug)]
+pub struct Config {
+    /// The origin under which people reach the server, without a slash at the end.
+    pub public_url: String,
+    /// How Cloudflare Access takes part.
+    pub access_mode: AccessMode,
+    /// The Graph API version.
+    pub graph_version: GraphVersion,
+    /// The application's registration with Microsoft.
+    pub microsoft: MicrosoftApp,
+    /// The way out.
+    pub gateway: GatewaySettings,
+    /// Keys of everything that is sealed at rest or in tokens.
+    pub encryption_keys: KeyRing,
+    /// Keys of cookies' contents.
+    pub cookie_encryption_keys: KeyRing,
+    /// Keys of cookies' signatures.
+    pub cookie_keys: KeyRing,
+}
+
+/// One setting that is missing or cannot be used. It names the setting and never its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What is wrong and what it must look like.
+    pub reason: String,
+}
+
+impl Config {
+    /// The URL of the MCP endpoint, which is also the resource that access tokens are for.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        format!("{}/mcp", self.public_url)
+    }
+
+    /// Where Microsoft sends people back to.
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        format!("{}/callback", self.public_url)
+    }
+
+    /// Reads every setting through `lookup`.
+    ///
+    /// # Errors
+    /// All problems at once, so that an operator needs one round and not one per mistake.
+    pub fn from_settings(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        let config = read(&mut reader);
+        match config {
+            Some(config) if reader.problems.is_empty() => Ok(config),
+            _ => Err(reader.problems),
+        }
+    }
+}
+
+struct Reader<L> {
+    lookup: L,
+    problems: Vec<Problem>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    fn optional(&self, setting: &str) -> Option<String> {
+        (self.lookup)(setting).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, setting: &'static str) -> Option<String> {
+        let value = self.optional(setting);
+        if value.is_none() {
+            self.refuse(setting, "is missing: set it with `wrangler secret put`");
+        }
+        value
+    }
+
+    fn refuse(&mut self, setting: &'static str, reason: impl Into<String>) {
+        self.problems.push(Problem { setting, reason: reason.into() });
+    }
+
+    fn keys(&mut self, setting: &'static str) -> Option<KeyRing> {
+        let value = self.required(setting)?;
+        KeyRing::parse(&value).map_err(|error| self.refuse(setting, error.to_string())).ok()
+    }
+
+    fn url(&mut self, setting: &'static str, value: String) -> Option<String> {
+        let value = value.trim_end_matches('/').to_owned();
+        if is_base_url(&value) {
+            return Some(value);
+        }
+        self.refuse(
+            setting,
+            "must be an https URL (http for a loopback address) without user, query or fragment",
+        );
+        None
+    }
+
+    fn one_of<T: Copy>(&mut self, setting: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let value = self.required(setting)?;
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == value) {
+            return Some(*choice);
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        self.refuse(setting, format!("must be one of: {}", names.join(", ")));
+        None
+    }
+
+    fn identifier(&mut self, setting: &'static str) -> Option<String> {
+        let value = self.required(setting)?;
+        let readable = value.len() <= 128
+            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+        if readable {
+            return Some(value);
+        }
+        self.refuse(setting, "may hold letters, digits, '-', '.' and '_' only, at most 128");
+        None
+    }
+}
+
+/// Every field is read before any is looked at, so that one pass finds all problems.
+fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config> {
+    let public_url = reader.required("PUBLIC_URL").and_then(|value| reader.url("PUBLIC_URL", value));
+    let public_url = public_url.filter(|url| {
+        let is_origin = url.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+        if !is_origin {
+            reader.refuse("PUBLIC_URL", "must be an origin: a scheme, a host and a port, without a path");
+        }
+        is_origin
+    });
+    let access_mode = reader.one_of("ACCESS_MODE", &[("open", AccessMode::Open)]);
+    let graph_version = reader
+        .one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
+    let microsoft = read_microsoft(reader);
+    let gateway = read_gateway(reader);
+    let encryption_keys = reader.keys("ENCRYPTION_KEY");
+    let cookie_encryption_keys = reader.keys("COOKIE_ENCRYPTION_KEY");
+    let cookie_keys = reader.keys("COOKIE_SECRET");
+    Some(Config {
+        public_url: public_url?,
+        access_mode: access_mode?,
+        graph_version: graph_version?,
+        microsoft: microsoft?,
+        gateway: gateway?,
+        encryption_keys: encryption_keys?,
+        cookie_encryption_keys: cookie_encryption_keys?,
+        cookie_keys: cookie_keys?,
+    })
+}
+
+fn read_microsoft<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<MicrosoftApp> {
+    let client_id = reader.identifier("MICROSOFT_CLIENT_ID");
+    let client_secret = reader.required("MICROSOFT_CLIENT_SECRET");
+    let tenant_id = reader.identifier("MICROSOFT_TENANT_ID");
+    let login_url = reader
+        .optional("MICROSOFT_LOGIN_URL")
+        .unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
+    let login_url = reader.url("MICROSOFT_LOGIN_URL", login_url);
+    Some(MicrosoftApp {
+        client_id: client_id?,
+        client_secret: Secret::new(client_secret?),
+        tenant_id: tenant_id?,
+        login_url: login_url?,
+    })
+}
+
+fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<GatewaySettings> {
+    let transport = reader
+        .one_of("EGRESS", &[("ai_run", Transport::AiRun), ("custom_provider", Transport::CustomProvider)]);
+    let gateway_id = reader.identifier("GATEWAY_ID");
+    let base_url = match reader.optional("GATEWAY_BASE_URL") {
+        Some(value) => reader.url("GATEWAY_BASE_URL", value),
+        None => {
+            if transport == Some(Transport::CustomProvider) {
+                reader.refuse("GATEWAY_BASE_URL", "is missing: EGRESS is custom_provider, which needs it");
+            }
+            None
+        }
+    };
+    let service_token = reader.optional("AI_GATEWAY_SERVICE_TOKEN").map(Secret::new);
+    Some(GatewaySettings { transport: transport?, gateway_id: gateway_id?, base_url, service_token })
+}
+
+/// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.
+fn is_base_url(url: &str) -> bool {
+    let (scheme, rest) = match url.split_once("://") {
+        Some(parts) => parts,
+        None => return false,
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) => return false,
+        None => authority,
+    };
+    let loopback = matches!(host, "127.0.0.1" | "localhost");
+    let clean = !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'));
+    clean && (scheme == "https" || (scheme == "http" && loopback))
+}
+
+#[cfg(test)]
+mod tests;

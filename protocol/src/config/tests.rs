@@ -1,0 +1,90 @@
+//! What the configuration must accept and refuse.
+
+use super::*;
+
+const SECRET_VALUE: &str = "s3cr3t-value-that-must-not-appear";
+
+fn complete() -> Vec<(&'static str, String)> {
+    vec![
+        ("PUBLIC_URL", "https://mcp.example.com".into()),
+        ("ACCESS_MODE", "open".into()),
+        ("GRAPH_API_VERSION", "v1.0".into()),
+        ("MICROSOFT_CLIENT_ID", "00000000-0000-4000-8000-00000000c11e".into()),
+        ("MICROSOFT_CLIENT_SECRET", SECRET_VALUE.into()),
+        ("MICROSOFT_TENANT_ID", "11111111-2222-4333-8444-555555555555".into()),
+        ("EGRESS", "ai_run".into()),
+        ("GATEWAY_ID", "m365-gateway".into()),
+        ("ENCRYPTION_KEY", "1a".repeat(32)),
+        ("COOKIE_ENCRYPTION_KEY", "2b".repeat(32)),
+        ("COOKIE_SECRET", "3c".repeat(32)),
+    ]
+}
+
+fn parse(settings: &[(&'static str, String)]) -> Result<Config, Vec<Problem>> {
+    Config::from_settings(|name| {
+        settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    })
+}
+
+fn with(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
+    let mut settings = complete();
+    settings.retain(|(known, _)| *known != name);
+    settings.push((name, value.to_owned()));
+    settings
+}
+
+#[test]
+fn a_complete_configuration_is_accepted() {
+    let config = parse(&complete()).unwrap();
+    assert_eq!(config.resource(), "https://mcp.example.com/mcp");
+    assert_eq!(config.redirect_uri(), "https://mcp.example.com/callback");
+    assert_eq!(config.microsoft.login_url, "https://login.microsoftonline.com");
+    assert!(!format!("{config:?}").contains(SECRET_VALUE));
+}
+
+#[test]
+fn every_missing_setting_is_named() {
+    for (name, _) in complete() {
+        let problems = parse(&with(name, "")).unwrap_err();
+        assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+        assert_eq!(problems[0].setting, name);
+    }
+    assert_eq!(parse(&[]).unwrap_err().len(), complete().len());
+}
+
+#[test]
+fn malformed_values_are_refused_and_never_repeated() {
+    let cases = [
+        ("PUBLIC_URL", "http://mcp.example.com"),
+        ("PUBLIC_URL", "https://mcp.example.com/path"),
+        ("PUBLIC_URL", "https://user@mcp.example.com"),
+        ("PUBLIC_URL", "https://mcp.example.com?x=1"),
+        ("PUBLIC_URL", "https://:443"),
+        ("PUBLIC_URL", "mcp.example.com"),
+        ("ACCESS_MODE", "sometimes"),
+        ("GRAPH_API_VERSION", "v2.0"),
+        ("EGRESS", "direct"),
+        ("GATEWAY_ID", "a/b"),
+        ("MICROSOFT_TENANT_ID", "../common"),
+        ("MICROSOFT_LOGIN_URL", "http://login.example.com"),
+        ("ENCRYPTION_KEY", "tooshort"),
+        ("COOKIE_SECRET", "zz"),
+    ];
+    for (name, value) in cases {
+        let problems = parse(&with(name, value)).unwrap_err();
+        assert_eq!(problems.len(), 1, "{name}={value}: {problems:?}");
+        assert_eq!(problems[0].setting, name);
+        assert!(!problems[0].reason.contains(value), "{problems:?}");
+    }
+}
+
+#[test]
+fn the_custom_provider_needs_its_url() {
+    let problems = parse(&with("EGRESS", "custom_provider")).unwrap_err();
+    assert_eq!(problems[0].setting, "GATEWAY_BASE_URL");
+    let mut settings = with("EGRESS", "custom_provider");
+    settings.push(("GATEWAY_BASE_URL", "http://127.0.0.1:8790/gateway/v1/a/g/custom-graph/".into()));
+    let config = parse(&settings).unwrap();
+    let base_url = config.gateway.base_url.unwrap();
+    assert!(base_url.ends_with("/custom-graph"));
+}

@@ -1,0 +1,89 @@
+//! What the codecs of Entra ID must accept and refuse.
+
+use super::*;
+use crate::digest::to_base64url;
+
+fn app() -> MicrosoftApp {
+    MicrosoftApp {
+        client_id: "client".into(),
+        client_secret: Secret::new("app-secret".into()),
+        tenant_id: "tenant".into(),
+        login_url: "https://login.example".into(),
+    }
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer { status, body: body.into(), ..Answer::default() }
+}
+
+fn denied(status: u16, body: &str) -> Denied {
+    read_tokens(&answer(status, body)).unwrap_err()
+}
+
+fn id_token(changes: &[(&str, serde_json::Value)]) -> Secret<String> {
+    let mut claims = serde_json::json!({
+        "iss": "https://login.example/tenant/v2.0", "aud": "client", "exp": 2_000, "nbf": 1_000,
+        "nonce": "n-1", "tid": "tenant", "oid": "object",
+    });
+    for (name, value) in changes {
+        claims[*name] = value.clone();
+    }
+    Secret::new(format!("{}.{}.sig", to_base64url(b"{}"), to_base64url(claims.to_string().as_bytes())))
+}
+
+#[test]
+fn tokens_are_read() {
+    let tokens = read_tokens(&answer(
+        200,
+        r#"{"token_type":"Bearer","scope":"Mail.Read User.Read","expires_in":3599,"access_token":"a","refresh_token":"r"}"#,
+    ))
+    .unwrap();
+    assert_eq!(tokens.lives_for, DurationMs(3_599_000));
+    assert_eq!(tokens.scopes, ["Mail.Read", "User.Read"]);
+    assert!(!format!("{tokens:?}").contains("\"a\""));
+}
+
+#[test]
+fn errors_are_sorted_by_what_has_to_happen_next() {
+    assert_eq!(denied(400, r#"{"error":"invalid_grant","error_codes":[50173]}"#), Denied::SignInAgain);
+    assert_eq!(denied(400, r#"{"error":"interaction_required"}"#), Denied::SignInAgain);
+    assert_eq!(denied(400, r#"{"error":"invalid_grant","suberror":"consent_required"}"#), Denied::ConsentMissing);
+    assert_eq!(denied(401, r#"{"error":"invalid_client"}"#), Denied::OwnCredential);
+    assert_eq!(denied(503, "<html>"), Denied::Transient);
+    assert_eq!(denied(429, "{}"), Denied::Transient);
+    assert_eq!(denied(200, "{}"), Denied::Unexpected);
+    assert_eq!(denied(200, "[]"), Denied::Unexpected);
+}
+
+#[test]
+fn a_believed_id_token_names_the_person() {
+    let key = identify(&app(), &id_token(&[]), "n-1", UnixMs(1_500_000)).unwrap();
+    assert_eq!(key, UserKey::from_microsoft("tenant", "object"));
+}
+
+#[test]
+fn every_claim_is_checked() {
+    let refused = |name: &str, value: serde_json::Value| {
+        identify(&app(), &id_token(&[(name, value)]), "n-1", UnixMs(1_500_000)).unwrap_err().0
+    };
+    assert_eq!(refused("aud", "other".into()), "audience");
+    assert_eq!(refused("iss", "https://evil.example/tenant/v2.0".into()), "issuer");
+    assert_eq!(refused("nonce", "n-2".into()), "nonce");
+    assert_eq!(refused("exp", 1_400.into()), "time");
+    assert_eq!(refused("nbf", 1_600.into()), "time");
+    assert_eq!(refused("oid", "".into()), "object id");
+    let stranger = id_token(&[("tid", "other".into()), ("iss", "https://login.example/other/v2.0".into())]);
+    assert_eq!(identify(&app(), &stranger, "n-1", UnixMs(1_500_000)), Err(NotBelieved("tenant")));
+    assert_eq!(
+        identify(&app(), &Secret::new("x".into()), "n-1", UnixMs(0)),
+        Err(NotBelieved("shape"))
+    );
+}
+
+#[test]
+fn the_sign_in_url_declares_the_client_capability_and_no_resource() {
+    let url = authorize_url(&app(), "https://mcp.example/callback", "s", "n", "c", Some("a@b.example"));
+    assert!(url.starts_with("https://login.example/tenant/oauth2/v2.0/authorize?client_id=client&"));
+    assert!(url.contains("code_challenge_method=S256") && url.contains("xms_cc"));
+    assert!(!url.contains("resource="));
+}

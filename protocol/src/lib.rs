@@ -1,0 +1,25 @@
+//! Everything that crosses a boundary, as plain data: identifiers, limits, secrets, settings, the messages of
+//! MCP, Microsoft Graph, Entra ID and AI Gateway, and the tools as codecs.
+//!
+//! What holds here: every function is pure. Nothing in this crate performs I/O, reads a clock, draws random
+//! numbers or knows the platform, so that all of it runs natively and replays exactly.
+//!
+//! This crate must never depend on `worker`, on a JavaScript binding or on another crate of this workspace.
+
+pub mod access_token;
+pub mod config;
+pub mod connect;
+pub mod digest;
+pub mod entra;
+pub mod gateway;
+pub mod graph;
+pub mod ids;
+pub mod jsonrpc;
+pub mod limits;
+pub mod mcp;
+pub mod object;
+pub mod outbound;
+pub mod seal;
+pub mod secret;
+pub mod time;
+pub mod tools;

@@ -1,0 +1,146 @@
+//! Every bound of the product in one place: its unit, what it costs and how the bounds relate.
+//!
+//! What holds here: nothing that a client, Microsoft or an operator sends is unbounded, and the relations that
+//! the design depends on are checked by the compiler at the end of the file.
+
+use crate::time::DurationMs;
+
+/// The largest body of an MCP request, in bytes. Above it the answer is 413. Larger content enters by reference.
+pub const REQUEST_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bodies held by one isolate at the same time, in bytes. All objects there share 128 MB; above this, 503.
+pub const ISOLATE_BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// The largest answer that is read from Graph, Entra or the gateway, in bytes.
+pub const UPSTREAM_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The largest stored value after sealing, in bytes. The platform refuses rows above 2 MB, but only in
+/// production: half of that leaves room for the key and for what a new version of a row adds.
+pub const STORED_VALUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The largest read answer that is kept for a repeat of the same request, in bytes; a larger one runs again.
+pub const STORED_ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// How long an answer is kept for a repeat, and a settled write can be joined by a repeat.
+pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// The longest JSON-RPC id, in bytes. Ids are echoed and kept, so they are not a place for content.
+pub const JSONRPC_ID_BYTES_MAX: usize = 256;
+
+/// The longest JSON-RPC method name that is looked at, in bytes.
+pub const METHOD_BYTES_MAX: usize = 128;
+
+/// The longest access token that is opened, in bytes. Real ones are a few hundred bytes long.
+pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
+
+/// The longest life of an access token. A revoked token can list tools until it expires, so it is short.
+pub const ACCESS_TOKEN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// The difference between two clocks that is tolerated when a validity period is checked.
+pub const CLOCK_SKEW: DurationMs = DurationMs::from_secs(60);
+
+/// Calls that wait in one user's queue. Above it a client is told to come back.
+pub const QUEUED_CALLS_MAX: usize = 64;
+
+/// Bodies that wait in one user's queue, in bytes.
+pub const QUEUED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Concurrent calls to one mailbox. Outlook allows four requests per app and mailbox (Graph throttling limits).
+pub const MAILBOX_CALLS_MAX: u8 = 4;
+
+/// Concurrent calls to somebody else's mailbox, whose other callers this object cannot see.
+pub const OTHER_MAILBOX_CALLS_MAX: u8 = 2;
+
+/// Concurrent calls to Teams: four requests per second and channel are allowed, and posting is rarely parallel.
+pub const TEAMS_CALLS_MAX: u8 = 2;
+
+/// Concurrent calls to the remaining workloads (people, files, tasks, profile).
+pub const OTHER_CALLS_MAX: u8 = 4;
+
+/// Calls in flight over all lanes of one object, refresh excepted.
+pub const OBJECT_CALLS_MAX: u8 = 5;
+
+/// Connections of one object that may wait for response headers (Durable Objects platform limits).
+pub const PLATFORM_CONNECTIONS_MAX: u8 = 6;
+
+/// How long a lowered gate takes to regain one place when no further 429 arrives.
+pub const GATE_RECOVERY: DurationMs = DurationMs::from_secs(10);
+
+/// How long one outgoing call may take before its answer counts as lost.
+pub const CALL_TIMEOUT: DurationMs = DurationMs::from_secs(30);
+
+/// How long one tool call may take in all, queueing and retries included.
+pub const REQUEST_DEADLINE: DurationMs = DurationMs::from_secs(90);
+
+/// Attempts of one step of a request, the first included.
+pub const ATTEMPTS_MAX: u32 = 4;
+
+/// The first wait before a retry when Microsoft names none; it doubles with each attempt.
+pub const BACKOFF_BASE: DurationMs = DurationMs::from_secs(1);
+
+/// The longest wait before a retry that is honoured; a longer `Retry-After` ends the request with that advice.
+pub const RETRY_AFTER_MAX: DurationMs = DurationMs::from_secs(60);
+
+/// How long an unknown outcome is looked into before the ledger says "unknown" for good.
+pub const RECONCILE_FOR: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// The wait between two looks at an unknown outcome.
+pub const RECONCILE_EVERY: DurationMs = DurationMs::from_secs(30);
+
+/// An access token with less life left than this is refreshed before it is used.
+pub const TOKEN_MARGIN: DurationMs = DurationMs::from_secs(60);
+
+/// Users who were active within this span have their token refreshed by the alarm.
+pub const ACTIVE_WITHIN: DurationMs = DurationMs::from_secs(24 * 60 * 60);
+
+/// A refresh token dies after 90 unused days; once in this span it is used even for an idle user.
+pub const IDLE_REFRESH_EVERY: DurationMs = DurationMs::from_secs(30 * 24 * 60 * 60);
+
+/// MCP sessions of one user.
+pub const SESSIONS_MAX: usize = 1_000;
+
+/// An MCP session that was not used for this long is ended.
+pub const SESSION_IDLE_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
+
+/// A session's last use is written at most once in this span, so that a call costs no row for it.
+pub const SESSION_TOUCH_EVERY: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// Grants of one user: clients that this person connected.
+pub const GRANTS_MAX: usize = 100;
+
+/// How long a ledger entry is kept.
+pub const LEDGER_KEPT_FOR: DurationMs = DurationMs::from_secs(90 * 24 * 60 * 60);
+
+/// Ledger entries that one alarm removes at most, so that pruning never holds up a request.
+pub const LEDGER_PRUNE_BATCH: usize = 200;
+
+/// The wait between two prunings of the ledger.
+pub const LEDGER_PRUNE_EVERY: DurationMs = DurationMs::from_secs(24 * 60 * 60);
+
+/// Recent ledger rows that recovery reads to find open entries and repeats.
+pub const LEDGER_RECOVERY_ROWS_MAX: usize = 20_000;
+
+/// How long a person may take between the connect link and the return from Microsoft.
+pub const CONNECT_TICKET_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// Messages in one batch of revision 2025-03-26.
+pub const BATCH_MESSAGES_MAX: usize = 16;
+
+/// Recipients of one mail over all fields. Exchange Online allows 500; more than this is a mailing, not a mail.
+pub const RECIPIENTS_MAX: usize = 100;
+
+/// The longest subject, in characters (Exchange Online's own bound).
+pub const SUBJECT_CHARS_MAX: usize = 255;
+
+/// The longest mail body, in bytes: Graph's request bound of 4 MB less the room for JSON escapes.
+pub const MAIL_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
+const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
+// One connection stays free for a token refresh, without which no other call could go on.
+const _: () = assert!(OBJECT_CALLS_MAX < PLATFORM_CONNECTIONS_MAX);
+const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);
+// "Never lost": every committed intent is settled within fifteen minutes after faults end.
+const _: () = assert!(REQUEST_DEADLINE.0 + RECONCILE_FOR.0 <= 15 * 60 * 1_000);
+const _: () = assert!(MAIL_BODY_BYTES_MAX < REQUEST_BODY_BYTES_MAX);

@@ -1,0 +1,170 @@
+//! The contract between the edge and a user's object: what the edge asks and what it gets back.
+//!
+//! What holds here: the edge has authenticated the caller before it speaks, and the object checks again what only
+//! it can know (the grant). Both directions are CBOR (RFC 8949); a message of a client travels inside as the bytes
+//! that came, so that neither side depends on how the other would write JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::connect::ConnectTicket;
+use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+
+/// Who asks, as the edge established it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// Whose object is meant.
+    pub user: UserKey,
+    /// The grant that the access token stands on.
+    pub grant: GrantId,
+    /// The OAuth client.
+    pub client: String,
+    /// The scopes of the token.
+    pub scopes: Vec<String>,
+    /// The Cloudflare Access identity, where Access stands in front.
+    pub access_identity: Option<String>,
+}
+
+/// One request of the edge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRequest {
+    /// The identifier under which everything about this request can be found.
+    pub request: RequestId,
+    /// Who asks.
+    pub caller: Caller,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What the edge can ask of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Serve one MCP message.
+    Mcp(McpMessage),
+    /// End an MCP session (HTTP DELETE).
+    EndSession {
+        /// The `Mcp-Session-Id` header as it came.
+        session: String,
+    },
+    /// Redeem Microsoft's authorization code and connect the account.
+    Connect(Connect),
+}
+
+/// One MCP message of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct McpMessage {
+    /// The `Mcp-Session-Id` header as it came.
+    pub session: Option<String>,
+    /// The `MCP-Protocol-Version` header as it came.
+    pub revision: Option<String>,
+    /// Whether the message came in an array with others.
+    pub in_batch: bool,
+    /// The JSON text.
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
+}
+
+/// The second half of connecting a Microsoft account.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connect {
+    /// The ticket that began it.
+    pub ticket: ConnectTicket,
+    /// Microsoft's authorization code.
+    pub code: String,
+    /// The PKCE verifier of the journey.
+    pub pkce_verifier: String,
+    /// The nonce that the ID token must repeat.
+    pub nonce: String,
+    /// The redirect URI of the journey, which the token endpoint compares.
+    pub redirect_uri: String,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Connect(client {:?}, credentials hidden)", self.ticket.client)
+    }
+}
+
+/// What the object answers; the shell turns it into an HTTP response that the edge passes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The id of a session that was opened by this request.
+    pub session: Option<SessionId>,
+    /// The JSON body; none for 202 and 204.
+    pub body: Option<String>,
+    /// Seconds to wait before asking again.
+    pub retry_after_secs: Option<u64>,
+    /// The ledger entry whose answer this is, if the object wants to know that it was taken.
+    pub delivers: Option<RequestId>,
+}
+
+impl ObjectReply {
+    /// A JSON body with status 200.
+    #[must_use]
+    pub fn json(body: String) -> Self {
+        Self::status_with_body(200, body)
+    }
+
+    /// A status without a body.
+    #[must_use]
+    pub const fn status(status: u16) -> Self {
+        Self { status, session: None, body: None, retry_after_secs: None, delivers: None }
+    }
+
+    /// A JSON body with any status.
+    #[must_use]
+    pub const fn status_with_body(status: u16, body: String) -> Self {
+        Self { status, session: None, body: Some(body), retry_after_secs: None, delivers: None }
+    }
+}
+
+/// A CBOR text that is not what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Writes a request for the wire.
+///
+/// # Errors
+/// [`Malformed`] when the value cannot be written, which is a fault of this server.
+pub fn encode(request: &ObjectRequest) -> Result<Vec<u8>, Malformed> {
+    let mut out = Vec::new();
+    ciborium::into_writer(request, &mut out).map_err(|_| Malformed)?;
+    Ok(out)
+}
+
+/// Reads a request from the wire.
+///
+/// # Errors
+/// [`Malformed`] when it is not a request of this version.
+pub fn decode(bytes: &[u8]) -> Result<ObjectRequest, Malformed> {
+    ciborium::from_reader(bytes).map_err(|_| Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_round_trip_and_rubbish_is_refused() {
+        let request = ObjectRequest {
+            request: RequestId::from_bytes([3; 16]),
+            caller: Caller {
+                user: UserKey::from_bytes([1; 16]),
+                grant: GrantId::from_bytes([2; 16]),
+                client: "c".into(),
+                scopes: vec!["mail.read".into()],
+                access_identity: None,
+            },
+            command: Command::Mcp(McpMessage {
+                session: Some("s".into()),
+                revision: None,
+                in_batch: false,
+                body: b"{\"a\":1}".to_vec(),
+            }),
+        };
+        assert_eq!(decode(&encode(&request).unwrap()), Ok(request));
+        assert_eq!(decode(b"{}"), Err(Malformed));
+        assert_eq!(decode(&[]), Err(Malformed));
+    }
+}

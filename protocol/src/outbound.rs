@@ -1,0 +1,149 @@
+//! Calls that leave the server and what comes back, as plain data.
+//!
+//! What holds here: a call says whether repeating it could have an effect, because retries and reconciliation
+//! depend on nothing else. A result says whether Microsoft may have acted; a lost answer is its own case and
+//! never looks like a refusal.
+
+use crate::time::DurationMs;
+
+/// The way a Graph call takes to Microsoft. One setting chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `env.AI.run` with a dynamic route behind the `AI` binding.
+    AiRun,
+    /// A custom provider of AI Gateway, called with the real verb.
+    CustomProvider,
+}
+
+/// HTTP methods of Graph calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Whether a call may be sent again when its answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safety {
+    /// It changes nothing.
+    Read,
+    /// It changes something; a lost answer must be looked into before anything is sent again.
+    Write,
+}
+
+/// Which of Microsoft's concurrency limits a call falls under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// The person's own mailbox: mail, calendar, contacts.
+    Mailbox,
+    /// Somebody else's mailbox.
+    OtherMailbox,
+    /// Teams.
+    Teams,
+    /// Everything else on Graph.
+    Other,
+    /// Entra ID's token endpoint, which has a connection kept free for it.
+    Identity,
+}
+
+/// One call to Microsoft Graph, before a transport and a token are added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphCall {
+    /// The method.
+    pub method: Method,
+    /// Path and query below the version segment, encoded, beginning with a slash.
+    pub path: String,
+    /// Values of the `Prefer` header.
+    pub prefer: &'static [&'static str],
+    /// The JSON body.
+    pub body: Option<String>,
+    /// The concurrency limit that applies.
+    pub lane: Lane,
+    /// Whether it may be sent again blindly.
+    pub safety: Safety,
+}
+
+impl GraphCall {
+    /// A read below `path`.
+    #[must_use]
+    pub fn get(lane: Lane, path: String) -> Self {
+        Self { method: Method::Get, path, prefer: &[], body: None, lane, safety: Safety::Read }
+    }
+
+    /// A write with a JSON body.
+    #[must_use]
+    pub fn post(lane: Lane, path: String, body: Option<String>) -> Self {
+        Self { method: Method::Post, path, prefer: &[], body, lane, safety: Safety::Write }
+    }
+
+    /// The same call with `Prefer` values.
+    #[must_use]
+    pub fn preferring(mut self, prefer: &'static [&'static str]) -> Self {
+        self.prefer = prefer;
+        self
+    }
+
+    /// Bytes that the call holds while it waits.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.path.len() + self.body.as_ref().map_or(0, String::len)
+    }
+}
+
+/// What came back from outside, before anyone interpreted it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long Microsoft or the gateway asked to wait.
+    pub retry_after: Option<DurationMs>,
+    /// Microsoft's own identifier of the request, for a support case.
+    pub graph_request_id: Option<String>,
+    /// The gateway's log entry.
+    pub gateway_log_id: Option<String>,
+    /// The `WWW-Authenticate` header of a 401.
+    pub challenge: Option<String>,
+    /// The body, at most [`crate::limits::UPSTREAM_BODY_BYTES_MAX`] long.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The connection failed or broke. The other side may have acted.
+    Connection,
+    /// No answer came within [`crate::limits::CALL_TIMEOUT`]. The other side may have acted.
+    Timeout,
+    /// The answer exceeded its bound and was not read to the end. The other side has acted.
+    TooLarge,
+    /// The object was stopped between sending and hearing. The other side may have acted.
+    Interrupted,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// An answer was read, of whatever status.
+    Answered(Answer),
+    /// No answer was read, and it is unknown whether the call was executed.
+    Lost(Lost),
+}

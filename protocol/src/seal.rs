@@ -1,0 +1,336 @@
+//! Authenticated encryption at rest and in tokens: HKDF-SHA-256 per purpose and scope, then AES-256-GCM.
+//!
+//! What holds here: a sealed value opens only under the purpose, the scope (the user) and the associated data
+//! that it was sealed with, so that no row can be moved to another user, another table or another version.
+//! The newest key seals and every key of the ring opens. Nonces are drawn by the caller and never repeated
+//! under one key (NIST SP 800-38D, section 8.2.2). Opening never says why it failed.
+
+use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::digest;
+use crate::ids::UserKey;
+use crate::secret::Secret;
+
+/// Bytes of an AES-GCM nonce.
+pub const NONCE_BYTES: usize = 12;
+
+/// The identifier of the key in a setting that is a plain hexadecimal key.
+pub const PLAIN_KEY_ID: &str = "0";
+
+const FORMAT: u8 = 1;
+const KEY_ID_BYTES_MAX: usize = 32;
+const KEYS_MAX: usize = 8;
+
+/// What a sealed value is for. Each purpose has keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Access tokens that MCP clients present.
+    AccessToken,
+    /// The link that lets a person connect a Microsoft account, and the state that travels to Microsoft and back.
+    Connect,
+    /// Microsoft tokens in the user's object.
+    Vault,
+    /// Answers kept for a repeat of the same request.
+    Answer,
+    /// The key of the digests that recognise a repeated call.
+    Digest,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::AccessToken => "m365-mcp-server/v1/access-token",
+            Self::Connect => "m365-mcp-server/v1/connect",
+            Self::Vault => "m365-mcp-server/v1/vault",
+            Self::Answer => "m365-mcp-server/v1/answer",
+            Self::Digest => "m365-mcp-server/v1/digest",
+        }
+    }
+}
+
+/// Whose value it is. A value sealed for one user does not open for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Values that must be opened before the user is known, such as access tokens.
+    Anyone,
+    /// Values of one user.
+    User(UserKey),
+}
+
+/// Why a key setting cannot be used. The text never contains any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRingError {
+    /// The setting is empty.
+    Empty,
+    /// More keys than a rotation needs.
+    TooMany,
+    /// An item is neither 64 hexadecimal digits nor `kid:base64`.
+    MalformedItem,
+    /// A key is not 32 bytes long.
+    WrongLength,
+    /// Two items carry the same key identifier.
+    RepeatedKeyId,
+}
+
+impl std::fmt::Display for KeyRingError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Empty => "is empty",
+            Self::TooMany => "holds more than 8 keys",
+            Self::MalformedItem => "must be 64 hexadecimal digits, or a comma-separated list of kid:base64 items",
+            Self::WrongLength => "must hold keys of exactly 32 bytes",
+            Self::RepeatedKeyId => "names the same key identifier twice",
+        })
+    }
+}
+
+/// A sealed value that could not be opened: wrong key, wrong owner, wrong purpose, cut or changed.
+///
+/// The cases are deliberately not told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CannotOpen;
+
+/// What was inside a sealed value.
+pub struct Opened {
+    /// The plaintext, wiped when dropped.
+    pub plaintext: Zeroizing<Vec<u8>>,
+    /// Whether an older key of the ring sealed it, so that it should be sealed again.
+    pub sealed_by_older_key: bool,
+}
+
+struct RingKey {
+    id: String,
+    key: Secret<[u8; 32]>,
+}
+
+/// The keys of one setting, newest first: the first seals, all of them open.
+pub struct KeyRing {
+    newest: RingKey,
+    older: Vec<RingKey>,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "KeyRing(newest {}, {} older)", self.newest.id, self.older.len())
+    }
+}
+
+impl KeyRing {
+    /// Reads a key setting: `kid:base64,kid:base64,…` newest first, or 64 hexadecimal digits, a ring of one key
+    /// whose identifier is [`PLAIN_KEY_ID`].
+    ///
+    /// # Errors
+    /// [`KeyRingError`] says what is wrong without repeating any of the value.
+    pub fn parse(setting: &str) -> Result<Self, KeyRingError> {
+        let setting = setting.trim();
+        let mut keys: Vec<RingKey> = Vec::new();
+        for item in setting.split(',').map(str::trim) {
+            if item.is_empty() {
+                return Err(if setting.is_empty() { KeyRingError::Empty } else { KeyRingError::MalformedItem });
+            }
+            let key = Self::parse_item(item)?;
+            if keys.iter().any(|known| known.id == key.id) {
+                return Err(KeyRingError::RepeatedKeyId);
+            }
+            keys.push(key);
+        }
+        if keys.len() > KEYS_MAX {
+            return Err(KeyRingError::TooMany);
+        }
+        let mut keys = keys.into_iter();
+        let newest = keys.next().ok_or(KeyRingError::Empty)?;
+        Ok(Self { newest, older: keys.collect() })
+    }
+
+    fn parse_item(item: &str) -> Result<RingKey, KeyRingError> {
+        let (id, bytes) = match item.split_once(':') {
+            None => (PLAIN_KEY_ID, digest::from_hex(item).ok_or(KeyRingError::MalformedItem)?),
+            Some((id, encoded)) => {
+                let readable = !id.is_empty()
+                    && id.len() <= KEY_ID_BYTES_MAX
+                    && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+                let bytes = STANDARD
+                    .decode(encoded)
+                    .or_else(|_| STANDARD_NO_PAD.decode(encoded))
+                    .or_else(|_| URL_SAFE_NO_PAD.decode(encoded));
+                match (readable, bytes) {
+                    (true, Ok(bytes)) => (id, bytes),
+                    _ => return Err(KeyRingError::MalformedItem),
+                }
+            }
+        };
+        let bytes = Zeroizing::new(bytes);
+        let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyRingError::WrongLength)?;
+        Ok(RingKey { id: id.to_owned(), key: Secret::new(key) })
+    }
+
+    /// Seals `plaintext` with the newest key.
+    ///
+    /// The result is `format | length of key id | key id | nonce | ciphertext and tag`. `nonce` must be fresh
+    /// random bytes.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when the cipher refuses the input, which it does only above 64 GiB.
+    pub fn seal(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        associated_data: &[u8],
+        nonce: [u8; NONCE_BYTES],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, CannotOpen> {
+        let cipher = cipher(&self.newest.key, purpose, scope)?;
+        let sealed = cipher
+            .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: associated_data })
+            .map_err(|_| CannotOpen)?;
+        let id = self.newest.id.as_bytes();
+        let mut out = Vec::with_capacity(2 + id.len() + NONCE_BYTES + sealed.len());
+        out.push(FORMAT);
+        out.push(u8::try_from(id.len()).map_err(|_| CannotOpen)?);
+        out.extend_from_slice(id);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens what [`KeyRing::seal`] made, with whichever key of the ring sealed it.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] for anything that was not sealed with these keys for this purpose, scope and data.
+    pub fn open(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        associated_data: &[u8],
+        sealed: &[u8],
+    ) -> Result<Opened, CannotOpen> {
+        let (id, nonce, ciphertext) = split(sealed).ok_or(CannotOpen)?;
+        let is_newest = self.newest.id.as_bytes() == id;
+        let key = if is_newest {
+            &self.newest
+        } else {
+            self.older.iter().find(|key| key.id.as_bytes() == id).ok_or(CannotOpen)?
+        };
+        let plaintext = cipher(&key.key, purpose, scope)?
+            .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
+            .map_err(|_| CannotOpen)?;
+        Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key: !is_newest })
+    }
+
+    /// A 32-byte key for digests, derived from the newest key.
+    ///
+    /// Digests are compared only within minutes, so a rotation between two equal calls merely hides a repeat.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when the derivation refuses its length, which it does not for 32 bytes.
+    pub fn digest_key(&self, scope: Scope) -> Result<Secret<[u8; 32]>, CannotOpen> {
+        derive(&self.newest.key, Purpose::Digest, scope).map(Secret::new)
+    }
+}
+
+fn split(sealed: &[u8]) -> Option<(&[u8], [u8; NONCE_BYTES], &[u8])> {
+    let (&[format, id_length], rest) = sealed.split_first_chunk::<2>()?;
+    if format != FORMAT {
+        return None;
+    }
+    let (id, rest) = rest.split_at_checked(usize::from(id_length))?;
+    let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
+    Some((id, *nonce, ciphertext))
+}
+
+fn cipher(key: &Secret<[u8; 32]>, purpose: Purpose, scope: Scope) -> Result<Aes256Gcm, CannotOpen> {
+    let derived = Zeroizing::new(derive(key, purpose, scope)?);
+    Aes256Gcm::new_from_slice(derived.as_slice()).map_err(|_| CannotOpen)
+}
+
+/// HKDF-SHA-256 (RFC 5869) with the purpose and the scope in `info`, so that every pair has a key of its own.
+fn derive(key: &Secret<[u8; 32]>, purpose: Purpose, scope: Scope) -> Result<[u8; 32], CannotOpen> {
+    let mut derived = [0_u8; 32];
+    let scope_bytes: &[u8] = match &scope {
+        Scope::Anyone => b"",
+        Scope::User(user) => user.as_bytes(),
+    };
+    Hkdf::<Sha256>::new(None, key.expose())
+        .expand_multi_info(&[purpose.label().as_bytes(), b"/", scope_bytes], &mut derived)
+        .map_err(|_| CannotOpen)?;
+    Ok(derived)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const BOTH: &str =
+        "b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn user(byte: u8) -> Scope {
+        Scope::User(UserKey::from_bytes([byte; 16]))
+    }
+
+    fn sealed() -> Vec<u8> {
+        KeyRing::parse(OLD).unwrap().seal(Purpose::Vault, user(1), b"tokens/v1", [7; 12], b"hello").unwrap()
+    }
+
+    #[test]
+    fn a_value_opens_only_for_its_purpose_scope_and_data() {
+        let ring = KeyRing::parse(OLD).unwrap();
+        let value = sealed();
+        let opened = ring.open(Purpose::Vault, user(1), b"tokens/v1", &value).unwrap();
+        assert_eq!(opened.plaintext.as_slice(), b"hello");
+        assert!(!opened.sealed_by_older_key);
+        assert!(ring.open(Purpose::Answer, user(1), b"tokens/v1", &value).is_err());
+        assert!(ring.open(Purpose::Vault, user(2), b"tokens/v1", &value).is_err());
+        assert!(ring.open(Purpose::Vault, user(1), b"tokens/v2", &value).is_err());
+    }
+
+    #[test]
+    fn every_changed_or_missing_byte_is_noticed() {
+        let ring = KeyRing::parse(OLD).unwrap();
+        let value = sealed();
+        for position in 0..value.len() {
+            let mut changed = value.clone();
+            changed[position] ^= 1;
+            assert!(ring.open(Purpose::Vault, user(1), b"tokens/v1", &changed).is_err(), "byte {position}");
+            assert!(ring.open(Purpose::Vault, user(1), b"tokens/v1", &value[..position]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_rotated_ring_opens_old_values_and_says_so() {
+        let opened = KeyRing::parse(BOTH).unwrap().open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
+        assert!(opened.sealed_by_older_key);
+        let only_new = KeyRing::parse("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        assert!(only_new.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).is_err());
+    }
+
+    #[test]
+    fn a_plain_hexadecimal_key_is_a_ring_of_one() {
+        let plain = KeyRing::parse(&"1f".repeat(32)).unwrap();
+        let value = plain.seal(Purpose::Vault, user(1), b"", [0; 12], b"x").unwrap();
+        assert_eq!(value.get(2), Some(&b'0'));
+    }
+
+    #[test]
+    fn bad_key_settings_are_refused_without_repeating_them() {
+        let cases = [
+            ("", KeyRingError::Empty),
+            ("abcd", KeyRingError::WrongLength),
+            ("not hex at all", KeyRingError::MalformedItem),
+            ("a:!!!", KeyRingError::MalformedItem),
+            ("a:AAEC", KeyRingError::WrongLength),
+            ("a b:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", KeyRingError::MalformedItem),
+        ];
+        for (setting, expected) in cases {
+            assert_eq!(KeyRing::parse(setting).unwrap_err(), expected);
+        }
+        assert_eq!(KeyRing::parse(&format!("{OLD},{OLD}")).unwrap_err(), KeyRingError::RepeatedKeyId);
+        assert!(!format!("{:?}", KeyRing::parse(BOTH).unwrap()).contains("AAEC"));
+    }
+}

@@ -1,0 +1,159 @@
+//! Reading a tool's arguments, with a sentence for everything that is wrong with them.
+//!
+//! What holds here: unknown arguments are refused and never ignored, because a filter that is silently dropped
+//! answers another question than the one that was asked. A value is repeated only when it is short.
+
+use serde_json::{Map, Value};
+
+use super::ToolError;
+
+/// The arguments of one call.
+pub struct Arguments<'a> {
+    tool: &'static str,
+    values: &'a Map<String, Value>,
+}
+
+impl<'a> Arguments<'a> {
+    /// Takes the arguments of `tool`, which knows exactly the names in `known`.
+    ///
+    /// # Errors
+    /// The first unknown name, with the list of the known ones.
+    pub fn new(
+        tool: &'static str,
+        values: &'a Map<String, Value>,
+        known: &[&str],
+    ) -> Result<Self, ToolError> {
+        match values.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(Self { tool, values }),
+            Some(name) => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                Err(ToolError::argument(format!(
+                    "`{tool}` has no argument `{name}`. It takes: {}.",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// An optional argument; JSON `null` counts as absent, because many models write it so.
+    fn value(&self, name: &str) -> Option<&'a Value> {
+        self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, name: &str, expected: &str) -> ToolError {
+        let got = match self.value(name) {
+            None => "it is missing".to_owned(),
+            Some(value) => {
+                let shown: String = value.to_string().chars().take(40).collect();
+                format!("got {shown}")
+            }
+        };
+        ToolError::argument(format!("The argument `{name}` of `{}` must be {expected}; {got}.", self.tool))
+    }
+
+    /// An optional text of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// The argument is no text, is empty or too long.
+    pub fn optional_text(&self, name: &str, bytes_max: usize) -> Result<Option<&'a str>, ToolError> {
+        let expected = || format!("a text of 1 to {bytes_max} bytes");
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() && text.len() <= bytes_max => Ok(Some(text)),
+            Some(Value::String(text)) if !text.is_empty() => Err(ToolError::argument(format!(
+                "The argument `{name}` of `{}` is too long: {} bytes, at most {bytes_max} are accepted.",
+                self.tool,
+                text.len()
+            ))),
+            Some(_) => Err(self.wrong(name, &expected())),
+        }
+    }
+
+    /// A required text of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// The argument is missing, no text, empty or too long.
+    pub fn text(&self, name: &str, bytes_max: usize) -> Result<&'a str, ToolError> {
+        self.optional_text(name, bytes_max)?
+            .ok_or_else(|| self.wrong(name, &format!("a text of 1 to {bytes_max} bytes")))
+    }
+
+    /// An optional whole number within a range.
+    ///
+    /// # Errors
+    /// The argument is no whole number or out of range.
+    pub fn integer(&self, name: &str, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64, ToolError> {
+        match self.value(name) {
+            None => Ok(default),
+            Some(value) => value.as_u64().filter(|number| range.contains(number)).ok_or_else(|| {
+                self.wrong(name, &format!("a whole number from {} to {}", range.start(), range.end()))
+            }),
+        }
+    }
+
+    /// An optional choice.
+    ///
+    /// # Errors
+    /// The argument is none of the choices.
+    pub fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)], default: T) -> Result<T, ToolError> {
+        let Some(value) = self.value(name) else { return Ok(default) };
+        let chosen = choices.iter().find(|(label, _)| Some(*label) == value.as_str());
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+            let labels: Vec<&str> = choices.iter().map(|(label, _)| *label).collect();
+            self.wrong(name, &format!("one of: {}", labels.join(", ")))
+        })
+    }
+
+    /// An optional list of texts.
+    ///
+    /// # Errors
+    /// The argument is no list, or one of its items is no text.
+    pub fn texts(&self, name: &str) -> Result<Vec<&'a str>, ToolError> {
+        match self.value(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().ok_or_else(|| self.wrong(name, "a list of texts"))).collect()
+            }
+            Some(_) => Err(self.wrong(name, "a list of texts")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn messages_say_what_to_change() {
+        let values = map(serde_json::json!({"count": "ten", "to": 5, "list": [1], "kind": "x"}));
+        let arguments = Arguments::new("tool", &values, &["count", "to", "list", "kind"]).unwrap();
+        let count = arguments.integer("count", 1..=50, 10).unwrap_err().message;
+        assert_eq!(count, "The argument `count` of `tool` must be a whole number from 1 to 50; got \"ten\".");
+        assert!(arguments.text("missing", 9).unwrap_err().message.contains("it is missing"));
+        assert!(arguments.texts("list").is_err());
+        assert!(arguments.choice("kind", &[("a", 1), ("b", 2)], 1).unwrap_err().message.contains("one of: a, b"));
+    }
+
+    #[test]
+    fn unknown_arguments_are_refused_and_null_is_absent() {
+        let values = map(serde_json::json!({"fliter": 1}));
+        let error = Arguments::new("tool", &values, &["filter"]).err().unwrap();
+        assert!(error.message.contains("`fliter`") && error.message.contains("filter"), "{error}");
+        let values = map(serde_json::json!({"count": null}));
+        let arguments = Arguments::new("tool", &values, &["count"]).unwrap();
+        assert_eq!(arguments.integer("count", 1..=50, 10), Ok(10));
+    }
+
+    #[test]
+    fn fractions_and_negatives_are_no_whole_numbers() {
+        for value in [serde_json::json!(-1), serde_json::json!(1.5), serde_json::json!(0), serde_json::json!(51)] {
+            let values = map(serde_json::json!({ "count": value }));
+            let arguments = Arguments::new("tool", &values, &["count"]).unwrap();
+            assert!(arguments.integer("count", 1..=50, 10).is_err());
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The one vocabulary of tool errors: whose fault, what to do, whether waiting helps.
+//!
+//! What holds here: a message is one or two sentences for a person and a model; it never repeats a token, an
+//! address or Microsoft's own text, which may quote content.
+
+use crate::gateway::{Refuser, read_refusal};
+use crate::outbound::{Answer, Lost};
+use crate::time::DurationMs;
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The arguments of the call.
+    Caller,
+    /// The person's account: not connected, a permission missing.
+    Account,
+    /// Microsoft.
+    Microsoft,
+    /// AI Gateway, by outage, limit or policy.
+    Gateway,
+    /// The deployment's configuration: an operator must act.
+    Operator,
+    /// This server.
+    Server,
+}
+
+/// An error that a tool call ends with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolError {
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// A stable code for ledger and logs.
+    pub code: &'static str,
+    /// What happened and what to do.
+    pub message: String,
+    /// How long to wait before trying again, where waiting helps.
+    pub retry_after: Option<DurationMs>,
+}
+
+impl ToolError {
+    /// An error that waiting does not help.
+    pub fn new(fault: Fault, code: &'static str, message: impl Into<String>) -> Self {
+        Self { fault, code, message: message.into(), retry_after: None }
+    }
+
+    /// A wrong argument; the message says what to change.
+    pub fn argument(message: impl Into<String>) -> Self {
+        Self::new(Fault::Caller, "bad_argument", message)
+    }
+
+    /// The same error with the advice to wait.
+    #[must_use]
+    pub const fn after(mut self, wait: DurationMs) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The queue of this person is full.
+    #[must_use]
+    pub fn busy(wait: DurationMs) -> Self {
+        Self::new(Fault::Caller, "busy", "Too many calls of this account are waiting already.").after(wait)
+    }
+
+    /// No Microsoft account is connected, or Microsoft wants the person to sign in again.
+    #[must_use]
+    pub fn sign_in_again() -> Self {
+        Self::new(
+            Fault::Account,
+            "sign_in_again",
+            "Microsoft wants this person to sign in again. Connect the account again in the client.",
+        )
+    }
+
+    /// The deployment's own credential with Microsoft does not work.
+    #[must_use]
+    pub fn own_credential() -> Self {
+        Self::new(
+            Fault::Operator,
+            "own_credential",
+            "This server's own credential with Microsoft is not accepted. Nothing is wrong with your account; \
+             the operators of this server have to renew the credential.",
+        )
+    }
+
+    /// The object was stopped before the call left.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::new(
+            Fault::Server,
+            "interrupted",
+            "The server was restarted before this call was sent. Nothing happened; call again.",
+        )
+    }
+
+    /// The deadline passed while the call waited.
+    #[must_use]
+    pub fn deadline(wait: DurationMs) -> Self {
+        Self::new(
+            Fault::Microsoft,
+            "deadline",
+            "The call could not be sent in time because earlier calls or Microsoft's limits held it up. \
+             Nothing happened.",
+        )
+        .after(wait)
+    }
+
+    /// A read got no answer.
+    #[must_use]
+    pub fn lost_read(lost: Lost) -> Self {
+        match lost {
+            Lost::TooLarge => Self::new(
+                Fault::Caller,
+                "answer_too_large",
+                "Microsoft's answer is larger than this server accepts. Ask for fewer items.",
+            ),
+            Lost::Connection | Lost::Timeout | Lost::Interrupted => Self::new(
+                Fault::Microsoft,
+                "no_answer",
+                "Microsoft did not answer. Nothing was changed; try again.",
+            )
+            .after(DurationMs::from_secs(5)),
+        }
+    }
+
+    /// A write's outcome could not be found out.
+    #[must_use]
+    pub fn outcome_unknown(what: &str, where_to_look: &str) -> Self {
+        Self::new(
+            Fault::Microsoft,
+            "outcome_unknown",
+            format!(
+                "The answer to {what} was lost, and it could not be found out whether it took effect. It was \
+                 not repeated. Look {where_to_look} before you do it again."
+            ),
+        )
+    }
+
+    /// Turns an answer that is no success into an error.
+    #[must_use]
+    pub fn from_refusal(answer: &Answer) -> Self {
+        let refusal = read_refusal(&answer.body);
+        let error = match refusal.refuser {
+            Refuser::Gateway => Self::of_gateway(answer.status, &refusal.code),
+            Refuser::Graph => Self::of_graph(answer.status, &refusal.code),
+            Refuser::Unrecognised => Self::of_unrecognised(answer.status),
+        };
+        match answer.retry_after {
+            Some(wait) => error.after(wait),
+            None => error,
+        }
+    }
+
+    fn of_gateway(status: u16, code: &str) -> Self {
+        match (status, code) {
+            (_, "2001") | (404, _) => Self::new(
+                Fault::Operator,
+                "gateway_has_no_handler",
+                "The AI Gateway of this server has no handler for Microsoft Graph. An operator has to set \
+                 EGRESS to custom_provider, or to bind a compatible handler.",
+            ),
+            (_, "2009") | (401, _) => Self::new(
+                Fault::Operator,
+                "gateway_credential",
+                "The AI Gateway does not accept this server's credential. An operator has to renew \
+                 AI_GATEWAY_SERVICE_TOKEN.",
+            ),
+            (_, "2029" | "2030") => Self::new(
+                Fault::Gateway,
+                "blocked_by_dlp",
+                "Your organisation's data loss prevention policy blocked this call. Remove the sensitive \
+                 content or ask your administrators.",
+            ),
+            (_, "2016" | "2017") | (403, _) => Self::new(
+                Fault::Gateway,
+                "blocked_by_policy",
+                "Your organisation's gateway policy blocked this call. Ask your administrators.",
+            ),
+            (429, _) => Self::new(
+                Fault::Gateway,
+                "gateway_limit",
+                "Your organisation's gateway limit is reached. Try again later.",
+            )
+            .after(DurationMs::from_secs(60)),
+            (500.., _) => Self::new(Fault::Gateway, "gateway_down", "The AI Gateway is not available.")
+                .after(DurationMs::from_secs(30)),
+            _ => Self::new(
+                Fault::Operator,
+                "gateway_refused",
+                format!("The AI Gateway refused the call (status {status}, code {}).", printable(code)),
+            ),
+        }
+    }
+
+    fn of_graph(status: u16, code: &str) -> Self {
+        let code = printable(code);
+        match status {
+            401 => Self::sign_in_again(),
+            403 => Self::new(
+                Fault::Account,
+                "permission_missing",
+                format!("Microsoft does not allow this account to do that ({code})."),
+            ),
+            404 => Self::new(
+                Fault::Caller,
+                "not_found",
+                format!("Microsoft found no such item ({code}). Check the identifier or the folder."),
+            ),
+            409 | 412 => Self::new(
+                Fault::Caller,
+                "conflict",
+                format!("The item was changed in the meantime ({code}). Read it again first."),
+            ),
+            413 => Self::new(Fault::Caller, "too_large", "Microsoft refuses a request of this size."),
+            429 => Self::new(
+                Fault::Microsoft,
+                "throttled",
+                "Microsoft is limiting calls to this account at the moment.",
+            ),
+            500.. => Self::new(Fault::Microsoft, "microsoft_down", "Microsoft Graph is not available.")
+                .after(DurationMs::from_secs(30)),
+            _ => Self::new(
+                Fault::Caller,
+                "refused",
+                format!("Microsoft refused the request ({code}). Check the arguments."),
+            ),
+        }
+    }
+
+    fn of_unrecognised(status: u16) -> Self {
+        match status {
+            429 => Self::of_graph(status, ""),
+            500.. => Self::new(
+                Fault::Gateway,
+                "upstream_down",
+                format!("The way to Microsoft is not available (status {status})."),
+            )
+            .after(DurationMs::from_secs(30)),
+            _ => Self::new(
+                Fault::Server,
+                "unexpected_answer",
+                format!("An answer came back that this server does not understand (status {status})."),
+            ),
+        }
+    }
+}
+
+/// A code of somebody else's, cut down to what a code consists of.
+fn printable(code: &str) -> String {
+    let text: String =
+        code.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')).take(64).collect();
+    if text.is_empty() { "no code".to_owned() } else { text }
+}
+
+impl std::fmt::Display for ToolError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)?;
+        match self.retry_after {
+            Some(wait) => write!(formatter, " Try again in {} s.", wait.as_secs_rounded_up()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> ToolError {
+        ToolError::from_refusal(&Answer { status, body: body.into(), ..Answer::default() })
+    }
+
+    #[test]
+    fn refusals_say_whose_fault_they_are() {
+        let graph = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"quotes alice@x.example"}}}}"#);
+        let not_found = refused(404, &graph("ErrorItemNotFound"));
+        assert_eq!((not_found.fault, not_found.code), (Fault::Caller, "not_found"));
+        assert!(!not_found.message.contains("alice"));
+        assert_eq!(refused(403, &graph("ErrorAccessDenied")).fault, Fault::Account);
+        assert_eq!(refused(429, &graph("ApplicationThrottled")).code, "throttled");
+        let gateway = |code: i32| format!(r#"{{"error":[{{"code":{code},"message":"m"}}]}}"#);
+        assert_eq!(refused(401, &gateway(2009)).fault, Fault::Operator);
+        assert_eq!(refused(400, &gateway(2029)).code, "blocked_by_dlp");
+        assert_eq!(refused(424, &gateway(2016)).code, "blocked_by_policy");
+        assert_eq!(refused(404, &gateway(7000)).code, "gateway_has_no_handler");
+        assert_eq!(refused(503, &gateway(7013)).code, "gateway_down");
+        assert_eq!(refused(502, "<html>").fault, Fault::Gateway);
+        assert_eq!(refused(400, "<html>").fault, Fault::Server);
+    }
+
+    #[test]
+    fn waiting_is_told_in_seconds() {
+        let error = ToolError::busy(DurationMs(1_500));
+        assert!(error.to_string().ends_with("Try again in 2 s."), "{error}");
+    }
+}
