@@ -244,10 +244,7 @@ fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option
 
 /// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.
 fn is_base_url(url: &str) -> bool {
-    let (scheme, rest) = match url.split_once("://") {
-        Some(parts) => parts,
-        None => return false,
-    };
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,

@@ -18,6 +18,9 @@ use crate::tools::{self, ToolError};
 /// A protocol revision that has the `initialize` handshake, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Revision {
+    /// 2024-11-05, whose messages some clients still speak over the later transport.
+    #[serde(rename = "2024-11-05")]
+    November2024,
     /// 2025-03-26, the only one with batches.
     #[serde(rename = "2025-03-26")]
     March2025,
@@ -33,12 +36,13 @@ impl Revision {
     /// The newest revision with a handshake, offered when a client asks for one that is not served.
     pub const LATEST: Self = Self::November2025;
 
-    const ALL: [Self; 3] = [Self::March2025, Self::June2025, Self::November2025];
+    const ALL: [Self; 4] = [Self::November2024, Self::March2025, Self::June2025, Self::November2025];
 
     /// The revision's date, as it stands on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::November2024 => "2024-11-05",
             Self::March2025 => "2025-03-26",
             Self::June2025 => "2025-06-18",
             Self::November2025 => "2025-11-25",
@@ -137,6 +141,7 @@ pub fn opening_result(revision: Revision) -> InitializeResult {
     let mut capabilities = ServerCapabilities::default();
     capabilities.tools = Some(ToolsCapability::default());
     let version = match revision {
+        Revision::November2024 => ProtocolVersion::V_2024_11_05,
         Revision::March2025 => ProtocolVersion::V_2025_03_26,
         Revision::June2025 => ProtocolVersion::V_2025_06_18,
         Revision::November2025 => ProtocolVersion::V_2025_11_25,

@@ -84,6 +84,15 @@ impl std::fmt::Debug for Connect {
     }
 }
 
+/// Why the edge has to add a challenge to the answer (RFC 6750, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// The grant behind the token is gone.
+    InvalidToken,
+    /// The token lacks this scope.
+    InsufficientScope(&'static str),
+}
+
 /// What the object answers; the shell turns it into an HTTP response that the edge passes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectReply {
@@ -93,8 +102,8 @@ pub struct ObjectReply {
     pub session: Option<SessionId>,
     /// The JSON body; none for 202 and 204.
     pub body: Option<String>,
-    /// Seconds to wait before asking again.
-    pub retry_after_secs: Option<u64>,
+    /// The challenge that the edge has to add.
+    pub challenge: Option<Challenge>,
     /// The ledger entry whose answer this is, if the object wants to know that it was taken.
     pub delivers: Option<RequestId>,
 }
@@ -109,13 +118,23 @@ impl ObjectReply {
     /// A status without a body.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { status, session: None, body: None, retry_after_secs: None, delivers: None }
+        Self { status, session: None, body: None, challenge: None, delivers: None }
+    }
+
+    /// A refusal that the edge completes with a challenge.
+    #[must_use]
+    pub fn challenged(challenge: Challenge) -> Self {
+        let status = match challenge {
+            Challenge::InvalidToken => 401,
+            Challenge::InsufficientScope(_) => 403,
+        };
+        Self { challenge: Some(challenge), ..Self::status(status) }
     }
 
     /// A JSON body with any status.
     #[must_use]
     pub const fn status_with_body(status: u16, body: String) -> Self {
-        Self { status, session: None, body: Some(body), retry_after_secs: None, delivers: None }
+        Self { status, session: None, body: Some(body), challenge: None, delivers: None }
     }
 }
 

@@ -1,0 +1,259 @@
+//! The way out: from a call to what a transport sends, and from raw bytes back to an answer.
+//!
+//! What holds here: both transports are pure functions of the same call and feed the same answer type; one setting
+//! chooses, and nothing falls back to the other in silence. The gateway is told not to cache, not to retry by itself
+//! and not to log payloads, which hold the bearer token under `ai_run`.
+
+use protocol::config::{Config, GatewaySettings};
+use protocol::entra::token_endpoint;
+use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
+use protocol::ids::{OpId, UserKey};
+use protocol::limits::CALL_TIMEOUT;
+use protocol::outbound::{Answer, GraphCall, Transport};
+use protocol::secret::Secret;
+use protocol::time::DurationMs;
+use serde_json::{Map, Value, json};
+
+use crate::turn::Outbound;
+
+/// What the shell has to do for one call. It holds credentials and therefore has no `Debug`.
+pub enum Departure {
+    /// `env.AI.run(model, inputs, options)`, the latter two as JSON texts.
+    AiRun {
+        /// The model name.
+        model: &'static str,
+        /// The inputs.
+        inputs: String,
+        /// The options.
+        options: String,
+    },
+    /// A plain HTTP request.
+    Http {
+        /// The method.
+        method: &'static str,
+        /// The absolute URL.
+        url: String,
+        /// The headers.
+        headers: Vec<(&'static str, String)>,
+        /// The body.
+        body: Option<String>,
+    },
+}
+
+/// Turns a call into what the configured transport sends.
+#[must_use]
+pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
+    match outbound {
+        Outbound::Token { form } => Departure::Http {
+            method: "POST",
+            url: token_endpoint(&config.microsoft),
+            headers: vec![
+                ("content-type", "application/x-www-form-urlencoded".to_owned()),
+                ("accept", "application/json".to_owned()),
+                ("client-request-id", op.request.to_string()),
+            ],
+            body: Some(form.expose().clone()),
+        },
+        Outbound::Graph { call, bearer, tool } => {
+            let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
+            match config.gateway.transport {
+                Transport::AiRun => ai_run(config, op, call, bearer, &metadata),
+                Transport::CustomProvider => custom_provider(config, op, call, bearer, &metadata),
+            }
+        }
+    }
+}
+
+/// Names one call to the gateway. A request can have several calls, and the gateway wants each named once.
+fn event_id(op: OpId) -> String {
+    format!("{}-{}", op.request, op.sequence)
+}
+
+fn versioned_path(config: &Config, call: &GraphCall) -> String {
+    format!("/{}{}", config.graph_version.segment(), call.path)
+}
+
+fn graph_headers(op: OpId, call: &GraphCall, bearer: &Secret<String>) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("authorization", format!("Bearer {}", bearer.expose())),
+        ("accept", "application/json".to_owned()),
+        ("client-request-id", op.request.to_string()),
+        ("return-client-request-id", "true".to_owned()),
+    ];
+    if !call.prefer.is_empty() {
+        headers.push(("prefer", call.prefer.join(", ")));
+    }
+    if call.body.is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    headers
+}
+
+fn ai_run(
+    config: &Config,
+    op: OpId,
+    call: &GraphCall,
+    bearer: &Secret<String>,
+    metadata: &Value,
+) -> Departure {
+    let headers: Map<String, Value> = graph_headers(op, call, bearer)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let path = versioned_path(config, call);
+    let mut inputs = json!({ "method": call.method.as_str(), "path": path, "headers": headers }).to_string();
+    if let Some(body) = &call.body {
+        // The body is JSON already: it is spliced in as it is and not read and written once more.
+        inputs.truncate(inputs.len() - 1);
+        inputs.push_str(",\"body\":");
+        inputs.push_str(body);
+        inputs.push('}');
+    }
+    let options = json!({
+        "gateway": {
+            "id": config.gateway.gateway_id,
+            "metadata": metadata,
+            "skipCache": true,
+            "collectLog": true,
+            "eventId": event_id(op),
+            "requestTimeoutMs": CALL_TIMEOUT.0,
+            "retries": {"maxAttempts": 1}
+        },
+        "returnRawResponse": true,
+        "extraHeaders": {"cf-aig-collect-log-payload": "false"}
+    });
+    Departure::AiRun { model: GRAPH_HANDLER_MODEL, inputs, options: options.to_string() }
+}
+
+fn custom_provider(
+    config: &Config,
+    op: OpId,
+    call: &GraphCall,
+    bearer: &Secret<String>,
+    metadata: &Value,
+) -> Departure {
+    let GatewaySettings { base_url, service_token, .. } = &config.gateway;
+    let mut headers = graph_headers(op, call, bearer);
+    headers.extend([
+        ("cf-aig-metadata", metadata.to_string()),
+        ("cf-aig-skip-cache", "true".to_owned()),
+        ("cf-aig-collect-log-payload", "false".to_owned()),
+        ("cf-aig-max-attempts", "1".to_owned()),
+        ("cf-aig-event-id", event_id(op)),
+        ("cf-aig-request-timeout", CALL_TIMEOUT.0.to_string()),
+    ]);
+    if let Some(token) = service_token {
+        headers.push(("cf-aig-authorization", format!("Bearer {}", token.expose())));
+    }
+    // The configuration guarantees the URL for this transport.
+    let base_url = base_url.as_deref().unwrap_or_default();
+    Departure::Http {
+        method: call.method.as_str(),
+        url: format!("{base_url}{}", versioned_path(config, call)),
+        headers,
+        body: call.body.clone(),
+    }
+}
+
+/// Reads what every transport answers with: a status, headers and a bounded body.
+pub fn read_answer(status: u16, header: impl Fn(&str) -> Option<String>, body: Vec<u8>) -> Answer {
+    // Identifiers are kept and logged, so they are bounded like everything from outside.
+    let identifier = |name: &str| {
+        header(name)
+            .map(|value| value.chars().filter(char::is_ascii_graphic).take(128).collect::<String>())
+            .filter(|value| !value.is_empty())
+    };
+    Answer {
+        status,
+        // RFC 9110, section 10.2.3: seconds or a date. Microsoft sends seconds.
+        retry_after: header("retry-after")
+            .and_then(|value| value.trim().parse::<u64>().ok())
+            .map(DurationMs::from_secs),
+        graph_request_id: identifier("request-id"),
+        gateway_log_id: identifier("cf-aig-log-id"),
+        challenge: (status == 401).then(|| header("www-authenticate")).flatten(),
+        body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::RequestId;
+    use protocol::outbound::Lane;
+    use protocol::time::UnixMs;
+
+    use super::*;
+    use crate::testing::{config_with, user};
+
+    fn op() -> OpId {
+        OpId { request: RequestId::new(UnixMs(1), &user(), [0; 5]), sequence: 2 }
+    }
+
+    fn outbound() -> Outbound {
+        let call = GraphCall::post(Lane::Mailbox, "/me/messages".into(), Some(r#"{"subject":"Hi"}"#.into()))
+            .preferring(&["IdType=\"ImmutableId\""]);
+        Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail" }
+    }
+
+    #[test]
+    fn ai_run_carries_the_call_as_inputs_and_the_gateway_as_options() {
+        let config = config_with(&[("EGRESS", "ai_run")]);
+        let Departure::AiRun { model, inputs, options } = depart(&config, user(), op(), &outbound()) else {
+            panic!("another transport")
+        };
+        assert_eq!(model, "dynamic/microsoft-graph-handler");
+        let inputs: Value = serde_json::from_str(&inputs).unwrap();
+        assert_eq!(inputs["method"], "POST");
+        assert_eq!(inputs["path"], "/v1.0/me/messages");
+        assert_eq!(inputs["body"]["subject"], "Hi");
+        assert_eq!(inputs["headers"]["authorization"], "Bearer graph-token");
+        assert_eq!(inputs["headers"]["client-request-id"], op().request.to_string());
+        let options: Value = serde_json::from_str(&options).unwrap();
+        assert_eq!(options["gateway"]["id"], "m365-gateway");
+        assert_eq!(options["gateway"]["retries"]["maxAttempts"], 1);
+        assert_eq!(options["gateway"]["skipCache"], true);
+        assert_eq!(options["returnRawResponse"], true);
+        let metadata = options["gateway"]["metadata"].as_object().unwrap();
+        assert!(metadata.len() <= 5 && metadata.values().all(Value::is_string));
+    }
+
+    #[test]
+    fn the_custom_provider_gets_the_real_verb_and_both_credentials() {
+        let config = config_with(&[
+            ("EGRESS", "custom_provider"),
+            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
+            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
+        ]);
+        let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound()) else {
+            panic!("another transport")
+        };
+        assert_eq!((method, url.as_str()), ("POST", "https://gateway.example/v1/a/g/custom-graph/v1.0/me/messages"));
+        assert_eq!(body.as_deref(), Some(r#"{"subject":"Hi"}"#));
+        let header = |name: &str| {
+            headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        };
+        assert_eq!(header("authorization"), Some("Bearer graph-token"));
+        assert_eq!(header("cf-aig-authorization"), Some("Bearer service-token"));
+        assert_eq!(header("cf-aig-max-attempts"), Some("1"));
+        assert_eq!(header("cf-aig-skip-cache"), Some("true"));
+        assert_eq!(header("cf-aig-collect-log-payload"), Some("false"));
+        assert_eq!(header("prefer"), Some("IdType=\"ImmutableId\""));
+    }
+
+    #[test]
+    fn answers_keep_bounded_identifiers_and_the_wait() {
+        let answer = read_answer(
+            429,
+            |name| match name {
+                "retry-after" => Some(" 7 ".into()),
+                "request-id" => Some("x".repeat(500)),
+                "cf-aig-log-id" => Some("log\n1".into()),
+                _ => None,
+            },
+            Vec::new(),
+        );
+        assert_eq!(answer.retry_after, Some(DurationMs(7_000)));
+        assert_eq!(answer.graph_request_id.unwrap().len(), 128);
+        assert_eq!(answer.gateway_log_id.as_deref(), Some("log1"));
+    }
+}

@@ -1,0 +1,254 @@
+//! The ledger: one entry for every request, from its arrival to how it ended.
+//!
+//! What holds here: an entry says who, what, when and how it ended, and never what was written; a write whose answer
+//! was not delivered is recognised when it is asked for again; the cost of a request does not depend on how many
+//! entries there are, because repeats are found through an index of recent entries that is rebuilt from their rows.
+
+mod entry;
+
+use std::collections::BTreeMap;
+
+use protocol::ids::RequestId;
+use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_ROWS_MAX};
+use protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+pub use entry::{Entry, EntryEvent, EntryState, Kind, Transition};
+
+use crate::store::{Order, Record, Rows, Table, Txn, read_range};
+use crate::turn::Fault;
+
+/// A keyed digest that recognises a repeat.
+pub type Fingerprint = [u8; 16];
+
+/// What the ledger remembers of its own upkeep, in the row of the object's metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upkeep {
+    /// No entry before this one is open. Recovery begins here.
+    #[serde(rename = "f")]
+    pub floor: Option<RequestId>,
+    /// When entries were last removed.
+    #[serde(rename = "p")]
+    pub pruned_at: UnixMs,
+}
+
+/// Where an idempotency key was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse(pub RequestId);
+
+impl Record for KeyUse {
+    const TABLE: Table = Table::IdempotencyKeys;
+}
+
+/// By what a repeat of an entry would be recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    in_session: Option<Fingerprint>,
+    write: Option<Fingerprint>,
+}
+
+/// The recent part of the ledger in memory, and the operations on all of it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    recent: BTreeMap<RequestId, Marks>,
+    by_session_and_id: BTreeMap<Fingerprint, RequestId>,
+    by_write: BTreeMap<Fingerprint, RequestId>,
+    open: BTreeMap<RequestId, ()>,
+    oldest: Option<UnixMs>,
+    upkeep: Upkeep,
+}
+
+/// What recovery found: the ledger, and the entries that were open when the object stopped.
+pub struct Recovered {
+    /// The ledger with its index.
+    pub ledger: Ledger,
+    /// Entries that nobody works on any more.
+    pub orphans: Vec<(RequestId, Entry)>,
+    /// When the last request arrived.
+    pub last_activity: Option<UnixMs>,
+}
+
+impl Ledger {
+    /// Rebuilds the index from rows: from the floor, or from the oldest entry that a repeat could still mean.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when an entry does not decode.
+    pub fn recover(rows: &dyn Rows, upkeep: Upkeep, now: UnixMs) -> Result<Recovered, Fault> {
+        let window = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        let from = upkeep.floor.map_or(RequestId::from_bytes([0; 16]), |floor| floor.min(window));
+        let limit = LEDGER_RECOVERY_ROWS_MAX;
+        let mut newest = read_range::<Entry>(rows, from.as_bytes(), None, limit, Order::Descending)?;
+        newest.reverse();
+        let mut ledger = Self { upkeep, ..Self::default() };
+        let mut orphans = Vec::new();
+        let mut last_activity = None;
+        for (key, entry) in newest {
+            let id = request_id(&key)?;
+            last_activity = last_activity.max(Some(id.created_at()));
+            ledger.index(id, &entry);
+            if !entry.state.is_final() {
+                orphans.push((id, entry));
+            }
+        }
+        let first = read_range::<Entry>(rows, &[], None, 1, Order::Ascending)?;
+        ledger.oldest = match first.first() {
+            Some((key, _)) => Some(request_id(key)?.created_at()),
+            None => None,
+        };
+        Ok(Recovered { ledger, orphans, last_activity })
+    }
+
+    /// Writes a new entry.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    pub fn insert(&mut self, txn: &mut Txn<'_>, id: RequestId, entry: &Entry) -> Result<(), Fault> {
+        if let Some(key) = &entry.idempotency_key {
+            txn.put(key.as_slice(), &KeyUse(id))?;
+        }
+        self.oldest = Some(self.oldest.map_or(id.created_at(), |oldest| oldest.min(id.created_at())));
+        self.index(id, entry);
+        txn.put(id.as_bytes(), entry)
+    }
+
+    /// Writes the changed state of an entry.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    pub fn update(&mut self, txn: &mut Txn<'_>, id: RequestId, entry: &Entry) -> Result<(), Fault> {
+        self.index(id, entry);
+        txn.put(id.as_bytes(), entry)
+    }
+
+    /// One entry, from this turn's writes or from its row.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when it does not decode.
+    pub fn entry(txn: &Txn<'_>, id: RequestId) -> Result<Option<Entry>, Fault> {
+        txn.get::<Entry>(id.as_bytes())
+    }
+
+    /// The entry that the same JSON-RPC id of the same session belongs to.
+    #[must_use]
+    pub fn same_id_in_session(&self, fingerprint: &Fingerprint) -> Option<RequestId> {
+        self.by_session_and_id.get(fingerprint).copied()
+    }
+
+    /// The latest entry of an equal write.
+    #[must_use]
+    pub fn equal_write(&self, fingerprint: &Fingerprint) -> Option<RequestId> {
+        self.by_write.get(fingerprint).copied()
+    }
+
+    /// The entry that an idempotency key was used for.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when the row does not decode.
+    pub fn same_key(txn: &Txn<'_>, key: &Fingerprint) -> Result<Option<RequestId>, Fault> {
+        Ok(txn.get::<KeyUse>(key.as_slice())?.map(|KeyUse(id)| id))
+    }
+
+    /// Forgets what a repeat can no longer mean. Rows stay.
+    pub fn forget_old(&mut self, now: UnixMs) {
+        let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        while let Some((&id, &marks)) = self.recent.first_key_value() {
+            if id >= horizon || self.open.contains_key(&id) {
+                break;
+            }
+            self.recent.remove(&id);
+            for (map, mark) in
+                [(&mut self.by_session_and_id, marks.in_session), (&mut self.by_write, marks.write)]
+            {
+                if let Some(mark) = mark
+                    && map.get(&mark) == Some(&id)
+                {
+                    map.remove(&mark);
+                }
+            }
+        }
+    }
+
+    /// When entries are next to be removed.
+    #[must_use]
+    pub fn prune_due(&self) -> Option<UnixMs> {
+        self.oldest.map(|oldest| {
+            oldest.plus(LEDGER_KEPT_FOR).max(self.upkeep.pruned_at.plus(LEDGER_PRUNE_EVERY))
+        })
+    }
+
+    /// Removes a batch of the oldest entries if it is time, and raises the floor. Returns the upkeep to be written
+    /// if it changed.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when an entry does not decode.
+    pub fn keep_up(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<Option<Upkeep>, Fault> {
+        let before = self.upkeep;
+        if self.prune_due().is_some_and(|due| due <= now) {
+            self.prune(txn, now)?;
+        }
+        // The floor moves only here, where an alarm has to write anyway: a floor that is too low costs time on
+        // recovery, a floor that is too high would lose an open entry.
+        let first_open = self.open.keys().next().copied();
+        let floor = first_open.unwrap_or_else(|| RequestId::first_at(now));
+        if self.upkeep.floor.is_none_or(|known| known < floor) {
+            self.upkeep.floor = Some(floor);
+        }
+        Ok((self.upkeep != before).then_some(self.upkeep))
+    }
+
+    fn prune(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<(), Fault> {
+        let horizon = RequestId::first_at(now.minus(LEDGER_KEPT_FOR));
+        let old = txn.committed_range::<Entry>(
+            &[],
+            Some(horizon.as_bytes()),
+            LEDGER_PRUNE_BATCH,
+            Order::Ascending,
+        )?;
+        let removed = old.len();
+        for (key, entry) in old {
+            if let Some(used) = &entry.idempotency_key {
+                txn.delete::<KeyUse>(used.as_slice());
+            }
+            txn.delete::<Entry>(&key);
+        }
+        // A full batch means that there is more: the next alarm goes on at once instead of in a day.
+        self.upkeep.pruned_at = if removed == LEDGER_PRUNE_BATCH { UnixMs(0) } else { now };
+        let after = RequestId::first_at(now.minus(LEDGER_KEPT_FOR));
+        let next = txn.committed_range::<Entry>(after.as_bytes(), None, 1, Order::Ascending)?;
+        self.oldest = match next.first() {
+            _ if removed == LEDGER_PRUNE_BATCH => Some(horizon.created_at()),
+            Some((key, _)) => Some(request_id(key)?.created_at()),
+            None => None,
+        };
+        Ok(())
+    }
+
+    fn index(&mut self, id: RequestId, entry: &Entry) {
+        let marks = Marks {
+            in_session: entry.in_session,
+            write: entry.writes.then_some(entry.fingerprint),
+        };
+        if let Some(mark) = marks.in_session {
+            self.by_session_and_id.insert(mark, id);
+        }
+        if let Some(mark) = marks.write {
+            let known = self.by_write.entry(mark).or_insert(id);
+            *known = (*known).max(id);
+        }
+        self.recent.insert(id, marks);
+        if entry.state.is_final() {
+            self.open.remove(&id);
+        } else {
+            self.open.insert(id, ());
+        }
+    }
+}
+
+fn request_id(key: &[u8]) -> Result<RequestId, Fault> {
+    <[u8; 16]>::try_from(key)
+        .map(RequestId::from_bytes)
+        .map_err(|_| Fault::CorruptRow { table: Table::Ledger.name() })
+}
+
+#[cfg(test)]
+mod tests;

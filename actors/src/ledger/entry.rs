@@ -1,0 +1,306 @@
+//! One entry of the ledger and the transitions of its state.
+//!
+//! What holds here: a final state is never left; a repeated event is [`Transition::Already`] and neither an error nor
+//! silence; every pair of state and event is pinned by a test.
+
+use protocol::ids::{GrantId, SessionId};
+use protocol::time::UnixMs;
+use protocol::tools::WriteIntent;
+use serde::{Deserialize, Serialize};
+
+use super::Fingerprint;
+use crate::store::{Record, Table};
+
+const IDS_KEPT_MAX: usize = 8;
+
+/// What kind of request an entry stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// A tool call; the tool's name.
+    #[serde(rename = "t")]
+    Tool(String),
+    /// A refresh of the Microsoft access token.
+    #[serde(rename = "r")]
+    Refresh,
+    /// The redemption of an authorization code.
+    #[serde(rename = "c")]
+    Connect,
+}
+
+impl Kind {
+    /// The name in logs and in the gateway's metadata.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool(name) => name,
+            Self::Refresh => "refresh",
+            Self::Connect => "connect",
+        }
+    }
+}
+
+/// Where a request stands, in the order of its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EntryState {
+    /// It waits for a place, a token or a time.
+    #[serde(rename = "q")]
+    Queued,
+    /// A call has left, and its answer is awaited.
+    #[serde(rename = "f")]
+    InFlight,
+    /// The answer to a write was lost; it is being found out what happened.
+    #[serde(rename = "r")]
+    Reconciling,
+    /// It ended well.
+    #[serde(rename = "d")]
+    Done,
+    /// It ended without the effect that was asked for.
+    #[serde(rename = "x")]
+    Failed,
+    /// It could not be found out how it ended.
+    #[serde(rename = "u")]
+    Unknown,
+    /// The client gave up on it before anything left.
+    #[serde(rename = "c")]
+    Cancelled,
+}
+
+/// What can happen to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryEvent {
+    /// A call leaves.
+    Sent,
+    /// The call has to be sent again later, or the next one waits for a place.
+    Requeued,
+    /// The answer to a write was lost.
+    AnswerLost,
+    /// It ended well.
+    Succeeded,
+    /// It ended without effect.
+    Refused,
+    /// Nobody will find out any more.
+    GaveUp,
+    /// The client gave up on it.
+    Cancelled,
+}
+
+/// What an event does to a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The state changes.
+    To(EntryState),
+    /// The event was already taken into account.
+    Already,
+    /// The event cannot happen in this state.
+    Illegal,
+}
+
+impl EntryState {
+    /// Every state, in the order of life.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::InFlight,
+        Self::Reconciling,
+        Self::Done,
+        Self::Failed,
+        Self::Unknown,
+        Self::Cancelled,
+    ];
+
+    /// Whether the entry is settled for good.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Unknown | Self::Cancelled)
+    }
+
+    /// The state's name in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InFlight => "in_flight",
+            Self::Reconciling => "reconciling",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The transition table.
+    #[must_use]
+    pub const fn on(self, event: EntryEvent) -> Transition {
+        use EntryEvent as E;
+        use EntryState as S;
+        use Transition as T;
+        match (self, event) {
+            (S::Done | S::Failed | S::Unknown | S::Cancelled, _) => T::Already,
+            (S::Queued, E::Sent) => T::To(S::InFlight),
+            (S::Queued, E::Requeued) => T::Already,
+            (S::Queued, E::Refused) => T::To(S::Failed),
+            (S::Queued, E::Cancelled) => T::To(S::Cancelled),
+            (S::Queued, E::AnswerLost | E::Succeeded | E::GaveUp) => T::Illegal,
+            (S::InFlight, E::Sent) => T::Already,
+            (S::InFlight, E::Requeued) => T::To(S::Queued),
+            (S::InFlight, E::AnswerLost) => T::To(S::Reconciling),
+            (S::InFlight, E::Succeeded) => T::To(S::Done),
+            (S::InFlight, E::Refused) => T::To(S::Failed),
+            (S::InFlight, E::GaveUp) => T::To(S::Unknown),
+            (S::InFlight, E::Cancelled) => T::To(S::Cancelled),
+            (S::Reconciling, E::Sent | E::AnswerLost) => T::Already,
+            (S::Reconciling, E::Requeued) => T::To(S::Queued),
+            (S::Reconciling, E::Succeeded) => T::To(S::Done),
+            (S::Reconciling, E::Refused) => T::To(S::Failed),
+            (S::Reconciling, E::GaveUp) => T::To(S::Unknown),
+            // What may have happened cannot be called off.
+            (S::Reconciling, E::Cancelled) => T::Illegal,
+        }
+    }
+}
+
+/// One request, as an investigator sees it. Short names, because there is one row for every request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it stands.
+    #[serde(rename = "s")]
+    pub state: EntryState,
+    /// What it is.
+    #[serde(rename = "k")]
+    pub kind: Kind,
+    /// Whether it changes anything at Microsoft.
+    #[serde(rename = "w")]
+    pub writes: bool,
+    /// The client that asked; empty for the object's own work.
+    #[serde(rename = "c")]
+    pub client: String,
+    /// The grant that the client used.
+    #[serde(rename = "g")]
+    pub grant: Option<GrantId>,
+    /// The MCP session.
+    #[serde(rename = "m")]
+    pub session: Option<SessionId>,
+    /// The Cloudflare Access identity.
+    #[serde(rename = "i")]
+    pub access_identity: Option<String>,
+    /// The keyed digest of session and JSON-RPC id.
+    #[serde(rename = "r", with = "optional_bytes")]
+    pub in_session: Option<Fingerprint>,
+    /// The keyed digest of the tool and its arguments.
+    #[serde(rename = "b", with = "serde_bytes")]
+    pub fingerprint: Fingerprint,
+    /// The keyed digest of the client's idempotency key.
+    #[serde(rename = "y", with = "optional_bytes")]
+    pub idempotency_key: Option<Fingerprint>,
+    /// Calls that left so far.
+    #[serde(rename = "n")]
+    pub calls: u32,
+    /// When the first call left.
+    #[serde(rename = "f")]
+    pub sent_at: Option<UnixMs>,
+    /// When it was settled.
+    #[serde(rename = "e")]
+    pub settled_at: Option<UnixMs>,
+    /// The stable code of how it ended.
+    #[serde(rename = "o")]
+    pub outcome: Option<String>,
+    /// The gateway's log entries, newest last.
+    #[serde(rename = "l")]
+    pub gateway_log_ids: Vec<String>,
+    /// Microsoft's request identifiers, newest last.
+    #[serde(rename = "x")]
+    pub graph_request_ids: Vec<String>,
+    /// What must be known of a write that is under way.
+    #[serde(rename = "t")]
+    pub intent: Option<WriteIntent>,
+    /// Whether the client's side took the answer.
+    #[serde(rename = "d")]
+    pub delivered: bool,
+    /// The sealed answer, for a repeat.
+    #[serde(rename = "a")]
+    pub answer: Option<serde_bytes::ByteBuf>,
+}
+
+impl Record for Entry {
+    const TABLE: Table = Table::Ledger;
+}
+
+impl Entry {
+    /// A fresh entry of the object's own work.
+    #[must_use]
+    pub const fn new(kind: Kind, writes: bool, fingerprint: Fingerprint) -> Self {
+        Self {
+            state: EntryState::Queued,
+            kind,
+            writes,
+            client: String::new(),
+            grant: None,
+            session: None,
+            access_identity: None,
+            in_session: None,
+            fingerprint,
+            idempotency_key: None,
+            calls: 0,
+            sent_at: None,
+            settled_at: None,
+            outcome: None,
+            gateway_log_ids: Vec::new(),
+            graph_request_ids: Vec::new(),
+            intent: None,
+            delivered: false,
+            answer: None,
+        }
+    }
+
+    /// Remembers where a call can be found with the gateway and with Microsoft, the newest few.
+    pub fn trace(&mut self, gateway_log_id: Option<&str>, graph_request_id: Option<&str>) {
+        for (list, id) in [
+            (&mut self.gateway_log_ids, gateway_log_id),
+            (&mut self.graph_request_ids, graph_request_id),
+        ] {
+            if let Some(id) = id {
+                if list.len() == IDS_KEPT_MAX {
+                    list.remove(0);
+                }
+                list.push(id.to_owned());
+            }
+        }
+    }
+
+    /// Applies an event; says whether the state changed.
+    pub fn apply(&mut self, event: EntryEvent) -> Transition {
+        let transition = self.state.on(event);
+        if let Transition::To(state) = transition {
+            self.state = state;
+        }
+        transition
+    }
+}
+
+mod optional_bytes {
+    //! An optional fingerprint as a CBOR byte string, half the size of a list of numbers.
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use serde_bytes::ByteBuf;
+
+    use super::Fingerprint;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Fingerprint>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(bytes) => serializer.serialize_some(serde_bytes::Bytes::new(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Fingerprint>, D::Error> {
+        let bytes = Option::<ByteBuf>::deserialize(deserializer)?;
+        bytes
+            .map(|bytes| Fingerprint::try_from(bytes.as_slice()))
+            .transpose()
+            .map_err(|_| serde::de::Error::custom("a fingerprint has 16 bytes"))
+    }
+}

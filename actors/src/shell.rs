@@ -1,0 +1,11 @@
+//! The shell: what the core needs of the platform, and nothing that decides.
+//!
+//! What holds here: this folder alone names `worker`, SQL, promises and the clock. Everything in it is thin enough to be
+//! read at one sitting, because no simulation runs it; the end-to-end tests do.
+
+mod bindings;
+pub(crate) mod durable_object;
+pub(crate) mod entropy;
+mod outgoing;
+pub(crate) mod settings;
+mod sql_rows;

@@ -1,0 +1,100 @@
+//! Sends what the core asked to be sent, and reads at most a bounded answer.
+//!
+//! What holds here: a call has one deadline; a redirect is never followed, because it would carry the bearer token to
+//! another place; an error of the platform becomes "lost" and never a refusal, since it does not prove that nothing was
+//! executed.
+
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures::{StreamExt as _, pin_mut};
+use js_sys::{JSON, Reflect};
+use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
+use protocol::outbound::{CallResult, Lost};
+use wasm_bindgen::{JsCast as _, JsValue};
+use worker::{AbortController, AbortSignal, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response};
+
+use super::bindings::AiBinding;
+use crate::egress::{Departure, read_answer};
+
+/// Sends a call and waits for its end, at most [`CALL_TIMEOUT`].
+pub(super) async fn send(env: &Env, departure: Departure) -> CallResult {
+    let controller = AbortController::default();
+    let exchange = exchange(env, departure, controller.signal());
+    let timeout = Delay::from(Duration::from_millis(CALL_TIMEOUT.0));
+    pin_mut!(exchange, timeout);
+    let lost = match select(exchange, timeout).await {
+        Either::Left((Ok(result), _)) => return result,
+        Either::Left((Err(lost), _)) => lost,
+        Either::Right(((), _)) => Lost::Timeout,
+    };
+    // Nobody will read the rest: the connection is given back.
+    controller.abort();
+    CallResult::Lost(lost)
+}
+
+async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Result<CallResult, Lost> {
+    let response = match departure {
+        Departure::AiRun { model, inputs, options } => ai_run(env, model, &inputs, &options).await,
+        Departure::Http { method, url, headers, body } => http(method, &url, headers, body, signal).await,
+    };
+    let mut response = response.map_err(|error| {
+        // The platform's text may name hosts, but no header and no body.
+        tracing::warn!(error = %describe(&error), "a call got no answer");
+        Lost::Connection
+    })?;
+    let body = read_body(&mut response).await?;
+    let headers = response.headers().clone();
+    let answer = read_answer(response.status_code(), |name| headers.get(name).ok().flatten(), body);
+    Ok(CallResult::Answered(answer))
+}
+
+async fn ai_run(env: &Env, model: &str, inputs: &str, options: &str) -> Result<Response, JsValue> {
+    let env: &JsValue = env.as_ref();
+    let ai: AiBinding = Reflect::get(env, &JsValue::from_str("AI"))?.unchecked_into();
+    let response = ai.run(model, JSON::parse(inputs)?, JSON::parse(options)?).await?;
+    let response: web_sys::Response = response.unchecked_into();
+    Ok(Response::from(response))
+}
+
+async fn http(
+    method: &str,
+    url: &str,
+    headers: Vec<(&'static str, String)>,
+    body: Option<String>,
+    signal: AbortSignal,
+) -> Result<Response, JsValue> {
+    let all = Headers::new();
+    for (name, value) in headers {
+        all.set(name, &value)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(method.to_owned().into()).with_headers(all).with_redirect(RequestRedirect::Manual);
+    if let Some(body) = body {
+        init.with_body(Some(JsValue::from_str(&body)));
+    }
+    let request = Request::new_with_init(url, &init)?;
+    Ok(Fetch::Request(request).send_with_signal(&signal).await?)
+}
+
+async fn read_body(response: &mut Response) -> Result<Vec<u8>, Lost> {
+    let has_body = !matches!(response.body(), worker::ResponseBody::Empty);
+    if !has_body {
+        return Ok(Vec::new());
+    }
+    let mut stream = response.stream().map_err(|_| Lost::Connection)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Lost::Connection)?;
+        if body.len() + chunk.len() > UPSTREAM_BODY_BYTES_MAX {
+            return Err(Lost::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn describe(error: &JsValue) -> String {
+    let message = Reflect::get(error, &JsValue::from_str("message")).ok().and_then(|text| text.as_string());
+    message.unwrap_or_else(|| "no message".to_owned()).chars().take(200).collect()
+}

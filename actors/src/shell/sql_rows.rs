@@ -1,0 +1,145 @@
+//! The storage port on SQLite: one table for each [`Table`], keys and values as blobs.
+//!
+//! What holds here: all SQL of the product stands in this file. Tables are `WITHOUT ROWID` and have no further index, so
+//! that a row written is a row billed. A write set is applied inside one `transactionSync`, the alarm included.
+
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast as _, JsValue};
+use worker::{SqlStorage, SqlStorageValue, State};
+
+use super::bindings::RawStorage;
+use crate::store::{KeyValue, Order, Rows, Table, WriteSet};
+use crate::turn::{Commit, Fault};
+
+/// The storage of one object.
+pub(super) struct SqlRows {
+    sql: SqlStorage,
+    storage: RawStorage,
+}
+
+impl SqlRows {
+    /// Opens the storage and makes sure that the tables exist.
+    pub(super) fn open(state: &State) -> Result<Self, Fault> {
+        let storage = state.storage();
+        let raw: &JsValue = storage.as_raw().as_ref();
+        let rows = Self { sql: storage.sql(), storage: raw.clone().unchecked_into() };
+        for table in Table::ALL {
+            rows.sql.exec(create(table), None).map_err(|_| Fault::Storage)?;
+        }
+        Ok(rows)
+    }
+
+    fn apply(&self, writes: &WriteSet) -> Result<(), Fault> {
+        for ((table, key), value) in &writes.rows {
+            let key = blob(key);
+            let done = match value {
+                Some(value) => self.sql.exec_raw(upsert(*table), vec![key, blob(value)]),
+                None => self.sql.exec_raw(delete(*table), vec![key]),
+            };
+            done.map_err(|_| Fault::Storage)?;
+        }
+        if let Some(at) = writes.alarm {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 need 41 of 53 bits")]
+            let unix_ms = at.0 as f64;
+            // The promise is resolved when the write is durable, for which the output gate waits anyway.
+            self.storage.set_alarm(unix_ms).map_err(|_| Fault::Storage)?;
+        }
+        Ok(())
+    }
+}
+
+impl Rows for SqlRows {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let cursor = self.sql.exec_raw(select(table), vec![blob(key)]).map_err(|_| Fault::Storage)?;
+        let Some(row) = cursor.raw().next() else { return Ok(None) };
+        match row.map_err(|_| Fault::Storage)?.into_iter().next() {
+            Some(SqlStorageValue::Blob(value)) => Ok(Some(value)),
+            _ => Err(Fault::CorruptRow { table: table.name() }),
+        }
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<KeyValue>, Fault> {
+        let name = table.name();
+        let below = if to.is_some() { " AND k < ?" } else { "" };
+        let direction = match order {
+            Order::Ascending => "ASC",
+            Order::Descending => "DESC",
+        };
+        let query = format!("SELECT k, v FROM {name} WHERE k >= ?{below} ORDER BY k {direction} LIMIT {limit}");
+        let mut bindings = vec![blob(from)];
+        bindings.extend(to.map(blob));
+        let cursor = self.sql.exec_raw(&query, bindings).map_err(|_| Fault::Storage)?;
+        cursor
+            .raw()
+            .map(|row| {
+                let mut columns = row.map_err(|_| Fault::Storage)?.into_iter();
+                match (columns.next(), columns.next()) {
+                    (Some(SqlStorageValue::Blob(key)), Some(SqlStorageValue::Blob(value))) => Ok((key, value)),
+                    _ => Err(Fault::CorruptRow { table: name }),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Applies write sets, as the turn runner asks for it.
+pub(super) struct SqlDisk<'a>(pub(super) &'a SqlRows);
+
+impl Commit for SqlDisk<'_> {
+    fn commit(&mut self, writes: &WriteSet) -> Result<(), Fault> {
+        let mut closure = || match self.0.apply(writes) {
+            Ok(()) => Ok(JsValue::UNDEFINED),
+            Err(_) => Err(JsValue::from_str("the write set was not applied")),
+        };
+        self.0.storage.transaction_sync(&mut closure).map(|_| ()).map_err(|_| Fault::Storage)
+    }
+}
+
+fn blob(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+/// The four statements of each table, as constants: the storage caches statements by their text.
+macro_rules! statements {
+    ($($variant:ident => $name:literal),* $(,)?) => {
+        const fn create(table: Table) -> &'static str {
+            match table {
+                $(Table::$variant => concat!(
+                    "CREATE TABLE IF NOT EXISTS ", $name, " (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
+                ),)*
+            }
+        }
+
+        const fn select(table: Table) -> &'static str {
+            match table { $(Table::$variant => concat!("SELECT v FROM ", $name, " WHERE k = ?"),)* }
+        }
+
+        const fn upsert(table: Table) -> &'static str {
+            match table {
+                $(Table::$variant => concat!(
+                    "INSERT INTO ", $name, " (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
+                ),)*
+            }
+        }
+
+        const fn delete(table: Table) -> &'static str {
+            match table { $(Table::$variant => concat!("DELETE FROM ", $name, " WHERE k = ?"),)* }
+        }
+    };
+}
+
+statements! {
+    Meta => "meta",
+    Tokens => "tokens",
+    Grants => "grants",
+    Sessions => "sessions",
+    Ledger => "ledger",
+    IdempotencyKeys => "idempotency_keys",
+}

@@ -1,0 +1,322 @@
+//! The storage port: typed tables with get, range, put and delete, and the write set of a turn.
+//!
+//! What holds here: reads see the writes of their own turn; nothing reaches the storage before the turn is done; a
+//! value that does not decode is a [`Fault`] that names the table. SQL exists in the shell alone.
+//! `docs/storage-schema.md` describes every table and is checked against this file.
+
+use std::collections::BTreeMap;
+
+use protocol::limits::STORED_VALUE_BYTES_MAX;
+use protocol::time::UnixMs;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::turn::{Effect, Fault};
+
+/// The version of the rows' layout. A newer one in storage is refused, an older one is migrated on recovery.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The tables of an object, each a map from ordered keys to CBOR values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One row: schema version, owner, the ledger's floor.
+    Meta,
+    /// One row: the sealed Microsoft tokens and when they end.
+    Tokens,
+    /// One row for each client that the person connected.
+    Grants,
+    /// One row for each MCP session of the older revisions.
+    Sessions,
+    /// One row for each request, in order of time.
+    Ledger,
+    /// One row for each idempotency key that a client gave.
+    IdempotencyKeys,
+}
+
+impl Table {
+    /// Every table, for set-up and erasure.
+    pub const ALL: [Self; 6] =
+        [Self::Meta, Self::Tokens, Self::Grants, Self::Sessions, Self::Ledger, Self::IdempotencyKeys];
+
+    /// The table's name in SQL and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Tokens => "tokens",
+            Self::Grants => "grants",
+            Self::Sessions => "sessions",
+            Self::Ledger => "ledger",
+            Self::IdempotencyKeys => "idempotency_keys",
+        }
+    }
+}
+
+/// A key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
+/// Which end of a range comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// Synchronous reads of committed rows.
+pub trait Rows {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`Fault::Storage`] when the storage refuses.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// At most `limit` rows whose key is at least `from` and, if given, below `to`.
+    ///
+    /// # Errors
+    /// [`Fault::Storage`] when the storage refuses.
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<KeyValue>, Fault>;
+}
+
+/// A value that lives in a table.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Its table.
+    const TABLE: Table;
+}
+
+/// What one turn changes. `None` as a value is a deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteSet {
+    /// The rows, by table and key.
+    pub rows: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    /// The alarm, if it has to ring earlier than it is set to.
+    pub alarm: Option<UnixMs>,
+}
+
+impl WriteSet {
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.alarm.is_none()
+    }
+}
+
+/// One turn's view of the storage: committed rows below, its own writes above.
+pub struct Txn<'r> {
+    rows: &'r dyn Rows,
+    writes: WriteSet,
+    effects: Vec<Effect>,
+}
+
+impl<'r> Txn<'r> {
+    /// A turn that has changed nothing yet.
+    #[must_use]
+    pub fn new(rows: &'r dyn Rows) -> Self {
+        Self { rows, writes: WriteSet::default(), effects: Vec::new() }
+    }
+
+    /// The value of a key as this turn sees it.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when it does not decode.
+    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, Fault> {
+        match self.writes.rows.get(&(R::TABLE, key.to_vec())) {
+            Some(written) => written.as_deref().map(decode).transpose(),
+            None => self.rows.get(R::TABLE, key)?.as_deref().map(decode).transpose(),
+        }
+    }
+
+    /// The committed rows of a range, without this turn's writes.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when one does not decode.
+    pub fn committed_range<R: Record>(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Vec<u8>, R)>, Fault> {
+        read_range(self.rows, from, to, limit, order)
+    }
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// [`Fault::ValueTooLarge`] above [`STORED_VALUE_BYTES_MAX`].
+    pub fn put<R: Record>(&mut self, key: &[u8], record: &R) -> Result<(), Fault> {
+        let mut value = Vec::new();
+        ciborium::into_writer(record, &mut value)
+            .map_err(|_| Fault::Invariant("a record could not be encoded"))?;
+        if value.len() > STORED_VALUE_BYTES_MAX {
+            return Err(Fault::ValueTooLarge { table: R::TABLE.name() });
+        }
+        self.writes.rows.insert((R::TABLE, key.to_vec()), Some(value));
+        Ok(())
+    }
+
+    /// Removes a key.
+    pub fn delete<R: Record>(&mut self, key: &[u8]) {
+        self.writes.rows.insert((R::TABLE, key.to_vec()), None);
+    }
+
+    /// Sets the alarm as a part of this turn's commit.
+    pub const fn set_alarm(&mut self, at: UnixMs) {
+        self.writes.alarm = Some(at);
+    }
+
+    /// Whether this turn changes any row.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        !self.writes.rows.is_empty()
+    }
+
+    /// Lets an effect out once the turn is committed.
+    pub fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Ends the turn.
+    #[must_use]
+    pub fn finish(self) -> (WriteSet, Vec<Effect>) {
+        (self.writes, self.effects)
+    }
+}
+
+/// Reads and decodes a range of committed rows.
+///
+/// # Errors
+/// [`Fault::CorruptRow`] when one does not decode.
+pub fn read_range<R: Record>(
+    rows: &dyn Rows,
+    from: &[u8],
+    to: Option<&[u8]>,
+    limit: usize,
+    order: Order,
+) -> Result<Vec<(Vec<u8>, R)>, Fault> {
+    rows.range(R::TABLE, from, to, limit, order)?
+        .into_iter()
+        .map(|(key, value)| Ok((key, decode(&value)?)))
+        .collect()
+}
+
+fn decode<R: Record>(value: &[u8]) -> Result<R, Fault> {
+    ciborium::from_reader(value).map_err(|_| Fault::CorruptRow { table: R::TABLE.name() })
+}
+
+/// The reference implementation of the port: an ordered map, for tests and simulations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryRows {
+    /// The rows, by table and key.
+    pub rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+}
+
+impl MemoryRows {
+    /// Applies a write set's rows.
+    pub fn apply(&mut self, writes: &WriteSet) {
+        for ((table, key), value) in &writes.rows {
+            match value {
+                Some(value) => self.rows.insert((*table, key.clone()), value.clone()),
+                None => self.rows.remove(&(*table, key.clone())),
+            };
+        }
+    }
+}
+
+impl Rows for MemoryRows {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<KeyValue>, Fault> {
+        let inside = self
+            .rows
+            .range((table, from.to_vec())..)
+            .take_while(|((row_table, key), _)| *row_table == table && to.is_none_or(|to| key.as_slice() < to))
+            .map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(match order {
+            Order::Ascending => inside.take(limit).collect(),
+            Order::Descending => {
+                let mut all: Vec<KeyValue> = inside.collect();
+                all.reverse();
+                all.truncate(limit);
+                all
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Note(u32);
+
+    impl Record for Note {
+        const TABLE: Table = Table::Ledger;
+    }
+
+    #[test]
+    fn a_turn_reads_its_own_writes_and_nothing_leaks_before_the_commit() {
+        let mut rows = MemoryRows::default();
+        let mut txn = Txn::new(&rows);
+        txn.put(b"a", &Note(1)).unwrap();
+        txn.put(b"b", &Note(2)).unwrap();
+        txn.delete::<Note>(b"b");
+        assert_eq!(txn.get::<Note>(b"a"), Ok(Some(Note(1))));
+        assert_eq!(txn.get::<Note>(b"b"), Ok(None));
+        let (writes, _) = txn.finish();
+        assert_eq!(rows.get(Table::Ledger, b"a"), Ok(None));
+        rows.apply(&writes);
+        assert_eq!(Txn::new(&rows).get::<Note>(b"a"), Ok(Some(Note(1))));
+    }
+
+    #[test]
+    fn ranges_stay_inside_their_table_and_bounds() {
+        let mut rows = MemoryRows::default();
+        for key in [b"a", b"b", b"c"] {
+            rows.rows.insert((Table::Ledger, key.to_vec()), vec![0x01]);
+            rows.rows.insert((Table::Sessions, key.to_vec()), vec![0x01]);
+        }
+        let keys = |order, to: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
+            let found = rows.range(Table::Ledger, b"b", to, limit, order).unwrap();
+            found.into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(keys(Order::Ascending, None, 9), [b"b", b"c"]);
+        assert_eq!(keys(Order::Descending, None, 1), [b"c"]);
+        assert_eq!(keys(Order::Ascending, Some(b"c"), 9), [b"b"]);
+    }
+
+    #[test]
+    fn undecodable_and_oversized_values_are_faults() {
+        let mut rows = MemoryRows::default();
+        rows.rows.insert((Table::Ledger, b"a".to_vec()), vec![0xff, 0x00]);
+        let fault = Txn::new(&rows).get::<Note>(b"a").unwrap_err();
+        assert_eq!(fault, Fault::CorruptRow { table: "ledger" });
+        #[derive(Serialize, Deserialize)]
+        struct Big(Vec<u8>);
+        impl Record for Big {
+            const TABLE: Table = Table::Ledger;
+        }
+        let too_large = Txn::new(&rows).put(b"b", &Big(vec![255; STORED_VALUE_BYTES_MAX])).unwrap_err();
+        assert_eq!(too_large, Fault::ValueTooLarge { table: "ledger" });
+    }
+}

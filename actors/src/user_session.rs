@@ -1,0 +1,266 @@
+//! The core of a user's object: one input, one turn.
+//!
+//! What holds here: this is the one place that names more than one machine (grants, sessions, ledger, queue,
+//! refresher); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
+//! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
+
+mod calls;
+mod identity;
+mod mcp;
+mod run;
+mod settle;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use protocol::config::Config;
+use protocol::ids::{RequestId, UserKey};
+use protocol::object::{Command, ObjectReply};
+use protocol::secret::Secret;
+use protocol::seal::Scope;
+use protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+use crate::grants::Grants;
+use crate::ledger::{Entry, Ledger, Upkeep};
+use crate::queue::Queue;
+use crate::refresher::{Access, Refresher};
+use crate::sessions::Sessions;
+use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
+use crate::timers::{Timer, TimerTable};
+use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
+use run::Run;
+
+const META_KEY: &[u8] = b"object";
+
+/// The object's own row: whose it is, and what upkeep it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Meta {
+    #[serde(rename = "v")]
+    schema_version: u32,
+    #[serde(rename = "u")]
+    user: UserKey,
+    #[serde(rename = "l")]
+    upkeep: Upkeep,
+}
+
+impl Record for Meta {
+    const TABLE: Table = Table::Meta;
+}
+
+/// Counts of one object, for health checks and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that wait for a place, a token or a time.
+    pub waiting: usize,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Requests that are not settled.
+    pub open: usize,
+}
+
+/// One person's session with Microsoft 365.
+pub struct UserSession {
+    config: Rc<Config>,
+    user: Option<UserKey>,
+    meta_is_written: bool,
+    upkeep: Upkeep,
+    digest_key: Option<Secret<[u8; 32]>>,
+    grants: Grants,
+    sessions: Sessions,
+    ledger: Ledger,
+    queue: Queue,
+    refresher: Refresher,
+    runs: BTreeMap<RequestId, Run>,
+    orphans: Vec<(RequestId, Entry)>,
+    timers: TimerTable,
+    /// When the alarm is known to ring; `None` when that is not known.
+    armed: Option<UnixMs>,
+    last_activity: UnixMs,
+    turn_number: u64,
+}
+
+impl UserSession {
+    /// Rebuilds the core from rows.
+    ///
+    /// # Errors
+    /// A [`Fault`] when a row cannot be read; the user must then be refused and nothing written.
+    pub fn recover(config: Rc<Config>, rows: &dyn Rows, now: UnixMs) -> Result<Self, Fault> {
+        let meta: Option<Meta> = Txn::new(rows).get(META_KEY)?;
+        if meta.as_ref().is_some_and(|meta| meta.schema_version > SCHEMA_VERSION) {
+            return Err(Fault::NewerSchema);
+        }
+        let upkeep = meta.as_ref().map_or_else(Upkeep::default, |meta| meta.upkeep);
+        let user = meta.as_ref().map(|meta| meta.user);
+        let recovered = Ledger::recover(rows, upkeep, now)?;
+        let refresher = match user {
+            Some(user) => Refresher::recover(rows, &config, user)?,
+            None => Refresher::default(),
+        };
+        Ok(Self {
+            config,
+            user,
+            meta_is_written: meta.is_some(),
+            upkeep,
+            digest_key: None,
+            grants: Grants::recover(rows)?,
+            sessions: Sessions::recover(rows)?,
+            ledger: recovered.ledger,
+            queue: Queue::default(),
+            refresher,
+            runs: BTreeMap::new(),
+            orphans: recovered.orphans,
+            timers: TimerTable::default(),
+            armed: None,
+            last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
+            turn_number: 0,
+        })
+    }
+
+    /// Takes one input. Everything that it changes goes into `txn`.
+    ///
+    /// # Errors
+    /// A [`Fault`] means that the turn must be discarded and the core recovered.
+    pub fn step(&mut self, turn: &mut Turn, input: Input, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        self.turn_number += 1;
+        self.adopt_orphans(turn, txn)?;
+        self.on_time(turn, txn)?;
+        match input {
+            Input::Request { to, request } => {
+                self.check_owner(request.caller.user)?;
+                self.last_activity = self.last_activity.max(turn.now);
+                match request.command {
+                    Command::Mcp(message) => {
+                        self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
+                    }
+                    Command::EndSession { session } => self.on_end_session(txn, to, &request.caller, &session),
+                    Command::Connect(connect) => {
+                        self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
+                    }
+                }
+            }
+            Input::CallDone { op, result } => self.on_call_done(turn, txn, op, result)?,
+            Input::Delivered { request } => self.on_delivered(txn, request)?,
+            Input::Alarm => self.on_alarm(turn, txn)?,
+        }
+        self.pump(turn, txn)?;
+        self.arm(turn.now, txn);
+        self.keep_meta(txn)
+    }
+
+    /// Takes note that a turn's writes are in the storage.
+    pub fn committed(&mut self, writes: &WriteSet) {
+        if let Some(at) = writes.alarm {
+            self.armed = Some(at);
+        }
+        if writes.rows.contains_key(&(Table::Meta, META_KEY.to_vec())) {
+            self.meta_is_written = true;
+        }
+    }
+
+    /// Whose object it is, once a request said so.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserKey> {
+        self.user
+    }
+
+    /// What the object has to do at the moment.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load { waiting: self.queue.depth(), in_flight: self.queue.in_flight(), open: self.runs.len() }
+    }
+
+    /// The owner of the rows is set by the first request and never changes.
+    fn check_owner(&mut self, caller: UserKey) -> Result<(), Fault> {
+        match self.user {
+            Some(user) if user == caller => Ok(()),
+            Some(_) => Err(Fault::WrongUser),
+            None => {
+                self.user = Some(caller);
+                Ok(())
+            }
+        }
+    }
+
+    fn owner(&self) -> Result<UserKey, Fault> {
+        self.user.ok_or(Fault::Invariant("no user is known"))
+    }
+
+    /// The key under which repeats are recognised.
+    fn digest_key(&mut self) -> Result<Secret<[u8; 32]>, Fault> {
+        if let Some(key) = &self.digest_key {
+            return Ok(key.clone());
+        }
+        let key = self
+            .config
+            .encryption_keys
+            .digest_key(Scope::User(self.owner()?))
+            .map_err(|_| Fault::Invariant("the digest key could not be derived"))?;
+        self.digest_key = Some(key.clone());
+        Ok(key)
+    }
+
+    fn on_alarm(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        // Whatever the alarm was set to, it has rung and has to be set again.
+        self.armed = None;
+        self.ledger.forget_old(turn.now);
+        if let Some(upkeep) = self.ledger.keep_up(txn, turn.now)? {
+            self.upkeep = upkeep;
+            self.put_meta(txn)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that is due by time alone. It runs in every turn, so that a lost alarm costs nothing once a request
+    /// comes.
+    fn on_time(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        let now = turn.now;
+        self.give_up_overdue_calls(turn, txn)?;
+        self.pass_deadlines(turn, txn)?;
+        if self.sessions.expiry_due().is_some_and(|due| due <= now) {
+            self.sessions.expire(txn, now);
+        }
+        let refresh_is_due = self.refresher.due(self.last_activity).is_some_and(|due| due <= now);
+        if refresh_is_due && self.refresher.under_way().is_none() {
+            self.start_refresh(turn, txn)?;
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm if something is due before it rings. It is never moved later and never removed: an early alarm
+    /// does nothing, and a row is cheaper than being wrong.
+    fn arm(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
+        let call_timeout = self.runs.values().filter_map(Run::call_due).min();
+        let deadline = self.runs.values().filter_map(Run::next_deadline).min();
+        let waits_for_token = match self.refresher.access(now) {
+            Access::Later(at) if self.queue.wants_token() => Some(at),
+            _ => None,
+        };
+        let queue = [self.queue.due(now), waits_for_token].into_iter().flatten().min();
+        self.timers.set(Timer::CallTimeout, call_timeout);
+        self.timers.set(Timer::RequestDeadline, deadline);
+        self.timers.set(Timer::Queue, queue);
+        self.timers.set(Timer::Refresh, self.refresher.due(self.last_activity));
+        self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
+        self.timers.set(Timer::Prune, self.ledger.prune_due());
+        if let Some(due) = self.timers.next()
+            && self.armed.is_none_or(|armed| due < armed)
+        {
+            txn.set_alarm(due);
+        }
+    }
+
+    fn keep_meta(&self, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        if !self.meta_is_written && txn.has_writes() { self.put_meta(txn) } else { Ok(()) }
+    }
+
+    fn put_meta(&self, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        let Some(user) = self.user else { return Ok(()) };
+        txn.put(META_KEY, &Meta { schema_version: SCHEMA_VERSION, user, upkeep: self.upkeep })
+    }
+}
+
+fn reply(txn: &mut Txn<'_>, to: ReplyTo, reply: ObjectReply) {
+    txn.emit(Effect::Reply { to, reply });
+}

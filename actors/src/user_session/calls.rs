@@ -1,0 +1,277 @@
+//! Calls: leaving, coming back, and being given up.
+//!
+//! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
+//! call in flight changes nothing; a call that never comes back is given up at its time.
+
+use protocol::entra::{code_form, refresh_form};
+use protocol::ids::{OpId, RequestId};
+use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR};
+use protocol::outbound::{CallResult, Lost};
+use protocol::secret::Secret;
+use protocol::time::{DurationMs, UnixMs};
+use protocol::tools::{Plan, Tool, ToolError};
+
+use super::run::{Run, Work};
+use super::settle::Settled;
+use super::verdict::{Next, after_tool_call};
+use super::{Txn, UserSession};
+use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
+use crate::queue::Priority;
+use crate::refresher::Access;
+use crate::turn::{Effect, Fault, Outbound, Turn};
+
+/// The shell gives a call up at [`CALL_TIMEOUT`]; the core waits a little longer for the shell to say so.
+const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
+
+impl UserSession {
+    /// Lets every call leave that may.
+    pub(super) fn pump(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        loop {
+            let token = match self.refresher.access(turn.now) {
+                Access::Ready(token) => Some(token),
+                Access::NeedsRefresh => {
+                    if self.queue.wants_token() && self.refresher.under_way().is_none() {
+                        self.start_refresh(turn, txn)?;
+                    }
+                    None
+                }
+                Access::Later(_) => None,
+                Access::SignInAgain => {
+                    self.fail_waiting(turn, txn, &ToolError::sign_in_again())?;
+                    None
+                }
+                Access::OwnCredential => {
+                    self.fail_waiting(turn, txn, &ToolError::own_credential())?;
+                    None
+                }
+            };
+            let Some(request) = self.queue.next(turn.now, token.is_some()) else { return Ok(()) };
+            self.launch(turn.now, txn, request, token)?;
+        }
+    }
+
+    fn launch(
+        &mut self,
+        now: UnixMs,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        token: Option<Secret<String>>,
+    ) -> Result<(), Fault> {
+        let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
+        let outbound = match &run.work {
+            Work::Tool { tool, plan } => Outbound::Graph {
+                call: plan.call(),
+                bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
+                tool: tool.name(),
+            },
+            Work::Refresh => {
+                let refresh = self.refresher.refresh_token();
+                let refresh = refresh.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
+                Outbound::Token { form: refresh_form(&self.config.microsoft, &refresh) }
+            }
+            Work::Connect(connect) => Outbound::Token {
+                form: code_form(
+                    &self.config.microsoft,
+                    &connect.code,
+                    &connect.pkce_verifier,
+                    &connect.redirect_uri,
+                ),
+            },
+        };
+        run.entry.calls += 1;
+        run.entry.sent_at.get_or_insert(now);
+        run.token_generation = self.refresher.generation();
+        run.in_flight_until = Some(now.plus(CALL_TIMEOUT).plus(SHELL_GRACE));
+        if !run.looking {
+            if run.entry.apply(EntryEvent::Sent) == Transition::Illegal {
+                return Err(Fault::Invariant("a settled request sends a call"));
+            }
+            if let Work::Tool { plan, .. } = &run.work {
+                run.entry.intent = plan.intent();
+            }
+            let says = (run.entry.state, run.entry.intent.clone());
+            // A read that is interrupted is simply over, so its row need not say that it left.
+            let must_be_stored = run.entry.writes || run.inserted_in_turn == self.turn_number;
+            if must_be_stored && run.stored.as_ref() != Some(&says) {
+                self.ledger.update(txn, request, &run.entry)?;
+                run.stored = Some(says);
+            }
+        }
+        let op = OpId { request, sequence: run.entry.calls };
+        txn.emit(Effect::Send { op, outbound });
+        Ok(())
+    }
+
+    /// Takes the end of a call. One that does not belong to the call in flight was taken into account already.
+    pub(super) fn on_call_done(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        op: OpId,
+        result: CallResult,
+    ) -> Result<(), Fault> {
+        let is_current = self
+            .runs
+            .get(&op.request)
+            .is_some_and(|run| run.in_flight_until.is_some() && run.entry.calls == op.sequence);
+        if !is_current {
+            return Ok(());
+        }
+        let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
+        self.queue.release(&op.request);
+        run.in_flight_until = None;
+        if let CallResult::Answered(answer) = &result {
+            run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
+        }
+        let next = match &run.work {
+            Work::Tool { .. } => after_tool_call(self.surroundings(turn), &mut run, result)?,
+            Work::Refresh => self.after_refresh(turn, txn, result)?,
+            Work::Connect(_) => self.after_connect(turn, txn, &run, result)?,
+        };
+        self.go_on(turn, txn, op.request, run, next)
+    }
+
+    /// Does what was decided about a run.
+    pub(super) fn go_on(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        mut run: Run,
+        next: Next,
+    ) -> Result<(), Fault> {
+        match next {
+            Next::Call { not_before } => {
+                let lost_a_write = run.looking
+                    && run.stored.as_ref().is_none_or(|(state, _)| *state != EntryState::Reconciling);
+                if lost_a_write {
+                    self.ledger.update(txn, request, &run.entry)?;
+                    run.stored = Some((run.entry.state, run.entry.intent.clone()));
+                }
+                self.queue.requeue(run.job(request, not_before));
+                self.runs.insert(request, run);
+                Ok(())
+            }
+            Next::Settle(event, settled) => self.settle(turn, txn, request, run, event, &settled),
+        }
+    }
+
+    /// Gives up calls that never came back: the shell died with them or lost them.
+    pub(super) fn give_up_overdue_calls(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+    ) -> Result<(), Fault> {
+        let overdue: Vec<OpId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.in_flight_until.is_some_and(|until| until <= turn.now))
+            .map(|(request, run)| OpId { request: *request, sequence: run.entry.calls })
+            .collect();
+        for op in overdue {
+            self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
+        }
+        Ok(())
+    }
+
+    /// Answers those who have waited for too long, and ends what cannot be found out.
+    pub(super) fn pass_deadlines(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        let now = turn.now;
+        let due: Vec<RequestId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.next_deadline().is_some_and(|at| at <= now))
+            .map(|(request, _)| *request)
+            .collect();
+        for request in due {
+            let Some(mut run) = self.runs.remove(&request) else { continue };
+            let gave_up = run.give_up_at.is_some_and(|at| at <= now);
+            match (&run.work, run.looking) {
+                (Work::Tool { plan, .. }, true) if gave_up => {
+                    let error = plan.outcome_unknown();
+                    self.settle(turn, txn, request, run, EntryEvent::GaveUp, &Settled::Error(error))?;
+                }
+                (Work::Tool { plan, .. }, true) => {
+                    let error = plan.outcome_unknown();
+                    self.answer_early(txn, request, &mut run, &error)?;
+                    self.runs.insert(request, run);
+                }
+                _ => {
+                    let error = ToolError::deadline(DurationMs::from_secs(10));
+                    self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the tool calls that wait for a token which will not come. What is being looked into goes on waiting: the
+    /// person may sign in again before the time for looking is over.
+    fn fail_waiting(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        error: &ToolError,
+    ) -> Result<(), Fault> {
+        let waiting: Vec<RequestId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| {
+                matches!(run.work, Work::Tool { .. }) && !run.looking && run.in_flight_until.is_none()
+            })
+            .map(|(request, _)| *request)
+            .collect();
+        for request in waiting {
+            if let Some(run) = self.runs.remove(&request) {
+                let settled = Settled::Error(error.clone());
+                self.settle(turn, txn, request, run, EntryEvent::Refused, &settled)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what an earlier life of the object left open: reads and calls that never left are over, writes that
+    /// may have happened are looked into.
+    pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        for (request, entry) in std::mem::take(&mut self.orphans) {
+            let may_have_happened =
+                entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
+            let intent = entry.intent.clone().filter(|_| may_have_happened);
+            let tool = match &entry.kind {
+                Kind::Tool(name) => Tool::from_wire(name),
+                Kind::Refresh | Kind::Connect => None,
+            };
+            match (intent, tool) {
+                (Some(intent), Some(tool)) => {
+                    let plan = Plan::recovered(intent, request);
+                    self.look_into_orphan(turn, txn, request, entry, Work::Tool { tool, plan })?;
+                }
+                _ => {
+                    let settled = Settled::Error(ToolError::interrupted());
+                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::Refused, &settled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look_into_orphan(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        entry: Entry,
+        work: Work,
+    ) -> Result<(), Fault> {
+        let stored = Some((entry.state, entry.intent.clone()));
+        let mut run = Run::new(work, entry, Priority::Background, turn.now);
+        run.stored = stored;
+        run.looking = true;
+        run.give_up_at = Some(turn.now.plus(RECONCILE_FOR));
+        if run.entry.apply(EntryEvent::AnswerLost) == Transition::Illegal {
+            return Err(Fault::Invariant("an orphan cannot be looked into"));
+        }
+        let next = Next::Call { not_before: turn.now };
+        self.go_on(turn, txn, request, run, next)
+    }
+}

@@ -1,0 +1,119 @@
+//! A request at work: what it does, who waits for it, and until when.
+//!
+//! What holds here: a run is memory only. What must survive the object is in its ledger entry, which is written before a
+//! call leaves.
+
+use protocol::ids::RequestId;
+use protocol::jsonrpc::Id;
+use protocol::object::Connect;
+use protocol::outbound::{GraphCall, Lane};
+use protocol::time::UnixMs;
+use protocol::tools::{Plan, Tool, WriteIntent};
+
+use crate::ledger::{Entry, EntryState};
+use crate::queue::{Job, Priority};
+use crate::turn::ReplyTo;
+
+/// What a run does.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A tool call.
+    Tool { tool: Tool, plan: Plan },
+    /// A refresh of the access token.
+    Refresh,
+    /// The redemption of an authorization code.
+    Connect(Box<Connect>),
+}
+
+/// Who waits for a run, and in which form the answer is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Waiter {
+    pub to: ReplyTo,
+    /// The JSON-RPC id of the request; none for the edge's own requests.
+    pub id: Option<Id>,
+}
+
+/// A request that is not settled.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub work: Work,
+    pub entry: Entry,
+    pub waiters: Vec<Waiter>,
+    pub priority: Priority,
+    /// The call in flight is given up at this time; `None` while nothing is in flight.
+    pub in_flight_until: Option<UnixMs>,
+    /// Whether a lost answer to a write is being looked into.
+    pub looking: bool,
+    /// Looks so far.
+    pub looks: u32,
+    /// Attempts of the current step.
+    pub tries: u32,
+    /// When waiting clients are answered at the latest.
+    pub deadline: UnixMs,
+    /// When looking ends without a result.
+    pub give_up_at: Option<UnixMs>,
+    /// The generation of the token that the call in flight carries.
+    pub token_generation: u64,
+    /// Whether a 401 was answered with a fresh token once already.
+    pub token_was_renewed: bool,
+    /// What the stored entry says about a write under way.
+    pub stored: Option<(EntryState, Option<WriteIntent>)>,
+    /// The turn in which the entry was inserted; further changes in it cost no row.
+    pub inserted_in_turn: u64,
+}
+
+impl Run {
+    pub fn new(work: Work, entry: Entry, priority: Priority, deadline: UnixMs) -> Self {
+        Self {
+            work,
+            entry,
+            waiters: Vec::new(),
+            priority,
+            in_flight_until: None,
+            looking: false,
+            looks: 0,
+            tries: 0,
+            deadline,
+            give_up_at: None,
+            token_generation: 0,
+            token_was_renewed: false,
+            stored: None,
+            inserted_in_turn: 0,
+        }
+    }
+
+    /// The Graph call that the run wants to make.
+    pub fn graph_call(&self) -> Option<GraphCall> {
+        match &self.work {
+            Work::Tool { plan, .. } => Some(plan.call()),
+            Work::Refresh | Work::Connect(_) => None,
+        }
+    }
+
+    /// The place in the queue that the next call needs.
+    pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
+        let call = self.graph_call();
+        Job {
+            request,
+            lane: call.as_ref().map_or(Lane::Identity, |call| call.lane),
+            client: self.entry.client.clone(),
+            priority: if self.looking { Priority::Background } else { self.priority },
+            not_before,
+            bytes: call.as_ref().map_or(0, GraphCall::held_bytes),
+        }
+    }
+
+    /// When the call in flight counts as lost.
+    pub const fn call_due(&self) -> Option<UnixMs> {
+        self.in_flight_until
+    }
+
+    /// When the run has to be looked at although nothing comes in: at the deadline while somebody waits for it or it
+    /// has not left, and at the end of looking.
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        let somebody_waits = !self.waiters.is_empty() || !self.looking;
+        // A deadline that passed while a call is in flight is met when that call ends or is given up.
+        let deadline = (somebody_waits && (self.looking || self.in_flight_until.is_none())).then_some(self.deadline);
+        [deadline, self.give_up_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,196 @@
+//! How requests end: the entry's last row, the log line, and the answers to those who wait.
+//!
+//! What holds here: all final answers to one request are equal; an answer is kept sealed, and only as long and as large
+//! as the limits allow; an entry is settled once.
+
+use protocol::ids::RequestId;
+use protocol::jsonrpc;
+use protocol::limits::STORED_ANSWER_BYTES_MAX;
+use protocol::mcp::{tool_failure, tool_success};
+use protocol::object::ObjectReply;
+use protocol::tools::{Finished, ToolError};
+use rmcp::model::CallToolResult;
+use serde_bytes::ByteBuf;
+use serde_json::value::RawValue;
+
+use super::run::{Run, Waiter};
+use super::{Txn, UserSession, reply};
+use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger, Transition};
+use crate::log::LogLine;
+use crate::turn::{Effect, Fault, Turn};
+use crate::vault;
+
+/// What a request ended with.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// A tool's result.
+    Result(Finished),
+    /// A tool's error.
+    Error(ToolError),
+    /// An answer to the edge itself: a status and a code.
+    Plain { status: u16, code: &'static str },
+}
+
+impl Settled {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Result(_) => "ok",
+            Self::Error(error) => error.code,
+            Self::Plain { code, .. } => code,
+        }
+    }
+
+    /// The MCP result, as it is given to clients and kept for repeats.
+    fn tool_result(&self) -> Option<CallToolResult> {
+        match self {
+            Self::Result(finished) => Some(tool_success(finished.structured.clone(), finished.text())),
+            Self::Error(error) => Some(tool_failure(error)),
+            Self::Plain { .. } => None,
+        }
+    }
+}
+
+impl UserSession {
+    /// Settles a request that was at work.
+    pub(super) fn settle(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        run: Run,
+        event: EntryEvent,
+        settled: &Settled,
+    ) -> Result<(), Fault> {
+        self.settle_entry(turn, txn, request, run.entry, &run.waiters, event, settled)
+    }
+
+    /// Settles a request: row, log line, answers.
+    #[expect(clippy::too_many_arguments, reason = "the facts of an ending, each of which is needed once")]
+    pub(super) fn settle_entry(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        mut entry: Entry,
+        waiters: &[Waiter],
+        event: EntryEvent,
+        settled: &Settled,
+    ) -> Result<(), Fault> {
+        self.queue.withdraw(&request);
+        self.queue.release(&request);
+        if !matches!(entry.apply(event), Transition::To(_)) {
+            return Err(Fault::Invariant("a request was settled against its transition table"));
+        }
+        let user = self.owner()?;
+        let answer = match (&entry.kind, settled.tool_result()) {
+            (Kind::Tool(_), Some(result)) => Some(to_json(&result)?),
+            _ => None,
+        };
+        entry.settled_at = Some(turn.now);
+        entry.outcome = Some(settled.code().to_owned());
+        if entry.state != EntryState::Unknown {
+            entry.intent = None;
+        }
+        if let Some(answer) = answer.as_deref().filter(|answer| is_worth_keeping(&entry, answer)) {
+            let sealed = vault::seal_answer(&self.config, user, request, answer, &mut turn.entropy)?;
+            entry.answer = Some(ByteBuf::from(sealed));
+        }
+        self.ledger.update(txn, request, &entry)?;
+        txn.emit(Effect::Log(LogLine::settled(user, request, &entry, turn.now)));
+        for waiter in waiters {
+            answer_waiter(txn, request, &entry, waiter, settled, answer.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Answers those who wait for a run that goes on: its outcome is still being found out.
+    pub(super) fn answer_early(
+        &mut self,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        run: &mut Run,
+        error: &ToolError,
+    ) -> Result<(), Fault> {
+        let settled = Settled::Error(error.clone());
+        let answer = settled.tool_result().map(|result| to_json(&result)).transpose()?;
+        for waiter in run.waiters.drain(..) {
+            answer_waiter(txn, request, &run.entry, &waiter, &settled, answer.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// The client's side took the answer of a settled write: from now on an equal call is a new call.
+    pub(super) fn on_delivered(&mut self, txn: &mut Txn<'_>, request: RequestId) -> Result<(), Fault> {
+        let Some(mut entry) = Ledger::entry(txn, request)? else { return Ok(()) };
+        if entry.state.is_final() && !entry.delivered {
+            entry.delivered = true;
+            self.ledger.update(txn, request, &entry)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the kept answer of a settled entry to a repeat; `false` if there is none any more.
+    pub(super) fn answer_again(
+        &mut self,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        entry: &Entry,
+        waiter: &Waiter,
+    ) -> Result<bool, Fault> {
+        let user = self.owner()?;
+        let kept = entry.answer.as_ref().and_then(|sealed| vault::open_answer(&self.config, user, request, sealed));
+        let Some(answer) = kept else { return Ok(false) };
+        answer_tool_waiter(txn, request, entry, waiter, &answer)?;
+        Ok(true)
+    }
+}
+
+/// Reads are kept only where a repeat can be recognised; a write's answer is its receipt and is always kept.
+fn is_worth_keeping(entry: &Entry, answer: &str) -> bool {
+    answer.len() <= STORED_ANSWER_BYTES_MAX && (entry.writes || entry.in_session.is_some())
+}
+
+fn to_json(result: &CallToolResult) -> Result<String, Fault> {
+    serde_json::to_string(result).map_err(|_| Fault::Invariant("a result could not be written"))
+}
+
+fn answer_waiter(
+    txn: &mut Txn<'_>,
+    request: RequestId,
+    entry: &Entry,
+    waiter: &Waiter,
+    settled: &Settled,
+    answer: Option<&str>,
+) -> Result<(), Fault> {
+    match (answer, settled) {
+        (Some(answer), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
+        (None, Settled::Plain { status, code }) => {
+            let body = serde_json::json!({ "code": code }).to_string();
+            reply(txn, waiter.to, ObjectReply::status_with_body(*status, body));
+            Ok(())
+        }
+        (None, Settled::Result(_) | Settled::Error(_)) => {
+            let body = serde_json::json!({ "code": settled.code() }).to_string();
+            reply(txn, waiter.to, ObjectReply::status_with_body(503, body));
+            Ok(())
+        }
+    }
+}
+
+fn answer_tool_waiter(
+    txn: &mut Txn<'_>,
+    request: RequestId,
+    entry: &Entry,
+    waiter: &Waiter,
+    answer: &str,
+) -> Result<(), Fault> {
+    let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
+    let raw = RawValue::from_string(answer.to_owned())
+        .map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
+    let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
+    if entry.writes && entry.state.is_final() {
+        answer.delivers = Some(request);
+    }
+    reply(txn, waiter.to, answer);
+    Ok(())
+}

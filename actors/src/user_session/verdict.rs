@@ -1,0 +1,238 @@
+//! What to do after a tool's call came back: go on, wait, renew the token, look into it, or end.
+//!
+//! What holds here: a write is sent again only when it certainly had no effect (401, 429) or after a look showed that it
+//! had none; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
+
+use protocol::gateway::{Refuser, read_refusal};
+use protocol::limits::{
+    ATTEMPTS_MAX, BACKOFF_BASE, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX,
+};
+use protocol::outbound::{Answer, CallResult, GraphCall, Lost, Safety};
+use protocol::time::{DurationMs, UnixMs};
+use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};
+
+use super::run::{Run, Work};
+use super::settle::Settled;
+use crate::ledger::{EntryEvent, Transition};
+use crate::queue::Queue;
+use crate::refresher::Refresher;
+use crate::turn::{Entropy, Fault};
+
+/// What happens to a run next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Its next call waits for a place, not before a time.
+    Call { not_before: UnixMs },
+    /// It is over.
+    Settle(EntryEvent, Settled),
+}
+
+/// The machines that a verdict may inform, and the facts of the turn.
+pub(super) struct Surroundings<'a> {
+    pub now: UnixMs,
+    pub entropy: &'a mut Entropy,
+    pub queue: &'a mut Queue,
+    pub refresher: &'a mut Refresher,
+}
+
+/// Decides about a tool call after one of its calls ended.
+///
+/// # Errors
+/// A broken invariant of the entry's state.
+pub(super) fn after_tool_call(
+    mut around: Surroundings<'_>,
+    run: &mut Run,
+    result: CallResult,
+) -> Result<Next, Fault> {
+    let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    match result {
+        CallResult::Answered(answer) => match answer.status {
+            200..300 => success(&around, run, &answer),
+            401 if read_refusal(&answer.body).refuser != Refuser::Gateway => unauthorized(&mut around, run),
+            429 => throttled(&mut around, run, &call, &answer),
+            500.. => no_clear_answer(&mut around, run, &call, Unclear::Outage(answer)),
+            _ => refused(&around, run, &answer),
+        },
+        CallResult::Lost(lost) => no_clear_answer(&mut around, run, &call, Unclear::Lost(lost)),
+    }
+}
+
+fn plan(run: &mut Run) -> Result<&mut Plan, Fault> {
+    match &mut run.work {
+        Work::Tool { plan, .. } => Ok(plan),
+        Work::Refresh | Work::Connect(_) => Err(Fault::Invariant("not a tool call")),
+    }
+}
+
+fn success(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+    if run.looking {
+        let found = plan(run)?.looked(answer);
+        return act_on(around, run, found);
+    }
+    run.tries = 0;
+    match plan(run)?.answered(answer) {
+        Ok(Step::Done(finished)) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
+        Ok(Step::Call(_)) => {
+            advance(run, EntryEvent::Requeued)?;
+            Ok(Next::Call { not_before: around.now })
+        }
+        Err(error) => Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error))),
+    }
+}
+
+fn refused(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+    if run.looking {
+        let found = plan(run)?.looked(answer);
+        return act_on(around, run, found);
+    }
+    match plan(run)?.refused() {
+        Some(found) => act_on(around, run, found),
+        None => Ok(Next::Settle(EntryEvent::Refused, Settled::Error(ToolError::from_refusal(answer)))),
+    }
+}
+
+/// A 401 proves that nothing was executed. One fresh token is tried; a second refusal means that the person has to sign
+/// in again.
+fn unauthorized(around: &mut Surroundings<'_>, run: &mut Run) -> Result<Next, Fault> {
+    let token_is_current = run.token_generation == around.refresher.generation();
+    if token_is_current && run.token_was_renewed {
+        return if run.looking {
+            look_again(around.now, run)
+        } else {
+            Ok(Next::Settle(EntryEvent::Refused, Settled::Error(ToolError::sign_in_again())))
+        };
+    }
+    if token_is_current {
+        around.refresher.refused_by_graph();
+        run.token_was_renewed = true;
+    }
+    wait_until(run, around.now)
+}
+
+/// A 429 proves that nothing was executed. The lane is narrowed for all calls; this one waits its turn.
+fn throttled(
+    around: &mut Surroundings<'_>,
+    run: &mut Run,
+    call: &GraphCall,
+    answer: &Answer,
+) -> Result<Next, Fault> {
+    run.tries += 1;
+    let asked = answer.retry_after.unwrap_or_else(|| backoff(run.tries));
+    let wait = with_jitter(asked, around.entropy);
+    around.queue.throttled(call.lane, around.now, DurationMs(asked.0.min(RETRY_AFTER_MAX.0)));
+    if run.looking {
+        return look_again(around.now, run);
+    }
+    if may_try_again(around.now, run, wait) {
+        return wait_until(run, around.now.plus(wait));
+    }
+    let error = ToolError::from_refusal(answer).after(asked);
+    Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error)))
+}
+
+enum Unclear {
+    Outage(Answer),
+    Lost(Lost),
+}
+
+/// No answer, or one that does not say whether anything was executed.
+fn no_clear_answer(
+    around: &mut Surroundings<'_>,
+    run: &mut Run,
+    call: &GraphCall,
+    unclear: Unclear,
+) -> Result<Next, Fault> {
+    if run.looking {
+        return look_again(around.now, run);
+    }
+    if call.safety == Safety::Write {
+        let found = plan(run)?.look_into();
+        return act_on(around, run, found);
+    }
+    run.tries += 1;
+    let asked = match &unclear {
+        Unclear::Outage(answer) => answer.retry_after,
+        Unclear::Lost(_) => None,
+    };
+    let wait = with_jitter(asked.unwrap_or_else(|| backoff(run.tries)), around.entropy);
+    let pointless = matches!(unclear, Unclear::Lost(Lost::TooLarge));
+    if !pointless && may_try_again(around.now, run, wait) {
+        return wait_until(run, around.now.plus(wait));
+    }
+    let error = match unclear {
+        Unclear::Outage(answer) => ToolError::from_refusal(&answer),
+        Unclear::Lost(lost) => ToolError::lost_read(lost),
+    };
+    Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error)))
+}
+
+/// Acts on what is known of a lost write.
+fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next, Fault> {
+    let now = around.now;
+    match found {
+        Found::Look(_) => {
+            run.looking = true;
+            run.give_up_at.get_or_insert(now.plus(RECONCILE_FOR));
+            advance(run, EntryEvent::AnswerLost)?;
+            Ok(Next::Call { not_before: now })
+        }
+        Found::Resume(_) if now < run.deadline && !run.waiters.is_empty() => {
+            run.looking = false;
+            run.give_up_at = None;
+            advance(run, EntryEvent::Requeued)?;
+            Ok(Next::Call { not_before: now })
+        }
+        // Nobody waits any more, or they were told already that the outcome is unknown: sending now would surprise.
+        Found::Resume(_) => {
+            let error = ToolError::new(
+                Blame::Microsoft,
+                "not_sent",
+                "Microsoft did not take the call in time. It had no effect; call again.",
+            );
+            Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error)))
+        }
+        Found::Happened(finished) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
+        Found::DidNotHappen(error) => Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error))),
+        Found::NotYetKnown => look_again(now, run),
+    }
+}
+
+/// The next look: soon at first, because somebody may wait, and then at long intervals.
+fn look_again(now: UnixMs, run: &mut Run) -> Result<Next, Fault> {
+    if run.give_up_at.is_some_and(|at| at <= now) {
+        let error = plan(run)?.outcome_unknown();
+        return Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)));
+    }
+    run.looks += 1;
+    let wait = backoff(run.looks).0.min(RECONCILE_EVERY.0);
+    Ok(Next::Call { not_before: now.plus(DurationMs(wait)) })
+}
+
+fn wait_until(run: &mut Run, not_before: UnixMs) -> Result<Next, Fault> {
+    if !run.looking {
+        advance(run, EntryEvent::Requeued)?;
+    }
+    Ok(Next::Call { not_before })
+}
+
+fn may_try_again(now: UnixMs, run: &Run, wait: DurationMs) -> bool {
+    run.tries < ATTEMPTS_MAX && wait <= RETRY_AFTER_MAX && now.plus(wait) < run.deadline
+}
+
+fn advance(run: &mut Run, event: EntryEvent) -> Result<(), Fault> {
+    match run.entry.apply(event) {
+        Transition::To(_) | Transition::Already => Ok(()),
+        Transition::Illegal => Err(Fault::Invariant("an entry was moved against its transition table")),
+    }
+}
+
+fn backoff(tries: u32) -> DurationMs {
+    DurationMs(BACKOFF_BASE.0.saturating_mul(1 << tries.saturating_sub(1).min(6)))
+}
+
+/// Up to a quarter more, so that callers who were refused together do not come back together. Never less: Microsoft
+/// counts calls that come too early.
+fn with_jitter(wait: DurationMs, entropy: &mut Entropy) -> DurationMs {
+    let [random] = entropy.bytes::<1>();
+    DurationMs(wait.0.saturating_add(wait.0.saturating_mul(u64::from(random)) / 1_024))
+}

@@ -1,0 +1,108 @@
+//! The vault: seals and opens what must not lie in the object's storage in clear.
+//!
+//! What holds here: keys are derived for this user and for each purpose; associated data binds the record's kind, its
+//! version and its own identity, so that a sealed value cannot be moved to another place. Nonces come from the turn.
+
+use protocol::config::Config;
+use protocol::ids::{RequestId, UserKey};
+use protocol::seal::{Purpose, Scope};
+use protocol::secret::Secret;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
+
+use crate::store::Table;
+use crate::turn::{Entropy, Fault};
+
+/// The Microsoft tokens of one person, as they stand in clear in memory only.
+#[derive(Clone, Debug)]
+pub struct MicrosoftTokens {
+    /// The access token for Graph.
+    pub access: Secret<String>,
+    /// The refresh token.
+    pub refresh: Secret<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Plaintext {
+    a: String,
+    r: String,
+}
+
+const TOKENS_DATA: &[u8] = b"tokens/v1/";
+const ANSWER_DATA: &[u8] = b"answer/v1/";
+
+/// Seals tokens; `generation` binds the value to its row's generation.
+///
+/// # Errors
+/// [`Fault::Invariant`] when encoding or sealing fails.
+pub fn seal_tokens(
+    config: &Config,
+    user: UserKey,
+    generation: u64,
+    tokens: &MicrosoftTokens,
+    entropy: &mut Entropy,
+) -> Result<Vec<u8>, Fault> {
+    let mut plaintext = Vec::new();
+    let mut value = Plaintext { a: tokens.access.expose().clone(), r: tokens.refresh.expose().clone() };
+    let encoded = ciborium::into_writer(&value, &mut plaintext);
+    let sealed = encoded.ok().and_then(|()| {
+        let data = [TOKENS_DATA, &generation.to_be_bytes()].concat();
+        config
+            .encryption_keys
+            .seal(Purpose::Vault, Scope::User(user), &data, entropy.bytes(), &plaintext)
+            .ok()
+    });
+    // The copies in clear end here, whether sealing worked or not.
+    value.a.zeroize();
+    value.r.zeroize();
+    plaintext.zeroize();
+    sealed.ok_or(Fault::Invariant("tokens could not be sealed"))
+}
+
+/// Opens tokens that [`seal_tokens`] sealed for the same user and generation.
+///
+/// # Errors
+/// [`Fault::CannotUnseal`] when no key of the ring opens them, [`Fault::CorruptRow`] when they do not decode.
+pub fn open_tokens(
+    config: &Config,
+    user: UserKey,
+    generation: u64,
+    sealed: &[u8],
+) -> Result<MicrosoftTokens, Fault> {
+    let table = Table::Tokens.name();
+    let data = [TOKENS_DATA, &generation.to_be_bytes()].concat();
+    let opened = config
+        .encryption_keys
+        .open(Purpose::Vault, Scope::User(user), &data, sealed)
+        .map_err(|_| Fault::CannotUnseal { table })?;
+    let value: Plaintext =
+        ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| Fault::CorruptRow { table })?;
+    Ok(MicrosoftTokens { access: Secret::new(value.a), refresh: Secret::new(value.r) })
+}
+
+/// Seals the answer of a request, to be given again to a repeat.
+///
+/// # Errors
+/// [`Fault::Invariant`] when sealing fails.
+pub fn seal_answer(
+    config: &Config,
+    user: UserKey,
+    request: RequestId,
+    answer: &str,
+    entropy: &mut Entropy,
+) -> Result<Vec<u8>, Fault> {
+    let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
+    config
+        .encryption_keys
+        .seal(Purpose::Answer, Scope::User(user), &data, entropy.bytes(), answer.as_bytes())
+        .map_err(|_| Fault::Invariant("an answer could not be sealed"))
+}
+
+/// Opens an answer; `None` when no key opens it any more, in which case the request counts as never answered.
+#[must_use]
+pub fn open_answer(config: &Config, user: UserKey, request: RequestId, sealed: &[u8]) -> Option<String> {
+    let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
+    let opened =
+        config.encryption_keys.open(Purpose::Answer, Scope::User(user), &data, sealed).ok()?;
+    String::from_utf8(opened.plaintext.to_vec()).ok()
+}
