@@ -4,6 +4,9 @@
 //! fault the core is thrown away and recovered from rows with the next input, and everyone who waited is answered. An
 //! alarm never fails, because the platform would repeat it and then drop it for good.
 
+// The attribute macro writes exported functions that carry no documentation of their own.
+#![allow(missing_docs)]
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;

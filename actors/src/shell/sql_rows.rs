@@ -42,7 +42,7 @@ impl SqlRows {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 need 41 of 53 bits")]
             let unix_ms = at.0 as f64;
             // The promise is resolved when the write is durable, for which the output gate waits anyway.
-            self.storage.set_alarm(unix_ms).map_err(|_| Fault::Storage)?;
+            let _when_durable = self.storage.set_alarm(unix_ms).map_err(|_| Fault::Storage)?;
         }
         Ok(())
     }

@@ -1,0 +1,276 @@
+//! What a person's browser sees: the landing page, and the journey to Microsoft and back.
+//!
+//! What holds here: the journey belongs to the browser that began it, by a cookie without which its state does not open;
+//! every text in a page is ours or escaped; no page holds a token or a code.
+
+use protocol::config::Config;
+use protocol::connect::{ConnectState, ConnectTicket, open_state, open_ticket, seal_state};
+use protocol::digest::{sha256, to_base64url, to_hex};
+use protocol::entra::authorize_url;
+use protocol::limits::CONNECT_TICKET_LIFETIME;
+use protocol::object::Connect;
+use protocol::time::UnixMs;
+
+use crate::reply::Reply;
+
+const COOKIE: &str = "m365-connect";
+
+/// Random bytes that a journey needs.
+pub struct Randomness {
+    /// For the PKCE verifier: 32 bytes are the recommended strength (RFC 7636, section 4.1).
+    pub verifier: [u8; 32],
+    /// For the ID token's nonce.
+    pub nonce: [u8; 16],
+    /// For the browser's cookie.
+    pub cookie: [u8; 16],
+    /// For the seal.
+    pub seal: [u8; 12],
+}
+
+/// The landing page.
+#[must_use]
+pub fn landing(config: &Config) -> Reply {
+    page(
+        200,
+        "Microsoft 365 for your AI assistant",
+        &format!(
+            "<p>This server lets an AI assistant that speaks the Model Context Protocol read and send mail as you.</p>\
+             <p>Add this address to your assistant:</p><p><code>{}</code></p>",
+            escape(&config.resource())
+        ),
+    )
+}
+
+/// Begins the journey: from the link of a ticket to Microsoft.
+#[must_use]
+pub fn begin(config: &Config, ticket: Option<&str>, now: UnixMs, random: &Randomness) -> Reply {
+    let ticket = ticket.and_then(|text| open_ticket(&config.encryption_keys, text, now).ok());
+    let Some(ticket) = ticket else { return link_is_over() };
+    let verifier = to_base64url(&random.verifier);
+    let challenge = to_base64url(&sha256(verifier.as_bytes()));
+    let nonce = to_hex(&random.nonce);
+    let cookie = to_hex(&random.cookie);
+    let hint = ticket.login_hint.clone();
+    let state = ConnectState { ticket, pkce_verifier: verifier, nonce: nonce.clone() };
+    let Ok(state) = seal_state(&config.encryption_keys, &state, &cookie, random.seal) else {
+        return Reply::object_unavailable();
+    };
+    let location = authorize_url(
+        &config.microsoft,
+        &config.redirect_uri(),
+        &state,
+        &nonce,
+        &challenge,
+        hint.as_deref(),
+    );
+    Reply::redirect(location).with("set-cookie", cookie_header(config, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
+}
+
+/// What came back from Microsoft.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Returned<'a> {
+    /// The `state` parameter.
+    pub state: Option<&'a str>,
+    /// The `code` parameter.
+    pub code: Option<&'a str>,
+    /// The `error` parameter.
+    pub error: Option<&'a str>,
+    /// The `Cookie` header.
+    pub cookies: Option<&'a str>,
+}
+
+/// Ends the journey: what the object has to be asked, and whose object it is.
+///
+/// # Errors
+/// The page to show instead.
+pub fn end(config: &Config, returned: Returned<'_>, now: UnixMs) -> Result<Connect, Reply> {
+    let cookie = returned.cookies.and_then(|header| find_cookie(config, header)).unwrap_or_default();
+    let state = returned
+        .state
+        .and_then(|text| open_state(&config.encryption_keys, text, cookie, now).ok())
+        .ok_or_else(link_is_over)?;
+    if returned.error.is_some() {
+        return Err(page(
+            403,
+            "Not connected",
+            "<p>Microsoft did not connect your account, because the sign-in was cancelled or not permitted. Nothing \
+             was stored.</p>",
+        ));
+    }
+    let code = returned.code.filter(|code| !code.is_empty() && code.len() <= 4_096).ok_or_else(link_is_over)?;
+    Ok(Connect {
+        ticket: state.ticket,
+        code: code.to_owned(),
+        pkce_verifier: state.pkce_verifier,
+        nonce: state.nonce,
+        redirect_uri: config.redirect_uri(),
+    })
+}
+
+/// The page at the end, from what the object answered.
+#[must_use]
+pub fn ended(config: &Config, status: u16) -> Reply {
+    let shown = match status {
+        200 => page(
+            200,
+            "Your account is connected",
+            "<p>You can close this page and go back to your assistant.</p>",
+        ),
+        403 => page(
+            403,
+            "Not connected",
+            "<p>You signed in with another account than the one that this link was made for, or a permission is \
+             missing. Nothing was stored.</p>",
+        ),
+        400 => link_is_over(),
+        _ => page(
+            503,
+            "Not connected yet",
+            "<p>Microsoft or this server could not complete the connection. Nothing is wrong with your account; ask \
+             your assistant for a new link in a few minutes.</p>",
+        ),
+    };
+    // The journey is over; its cookie goes.
+    shown.with("set-cookie", cookie_header(config, "", 0))
+}
+
+/// The claims under which the object of a ticket is addressed.
+#[must_use]
+pub fn caller_of(ticket: &ConnectTicket) -> protocol::object::Caller {
+    protocol::object::Caller {
+        user: ticket.user,
+        grant: ticket.grant,
+        client: ticket.client.clone(),
+        scopes: ticket.scopes.clone(),
+        access_identity: None,
+    }
+}
+
+fn link_is_over() -> Reply {
+    page(
+        400,
+        "This link does not work any more",
+        "<p>A link to connect an account works for ten minutes, once, and in the browser that opened it. Ask your \
+         assistant for a new one.</p>",
+    )
+}
+
+/// The `__Host-` prefix binds a cookie to this very host (RFC 6265bis, section 4.1.3.2), but browsers refuse it without
+/// encryption, which a loopback address does not have.
+fn cookie_name(config: &Config) -> String {
+    if config.public_url.starts_with("https://") { format!("__Host-{COOKIE}") } else { COOKIE.to_owned() }
+}
+
+fn cookie_header(config: &Config, value: &str, max_age_secs: u64) -> String {
+    let secure = if config.public_url.starts_with("https://") { "; Secure" } else { "" };
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{secure}", cookie_name(config))
+}
+
+fn find_cookie<'a>(config: &Config, header: &'a str) -> Option<&'a str> {
+    let name = cookie_name(config);
+    header.split(';').find_map(|pair| {
+        let (known, value) = pair.trim().split_once('=')?;
+        (known == name).then_some(value)
+    })
+}
+
+fn page(status: u16, title: &str, body: &str) -> Reply {
+    let title = escape(title);
+    Reply::page(
+        status,
+        format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>\
+             :root{{color-scheme:light dark}}body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;\
+             margin:12vh auto 0;padding:0 1.5rem}}h1{{font-size:1.6rem;line-height:1.25}}code{{font-size:1rem;\
+             padding:.3rem .5rem;border:1px solid;border-radius:.3rem;overflow-wrap:anywhere}}</style></head>\
+             <body><main><h1>{title}</h1>{body}</main></body></html>"
+        ),
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::connect::seal_ticket;
+    use protocol::ids::{GrantId, UserKey};
+
+    use super::*;
+    use crate::health::tests::config_at;
+
+    fn random() -> Randomness {
+        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12] }
+    }
+
+    fn ticket(config: &Config) -> String {
+        let ticket = ConnectTicket {
+            user: UserKey::from_bytes([1; 16]),
+            grant: GrantId::from_bytes([2; 16]),
+            client: "c".into(),
+            scopes: vec![],
+            login_hint: None,
+            expires_at: UnixMs(60_000),
+        };
+        seal_ticket(&config.encryption_keys, &ticket, [0; 12]).unwrap()
+    }
+
+    fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
+        &reply.headers.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    fn state_of(reply: &Reply) -> String {
+        let location = header(reply, "location");
+        let (_, rest) = location.split_once("&state=").unwrap();
+        rest.split('&').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_journey_ends_only_in_the_browser_that_began_it() {
+        let config = config_at("https://mcp.example.com");
+        let began = begin(&config, Some(&ticket(&config)), UnixMs(1), &random());
+        assert_eq!(began.status, 302);
+        let cookie = header(&began, "set-cookie");
+        assert!(cookie.starts_with("__Host-m365-connect=") && cookie.contains("; Secure"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap();
+        let state = state_of(&began);
+        let come_back = |cookies| {
+            let returned = Returned { state: Some(&state), code: Some("code"), error: None, cookies };
+            end(&config, returned, UnixMs(2))
+        };
+        let connect = come_back(Some(cookie)).unwrap();
+        assert_eq!(connect.pkce_verifier, to_base64url(&[1; 32]));
+        assert_eq!(come_back(None).unwrap_err().status, 400);
+        assert_eq!(come_back(Some("__Host-m365-connect=00")).unwrap_err().status, 400);
+        assert_eq!(come_back(Some("m365-connect=03030303030303030303030303030303")).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn forged_and_late_links_lead_nowhere() {
+        let config = config_at("https://mcp.example.com");
+        for text in [None, Some(""), Some("eyJhIjoxfQ"), Some("../../x")] {
+            assert_eq!(begin(&config, text, UnixMs(1), &random()).status, 400);
+        }
+        assert_eq!(begin(&config, Some(&ticket(&config)), UnixMs(60_000), &random()).status, 400);
+    }
+
+    #[test]
+    fn a_refusal_by_microsoft_is_told_without_its_text() {
+        let config = config_at("https://mcp.example.com");
+        let began = begin(&config, Some(&ticket(&config)), UnixMs(1), &random());
+        let state = state_of(&began);
+        let cookie = header(&began, "set-cookie").split(';').next().unwrap().to_owned();
+        let returned =
+            Returned { state: Some(&state), code: None, error: Some("<script>"), cookies: Some(&cookie) };
+        let page = end(&config, returned, UnixMs(2)).unwrap_err();
+        assert_eq!(page.status, 403);
+        assert!(!page.body.contains("<script>"));
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+}

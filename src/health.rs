@@ -1,0 +1,68 @@
+//! The health page: whether the settings are complete, and what the instance holds.
+//!
+//! What holds here: a setting is named, its value never.
+
+use protocol::config::Problem;
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
+
+/// The page of a deployment whose settings are complete.
+#[must_use]
+pub fn healthy(wasm_memory_bytes: usize) -> Reply {
+    Reply::json(
+        200,
+        &json!({
+            "status": "ok",
+            "version": env!("CARGO_PKG_VERSION"),
+            "wasmMemoryBytes": wasm_memory_bytes
+        }),
+    )
+}
+
+/// The page of a deployment with problems in its settings.
+#[must_use]
+pub fn not_configured(problems: &[Problem]) -> Reply {
+    let problems: Vec<Value> = problems
+        .iter()
+        .map(|problem| json!({ "setting": problem.setting, "problem": problem.reason }))
+        .collect();
+    Reply::json(503, &json!({ "status": "not_configured", "problems": problems }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use protocol::config::Config;
+
+    use super::*;
+
+    /// A complete configuration with the given public URL.
+    pub(crate) fn config_at(public_url: &str) -> Config {
+        Config::from_settings(|name| {
+            let value = match name {
+                "PUBLIC_URL" => public_url,
+                "ACCESS_MODE" => "open",
+                "GRAPH_API_VERSION" => "v1.0",
+                "MICROSOFT_CLIENT_ID" | "MICROSOFT_CLIENT_SECRET" | "MICROSOFT_TENANT_ID" => "x",
+                "EGRESS" => "ai_run",
+                "GATEWAY_ID" => "m365-gateway",
+                "ENCRYPTION_KEY" | "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => {
+                    "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
+                }
+                _ => return None,
+            };
+            Some(value.to_owned())
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn problems_are_named_without_values() {
+        let problems = Config::from_settings(|name| (name == "ENCRYPTION_KEY").then(|| "hunter2".into()))
+            .unwrap_err();
+        let page = not_configured(&problems);
+        assert_eq!(page.status, 503);
+        assert!(page.body.contains("ENCRYPTION_KEY") && page.body.contains("GATEWAY_ID"));
+        assert!(!page.body.contains("hunter2"));
+    }
+}

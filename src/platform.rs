@@ -1,0 +1,261 @@
+//! The Worker's entry: turns the platform's requests into the edge's decisions and back.
+//!
+//! What holds here: this folder alone names `worker`. Every handler is raced against the client's abort signal, because
+//! the platform drops a reset invocation without ever dropping its future. No handler panics.
+
+mod abort;
+mod body;
+
+use std::cell::OnceCell;
+use std::sync::Once;
+
+use actors::{config_from_env, random_bytes};
+use protocol::config::{Config, Problem};
+use protocol::ids::RequestId;
+use protocol::object::{Caller, Command, McpMessage, ObjectRequest, encode};
+use protocol::time::UnixMs;
+use worker::{Context, Env, Headers, Request, RequestInit, Response, Result, event};
+
+use crate::admission::{Presented, admit, check_origin};
+use crate::browser::{self, Randomness, Returned};
+use crate::health;
+use crate::mcp_endpoint::{Delivery, classify, join_batch};
+use crate::reply::Reply;
+use crate::router::{Route, route};
+
+thread_local! {
+    /// Parsed once for each isolate: the environment of an isolate never changes.
+    static CONFIG: OnceCell<&'static std::result::Result<Config, Vec<Problem>>> = const { OnceCell::new() };
+}
+
+static TRACING: Once = Once::new();
+
+/// Serves one request.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    // A second global subscriber would panic and take the instance with it.
+    TRACING.call_once(start_tracing);
+    let signal = request.inner().signal();
+    abort::until_aborted(signal, serve(request, env)).await
+}
+
+fn start_tracing() {
+    let config = tracing_wasm::WASMLayerConfigBuilder::new()
+        // The timings API keeps every entry for ever.
+        .set_report_logs_in_timings(false)
+        .set_console_config(tracing_wasm::ConsoleConfig::ReportWithoutConsoleColor)
+        .set_max_level(tracing::Level::WARN)
+        .build();
+    tracing_wasm::set_as_global_default_with_config(config);
+}
+
+fn configuration(env: &Env) -> &'static std::result::Result<Config, Vec<Problem>> {
+    CONFIG.with(|cell| {
+        *cell.get_or_init(|| {
+            let parsed = config_from_env(env);
+            if let Err(problems) = &parsed {
+                for problem in problems {
+                    let line = serde_json::json!({
+                        "event": "not_configured", "setting": problem.setting, "problem": problem.reason
+                    });
+                    worker::console_error!("{line}");
+                }
+            }
+            // One value for the life of the isolate.
+            Box::leak(Box::new(parsed))
+        })
+    })
+}
+
+async fn serve(request: Request, env: Env) -> Result<Response> {
+    let method = request.method().to_string();
+    let route = route(&method, &request.path());
+    let config = match (configuration(&env), route) {
+        (Ok(config), Route::Health) => {
+            let own = check_origin(config, Presented { host: &host(&request)?, ..Presented::default() });
+            return respond(own.err().unwrap_or_else(|| health::healthy(body::wasm_memory_bytes())));
+        }
+        (Err(problems), Route::Health) => return respond(health::not_configured(problems)),
+        (Err(_), _) => return respond(Reply::not_configured()),
+        (Ok(config), _) => config,
+    };
+    let headers = request.headers();
+    let (host, origin) = (host(&request)?, headers.get("origin")?);
+    let authorization = headers.get("authorization")?;
+    let presented =
+        Presented { host: &host, origin: origin.as_deref(), authorization: authorization.as_deref() };
+    if let Err(refusal) = check_origin(config, presented) {
+        return respond(refusal);
+    }
+    match route {
+        Route::McpPost | Route::McpDelete => serve_mcp(config, request, &env, presented, route).await,
+        Route::Landing => respond(browser::landing(config)),
+        Route::Connect => begin_connect(config, &request),
+        Route::Callback => end_connect(config, &request, &env).await,
+        Route::WrongMethod { allow } => {
+            respond(Reply::text(405, "This verb is not served here.").with("allow", allow.to_owned()))
+        }
+        Route::Health | Route::NotFound => respond(Reply::text(404, "There is nothing here.")),
+    }
+}
+
+async fn serve_mcp(
+    config: &Config,
+    mut request: Request,
+    env: &Env,
+    presented: Presented<'_>,
+    route: Route,
+) -> Result<Response> {
+    let claims = match admit(config, presented, now()) {
+        Ok(claims) => claims,
+        Err(refusal) => return respond(refusal),
+    };
+    let caller = Caller {
+        user: claims.user,
+        grant: claims.grant,
+        client: claims.client,
+        scopes: claims.scopes,
+        access_identity: None,
+    };
+    let session = request.headers().get("mcp-session-id")?;
+    if route == Route::McpDelete {
+        let Some(session) = session else { return respond(Reply::text(400, "The header Mcp-Session-Id is missing.")) };
+        return complete(ask(env, &caller, Command::EndSession { session }).await);
+    }
+    let (bytes, _held) = match body::read(&mut request).await? {
+        Ok(read) => read,
+        Err(refusal) => return respond(refusal),
+    };
+    let revision = request.headers().get("mcp-protocol-version")?;
+    let message = |body: Vec<u8>, in_batch: bool| {
+        Command::Mcp(McpMessage { session: session.clone(), revision: revision.clone(), in_batch, body })
+    };
+    match classify(revision.as_deref(), bytes) {
+        Err(refusal) => respond(refusal),
+        Ok(Delivery::Single(bytes)) => complete(ask(env, &caller, message(bytes, false)).await),
+        Ok(Delivery::Batch(messages)) => {
+            let mut answers = Vec::with_capacity(messages.len());
+            for bytes in messages {
+                match ask(env, &caller, message(bytes, true)).await {
+                    Ok(mut answer) if answer.headers().get("x-challenge")?.is_none() => {
+                        answers.push((answer.status_code(), answer.text().await?));
+                    }
+                    other => return complete(other),
+                }
+            }
+            respond(join_batch(answers))
+        }
+    }
+}
+
+/// Asks the caller's object, which is named by the user key alone.
+async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
+    let random = random_bytes().map_err(|reason| worker::Error::RustError(reason.to_owned()))?;
+    let request = ObjectRequest {
+        request: RequestId::new(now(), &caller.user, random),
+        caller: caller.clone(),
+        command,
+    };
+    let frame = encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
+    let mut init = RequestInit::new();
+    init.with_method(worker::Method::Post).with_body(Some(js_sys::Uint8Array::from(frame.as_slice()).into()));
+    let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&caller.user.to_string())?;
+    let mut response = stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await?;
+    response.headers_mut().set("x-request-id", &request.request.to_string())?;
+    Ok(response)
+}
+
+/// Completes the object's answer with what only the edge knows, and passes its body through untouched.
+fn complete(answer: Result<Response>) -> Result<Response> {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(%error, "an object did not answer");
+            return respond(Reply::object_unavailable());
+        }
+    };
+    let Some(challenge) = answer.headers().get("x-challenge")? else {
+        answer.headers().set("cache-control", "no-store")?;
+        return Ok(answer);
+    };
+    let refusal = match challenge.strip_prefix("insufficient_scope ") {
+        Some(scope) => Reply::challenge(
+            403,
+            Some("insufficient_scope"),
+            "The access token lacks the scope that this tool needs.",
+            Some(scope),
+        ),
+        None => Reply::challenge(
+            401,
+            Some("invalid_token"),
+            "The permission behind this access token was withdrawn. Sign in again.",
+            None,
+        ),
+    };
+    respond(refusal)
+}
+
+fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
+    let url = request.url()?;
+    let ticket = parameter(&url, "ticket");
+    let random = |_| worker::Error::RustError("no random bytes".to_owned());
+    let randomness = Randomness {
+        verifier: random_bytes().map_err(random)?,
+        nonce: random_bytes().map_err(random)?,
+        cookie: random_bytes().map_err(random)?,
+        seal: random_bytes().map_err(random)?,
+    };
+    respond(browser::begin(config, ticket.as_deref(), now(), &randomness))
+}
+
+async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Response> {
+    let url = request.url()?;
+    let (state, code, error) = (parameter(&url, "state"), parameter(&url, "code"), parameter(&url, "error"));
+    let cookies = request.headers().get("cookie")?;
+    let returned = Returned {
+        state: state.as_deref(),
+        code: code.as_deref(),
+        error: error.as_deref(),
+        cookies: cookies.as_deref(),
+    };
+    let connect = match browser::end(config, returned, now()) {
+        Ok(connect) => connect,
+        Err(page) => return respond(page),
+    };
+    let caller = browser::caller_of(&connect.ticket);
+    let status = match ask(env, &caller, Command::Connect(connect)).await {
+        Ok(answer) => answer.status_code(),
+        Err(error) => {
+            tracing::warn!(%error, "an object did not answer");
+            503
+        }
+    };
+    respond(browser::ended(config, status))
+}
+
+fn parameter(url: &worker::Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+fn host(request: &Request) -> Result<String> {
+    Ok(request.headers().get("host")?.unwrap_or_default())
+}
+
+fn respond(reply: Reply) -> Result<Response> {
+    let headers = Headers::new();
+    for (name, value) in &reply.headers {
+        headers.append(name, value)?;
+    }
+    let response = if reply.body.is_empty() {
+        Response::empty()?
+    } else {
+        Response::from_bytes(reply.body.into_bytes())?
+    };
+    Ok(response.with_status(reply.status).with_headers(headers))
+}
+
+fn now() -> UnixMs {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the clock is between 1970 and 10000")]
+    let unix_ms = js_sys::Date::now() as u64;
+    UnixMs(unix_ms)
+}

@@ -1,0 +1,166 @@
+//! Replies of the edge itself, as plain data.
+//!
+//! What holds here: every reply carries the headers that keep browsers from guessing, framing and caching; a refusal says
+//! whose fault it is and what to do; nothing that a client sent is repeated in clear.
+
+use serde_json::{Value, json};
+
+/// A reply before it becomes the platform's response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// Pages run no script and load nothing from elsewhere.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+
+impl Reply {
+    fn new(status: u16, content_type: &str, body: String) -> Self {
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+            ("referrer-policy", "no-referrer".to_owned()),
+        ];
+        Self { status, headers, body }
+    }
+
+    /// A JSON reply.
+    #[must_use]
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self::new(status, "application/json", body.to_string())
+    }
+
+    /// A JSON text that was written elsewhere.
+    #[must_use]
+    pub fn json_text(status: u16, body: String) -> Self {
+        Self::new(status, "application/json", body)
+    }
+
+    /// A plain text.
+    #[must_use]
+    pub fn text(status: u16, body: &str) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body.to_owned())
+    }
+
+    /// A page for a person.
+    #[must_use]
+    pub fn page(status: u16, html: String) -> Self {
+        Self::new(status, "text/html; charset=utf-8", html)
+            .with("content-security-policy", PAGE_POLICY.to_owned())
+            .with("x-frame-options", "DENY".to_owned())
+    }
+
+    /// Sends the browser elsewhere.
+    #[must_use]
+    pub fn redirect(location: String) -> Self {
+        Self::new(302, "text/plain; charset=utf-8", String::new()).with("location", location)
+    }
+
+    /// The same reply with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// A refusal in the form of RFC 6750, section 3: a challenge and the same in JSON.
+    #[must_use]
+    pub fn challenge(status: u16, error: Option<&str>, description: &str, scope: Option<&str>) -> Self {
+        let mut challenge = String::from("Bearer realm=\"Microsoft 365 MCP server\"");
+        if let Some(error) = error {
+            challenge.push_str(&format!(", error=\"{error}\", error_description=\"{description}\""));
+        }
+        if let Some(scope) = scope {
+            challenge.push_str(&format!(", scope=\"{scope}\""));
+        }
+        let body = json!({ "error": error.unwrap_or("unauthorized"), "error_description": description });
+        Self::json(status, &body).with("www-authenticate", challenge)
+    }
+
+    /// Nothing is served while the settings are not complete.
+    #[must_use]
+    pub fn not_configured() -> Self {
+        Self::json(
+            503,
+            &json!({
+                "error": "not_configured",
+                "error_description": "This server is not configured completely. Its operators find what is missing \
+                                      at /healthz."
+            }),
+        )
+    }
+
+    /// The body exceeds the bound.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::json(
+            413,
+            &json!({
+                "error": "too_large",
+                "error_description": format!(
+                    "A request may have at most {} bytes. Send large content by reference.",
+                    protocol::limits::REQUEST_BODY_BYTES_MAX
+                )
+            }),
+        )
+    }
+
+    /// This instance holds as many bodies as its memory allows.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::json(
+            503,
+            &json!({
+                "error": "overloaded",
+                "error_description": "The server is receiving too many large requests at once. Try again in 2 s."
+            }),
+        )
+        .with("retry-after", "2".to_owned())
+    }
+
+    /// The user's object did not answer.
+    #[must_use]
+    pub fn object_unavailable() -> Self {
+        Self::json(
+            503,
+            &json!({
+                "error": "temporarily_unavailable",
+                "error_description": "Your session could not be reached. Try again in 2 s."
+            }),
+        )
+        .with("retry-after", "2".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_names_the_error_and_what_to_do() {
+        let reply = Reply::challenge(401, Some("invalid_token"), "Sign in again.", None);
+        let header = reply.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
+        assert_eq!(
+            header.1,
+            "Bearer realm=\"Microsoft 365 MCP server\", error=\"invalid_token\", error_description=\"Sign in again.\""
+        );
+        // RFC 6750, section 3.1: no error code when the request carried no credentials.
+        let bare = Reply::challenge(401, None, "Sign in first.", None);
+        let header = bare.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
+        assert!(!header.1.contains("error"));
+    }
+
+    #[test]
+    fn pages_cannot_be_framed_or_scripted() {
+        let page = Reply::page(200, "<p>x</p>".into());
+        let policy = page.headers.iter().find(|(name, _)| *name == "content-security-policy").unwrap();
+        assert!(policy.1.contains("frame-ancestors 'none'") && policy.1.contains("default-src 'none'"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Routes: which handler serves a method and a path.
+//!
+//! What holds here: an unknown path is a clean 404 and a wrong verb a 405 that names the right ones, because MCP portals
+//! and clients probe with both and fall back on nothing else.
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// An MCP message.
+    McpPost,
+    /// The end of an MCP session.
+    McpDelete,
+    /// The health of this deployment.
+    Health,
+    /// The page that tells a person what this is.
+    Landing,
+    /// The link that connects a Microsoft account.
+    Connect,
+    /// The way back from Microsoft.
+    Callback,
+    /// No such page.
+    NotFound,
+    /// The page exists, but not for this verb.
+    WrongMethod {
+        /// The verbs that it has, as the `Allow` header lists them.
+        allow: &'static str,
+    },
+}
+
+/// The route of a request. `HEAD` is served like `GET`; the platform drops the body.
+#[must_use]
+pub fn route(method: &str, path: &str) -> Route {
+    let reads = matches!(method, "GET" | "HEAD");
+    let page = |route: Route| if reads { route } else { Route::WrongMethod { allow: "GET, HEAD" } };
+    match path {
+        "/mcp" => match method {
+            "POST" => Route::McpPost,
+            "DELETE" => Route::McpDelete,
+            _ => Route::WrongMethod { allow: "POST, DELETE" },
+        },
+        "/healthz" => page(Route::Health),
+        "/" => page(Route::Landing),
+        "/connect" => page(Route::Connect),
+        "/callback" => page(Route::Callback),
+        _ => Route::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_exact_and_wrong_verbs_name_the_right_ones() {
+        assert_eq!(route("POST", "/mcp"), Route::McpPost);
+        assert_eq!(route("DELETE", "/mcp"), Route::McpDelete);
+        assert_eq!(route("GET", "/mcp"), Route::WrongMethod { allow: "POST, DELETE" });
+        assert_eq!(route("HEAD", "/healthz"), Route::Health);
+        assert_eq!(route("POST", "/healthz"), Route::WrongMethod { allow: "GET, HEAD" });
+        for path in ["/mcp/", "/MCP", "//mcp", "/sse", "/.env", "", "/mcp/../healthz"] {
+            assert_eq!(route("GET", path), Route::NotFound, "{path}");
+        }
+    }
+}
