@@ -1,0 +1,295 @@
+//! The control plane under `/_emulator/`: how tests look inside and set things up. What holds: it is not
+//! recorded, no fault rule touches it, and a field that it does not know is refused. It must never be
+//! reachable from the emulated services themselves.
+
+use crate::access::{self, Wanted};
+use crate::clock::iso;
+use crate::entra::store::{Access, Refresh};
+use crate::faults::Rule;
+use crate::graph::mail_write;
+use crate::mailbox::{Address, FOLDERS, Message};
+use crate::settings::Settings;
+use crate::tenant::{self, USERS, User};
+use crate::wire::{Call, Reply, pair, parse_pairs};
+use crate::world::{Shared, World};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+type Answer = Result<Value, String>;
+
+/// A mail to be put into an inbox.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Seed {
+    /// Whose inbox.
+    user: String,
+    /// The message as Graph would take it; `from` may be anyone.
+    message: Map<String, Value>,
+    #[serde(default)]
+    minutes_ago: u64,
+}
+
+/// Whose tokens die.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoke {
+    /// Absent means everyone.
+    user: Option<String>,
+    #[serde(default)]
+    what: What,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    #[default]
+    Refresh,
+    Access,
+    All,
+}
+
+/// Tokens without a sign-in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Mint {
+    user: String,
+    scopes: Vec<String>,
+    lifetime_s: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Advance {
+    advance_ms: u64,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(call: &Call) -> Result<T, String> {
+    let body: &[u8] = if call.body.is_empty() { b"{}" } else { &call.body };
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn user(address: &str) -> Result<&'static User, String> {
+    tenant::by_address(address).ok_or_else(|| format!("no demo user has the address {address:?}"))
+}
+
+fn people(list: &[Address]) -> Value {
+    Value::Array(list.iter().map(|a| a.address.clone().into()).collect())
+}
+
+fn message_json(message: &Message, now_ms: u64) -> Value {
+    json!({
+        "id": message.rest_id,
+        "immutableId": message.immutable_id,
+        "subject": message.subject,
+        "from": message.from.as_ref().map(|a| &a.address),
+        "to": people(&message.to),
+        "cc": people(&message.cc),
+        "bcc": people(&message.bcc),
+        "contentType": if message.body_is_html { "html" } else { "text" },
+        "body": message.body,
+        "isRead": message.is_read,
+        "isDraft": message.is_draft,
+        "importance": message.importance,
+        "attachments": message.attachments.len(),
+        "categories": message.categories,
+        "receivedDateTime": iso(message.received_ms),
+        "sentDateTime": iso(message.sent_ms),
+        "visible": message.visible_at_ms <= now_ms,
+        "internetMessageId": message.internet_message_id,
+        "extendedProperties": message.extended.iter().map(|(id, v)| json!({ "id": id, "value": v })).collect::<Vec<_>>(),
+    })
+}
+
+fn state(world: &World) -> Answer {
+    let now_ms = world.now_ms();
+    let users: Vec<Value> = USERS
+        .iter()
+        .map(|user| {
+            let mut folders = Map::new();
+            for (name, _) in FOLDERS {
+                let list = world.mailboxes.get(user.oid).into_iter().flat_map(|m| &m.messages);
+                let inside = list.filter(|m| m.folder == name).map(|m| message_json(m, now_ms));
+                folders.insert(name.into(), Value::Array(inside.collect()));
+            }
+            json!({
+                "address": user.address, "oid": user.oid, "displayName": user.display_name,
+                "timeZone": user.time_zone, "folders": folders,
+            })
+        })
+        .collect();
+    Ok(json!({
+        "now": iso(now_ms),
+        "tenantId": world.options.tenant_id,
+        "clientId": world.options.client_id,
+        "gatewayId": world.options.gateway_id,
+        "users": users,
+        "settings": world.settings,
+        "tokens": { "access": world.grants.access.len(), "refresh": world.grants.refresh.len() },
+    }))
+}
+
+/// Lays a partial value over a whole one, object by object; null replaces.
+fn overlay(base: &mut Value, patch: Value) {
+    match (base, patch) {
+        (Value::Object(base), Value::Object(patch)) => {
+            for (name, value) in patch {
+                match base.get_mut(&name) {
+                    // Scopes by address are replaced as a whole, so that a denial can be taken back.
+                    Some(inner) if inner.is_object() && value.is_object() && name != "deniedScopes" => {
+                        overlay(inner, value);
+                    }
+                    _ => {
+                        base.insert(name, value);
+                    }
+                }
+            }
+        }
+        (base, patch) => *base = patch,
+    }
+}
+
+fn settings(world: &mut World, call: &Call) -> Answer {
+    let patch: Value = read(call)?;
+    if !patch.is_object() {
+        return Err("settings must be an object".into());
+    }
+    let mut whole = serde_json::to_value(&world.settings).map_err(|e| e.to_string())?;
+    overlay(&mut whole, patch);
+    let changed = serde_json::from_value::<Settings>(whole).map_err(|e| e.to_string())?;
+    changed.check()?;
+    world.settings = changed;
+    Ok(json!({ "settings": world.settings }))
+}
+
+fn faults(world: &mut World, call: &Call) -> Answer {
+    let body: Value = read(call)?;
+    let list = body.get("faults").cloned().unwrap_or(body);
+    let list = if list.is_array() { list } else { json!([list]) };
+    let rules: Vec<Rule> = serde_json::from_value(list).map_err(|e| e.to_string())?;
+    world.faults.add(rules)?;
+    Ok(world.faults.to_json())
+}
+
+fn mail(world: &mut World, call: &Call) -> Answer {
+    let seed: Seed = read(call)?;
+    let owner = user(&seed.user)?;
+    let mut message = mail_write::seeded(&seed.message).map_err(|e| format!("{}: {}", e.code, e.message))?;
+    let now_ms = world.now_ms();
+    let at_ms = now_ms.saturating_sub(seed.minutes_ago.saturating_mul(60_000));
+    let outsider = || Address { name: "Outside Sender".into(), address: "sender@outside.example".into() };
+    message.from = Some(message.from.take().unwrap_or_else(outsider));
+    if message.to.is_empty() {
+        message.to = vec![Address { name: owner.display_name.into(), address: owner.address.into() }];
+    }
+    (message.received_ms, message.sent_ms, message.visible_at_ms) = (at_ms, at_ms, at_ms);
+    message.stamp(&mut world.ids, at_ms);
+    let shown = message_json(&message, now_ms);
+    let mailbox = world.mailboxes.get_mut(owner.oid).ok_or("no mailbox")?;
+    mailbox.messages.push(message);
+    Ok(shown)
+}
+
+fn revoke(world: &mut World, call: &Call) -> Answer {
+    let wanted: Revoke = read(call)?;
+    let oid = wanted.user.as_deref().map(user).transpose()?.map(|u| u.oid);
+    let (refresh, access) = (wanted.what != What::Access, wanted.what != What::Refresh);
+    let (refresh_hits, access_hits) = world.grants.revoke(oid, refresh, access);
+    Ok(json!({ "refreshTokens": refresh_hits, "accessTokens": access_hits }))
+}
+
+fn mint(world: &mut World, call: &Call) -> Answer {
+    let wanted: Mint = read(call)?;
+    let owner = user(&wanted.user)?;
+    let now_ms = world.now_ms();
+    let lifetime_s = wanted.lifetime_s.unwrap_or(world.settings.access_token_lifetime_s);
+    let (access, refresh) = (world.ids.token("EwB4"), world.ids.token("1.AXkA"));
+    let expires_ms = now_ms.saturating_add(lifetime_s.saturating_mul(1000));
+    let scopes = wanted.scopes;
+    world.grants.access.insert(
+        access.clone(),
+        Access { oid: owner.oid, scopes: scopes.clone(), expires_ms, revoked: false },
+    );
+    world
+        .grants
+        .refresh
+        .insert(refresh.clone(), Refresh { oid: owner.oid, scopes, issued_ms: now_ms, revoked: false });
+    Ok(json!({ "accessToken": access, "refreshToken": refresh, "expiresIn": lifetime_s }))
+}
+
+/// Ten years are more than any token lives; more would only overflow sums elsewhere.
+fn clock(world: &mut World, call: &Call) -> Answer {
+    let wanted: Advance = read(call)?;
+    if wanted.advance_ms > 3650 * crate::clock::DAY_MS {
+        return Err("the clock moves by ten years at most".into());
+    }
+    world.clock.advance_ms(wanted.advance_ms);
+    Ok(json!({ "now": iso(world.now_ms()) }))
+}
+
+fn assertion(shared: &Shared, call: &Call) -> Answer {
+    let wanted: Wanted = read(call)?;
+    access::assertion(&mut shared.lock(), shared.keys(), &wanted).ok_or_else(|| "no signing key".into())
+}
+
+fn records(world: &World, call: &Call) -> Answer {
+    let query = parse_pairs(&call.query).unwrap_or_default();
+    let after = pair(&query, "after").and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok(world.records.to_json(pair(&query, "service"), after))
+}
+
+fn done() -> Answer {
+    Ok(json!({ "ok": true }))
+}
+
+fn answer(shared: &Shared, call: &Call, path: &str) -> Option<Answer> {
+    if (call.method.as_str(), path) == ("POST", "/access/assertion") {
+        return Some(assertion(shared, call));
+    }
+    let world = &mut *shared.lock();
+    let result = match (call.method.as_str(), path) {
+        ("GET", "/healthz") => done(),
+        ("POST", "/reset") => {
+            world.reset();
+            done()
+        }
+        ("GET", "/state") => state(world),
+        ("GET", "/records") => records(world, call),
+        ("POST", "/records/clear") => {
+            world.records.clear();
+            done()
+        }
+        ("GET", "/gateway-log") => Ok(world.gateway.to_json()),
+        ("POST", "/gateway-log/clear") => {
+            world.gateway.clear_log();
+            done()
+        }
+        ("GET", "/concurrency") => Ok(world.concurrency.to_json()),
+        ("POST", "/concurrency/clear") => {
+            world.concurrency.clear_marks();
+            done()
+        }
+        ("GET", "/faults") => Ok(world.faults.to_json()),
+        ("POST", "/faults") => faults(world, call),
+        ("DELETE", "/faults") | ("POST", "/faults/clear") => {
+            world.faults.clear();
+            done()
+        }
+        ("GET", "/settings") => Ok(json!({ "settings": world.settings })),
+        ("POST", "/settings") => settings(world, call),
+        ("POST", "/mail") => mail(world, call),
+        ("POST", "/revoke") => revoke(world, call),
+        ("POST", "/token") => mint(world, call),
+        ("POST", "/clock") => clock(world, call),
+        _ => return None,
+    };
+    Some(result)
+}
+
+/// Answers one control request; `path` is what follows the prefix `/_emulator`.
+pub fn execute(shared: &Shared, call: &Call, path: &str) -> Reply {
+    match answer(shared, call, path) {
+        Some(Ok(body)) => Reply::json(200, &body),
+        Some(Err(message)) => Reply::json(400, &json!({ "error": message })),
+        None => Reply::json(404, &json!({ "error": format!("no control route {} {path}", call.method) })),
+    }
+}

@@ -1,0 +1,165 @@
+//! `GET /me` and `GET /me/mailboxSettings`: the person's directory entry and the mailbox's settings. What
+//! holds: without `$select` the answer has Graph's default properties and no others. It must never answer
+//! for anyone but the token's own user.
+
+use super::Routed;
+use super::context::Context;
+use super::error::GraphError;
+use super::odata::select;
+use crate::tenant::User;
+use crate::wire::Reply;
+use crate::world::World;
+use serde_json::{Map, Value, json};
+
+/// What `GET /me` answers without `$select`.
+const DEFAULTS: [&str; 11] = [
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "id",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+];
+
+/// What can be selected on a user; those that the demo tenant does not fill are null.
+const PROPERTIES: [&str; 38] = [
+    "accountEnabled",
+    "ageGroup",
+    "businessPhones",
+    "city",
+    "companyName",
+    "country",
+    "createdDateTime",
+    "creationType",
+    "department",
+    "displayName",
+    "employeeId",
+    "employeeType",
+    "faxNumber",
+    "givenName",
+    "id",
+    "identities",
+    "imAddresses",
+    "jobTitle",
+    "lastPasswordChangeDateTime",
+    "mail",
+    "mailNickname",
+    "mobilePhone",
+    "officeLocation",
+    "onPremisesImmutableId",
+    "onPremisesSamAccountName",
+    "onPremisesSyncEnabled",
+    "otherMails",
+    "passwordPolicies",
+    "postalCode",
+    "preferredDataLocation",
+    "preferredLanguage",
+    "proxyAddresses",
+    "securityIdentifier",
+    "state",
+    "streetAddress",
+    "surname",
+    "usageLocation",
+    "userPrincipalName",
+];
+
+fn value(user: &User, property: &str) -> Value {
+    match property {
+        "id" => user.oid.into(),
+        "displayName" => user.display_name.into(),
+        "givenName" => user.given_name.into(),
+        "surname" => user.surname.into(),
+        "mail" | "userPrincipalName" => user.address.into(),
+        "mailNickname" => user.given_name.to_lowercase().into(),
+        "jobTitle" => user.job_title.into(),
+        "department" => user.department.into(),
+        "officeLocation" => user.office.into(),
+        "mobilePhone" => user.mobile.into(),
+        "preferredLanguage" => user.language.into(),
+        "companyName" => "Contoso".into(),
+        "accountEnabled" => true.into(),
+        "businessPhones" => json!([user.mobile]),
+        "proxyAddresses" => json!([format!("SMTP:{}", user.address)]),
+        "imAddresses" => json!([user.address]),
+        "identities" | "otherMails" => json!([]),
+        _ => Value::Null,
+    }
+}
+
+fn me(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
+    context.require_scope(&[
+        "User.Read",
+        "User.ReadWrite",
+        "User.Read.All",
+        "User.ReadBasic.All",
+        "Directory.Read.All",
+    ])?;
+    context.allow_options(&["$select"])?;
+    let selected = select(context, &PROPERTIES, "microsoft.graph.user")?;
+    let root = context.origin(world);
+    let mut body = Map::new();
+    let names: Vec<String> =
+        selected.clone().unwrap_or_else(|| DEFAULTS.iter().map(|name| (*name).to_owned()).collect());
+    let suffix = selected.map_or(String::new(), |list| format!("({})", list.join(",")));
+    body.insert("@odata.context".into(), format!("{root}/$metadata#users{suffix}/$entity").into());
+    for name in names {
+        let inner = value(context.user, &name);
+        body.insert(name, inner);
+    }
+    Ok(Reply::json(200, &Value::Object(body)))
+}
+
+fn mailbox_settings(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
+    context.require_scope(&["MailboxSettings.Read", "MailboxSettings.ReadWrite"])?;
+    context.allow_options(&["$select"])?;
+    let user = context.user;
+    let all = json!({
+        "archiveFolder": null,
+        "automaticRepliesSetting": {
+            "status": "disabled", "externalAudience": "none", "internalReplyMessage": "", "externalReplyMessage": "",
+            "scheduledStartDateTime": { "dateTime": "2026-01-01T08:00:00.0000000", "timeZone": "UTC" },
+            "scheduledEndDateTime": { "dateTime": "2026-01-02T08:00:00.0000000", "timeZone": "UTC" },
+        },
+        "dateFormat": "dd.MM.yyyy",
+        "delegateMeetingMessageDeliveryOptions": "sendToDelegateOnly",
+        "language": { "locale": user.language, "displayName": user.language },
+        "timeFormat": "HH:mm",
+        "timeZone": user.time_zone,
+        "userPurpose": "user",
+        "workingHours": {
+            "daysOfWeek": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+            "startTime": "08:00:00.0000000", "endTime": "17:00:00.0000000",
+            "timeZone": { "name": user.time_zone },
+        },
+    });
+    let known: Vec<&str> =
+        all.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+    let selected = select(context, &known, "microsoft.graph.mailboxSettings")?;
+    let mut body = Map::new();
+    let root = context.origin(world);
+    body.insert(
+        "@odata.context".into(),
+        format!("{root}/$metadata#users('{}')/mailboxSettings", user.oid).into(),
+    );
+    for (name, inner) in all.as_object().into_iter().flatten() {
+        if selected.as_ref().is_none_or(|list| list.contains(name)) {
+            body.insert(name.clone(), inner.clone());
+        }
+    }
+    Ok(Reply::json(200, &Value::Object(body)))
+}
+
+/// Routes the profile's paths.
+pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
+    match (context.call.method.as_str(), context.path().as_slice()) {
+        ("GET", ["me"]) => Some(me(world, context)),
+        ("GET", ["me", "mailboxSettings"]) => Some(mailbox_settings(world, context)),
+        (_, ["me"] | ["me", "mailboxSettings"]) => Some(Err(GraphError::method_not_allowed())),
+        _ => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! Signing keys and JSON Web Tokens. Keys are made at first use and live for one run; none is stored or
+//! committed. This file knows how to sign rightly and, for tests of the other side, how to make the
+//! classic wrong tokens: algorithm `none`, and HMAC keyed with the public key.
+
+use crate::der;
+use crate::ids::{base64_url, hex, sha256};
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+
+/// One RSA key with its id.
+#[derive(Debug)]
+pub struct Key {
+    pair: KeyPair,
+    /// The key id.
+    pub kid: String,
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+/// The keys of the two services that sign; they differ, so that confusing them shows.
+#[derive(Debug, Default)]
+pub struct Keys {
+    entra: OnceLock<Option<Key>>,
+    access: OnceLock<Option<Key>>,
+}
+
+impl Keys {
+    /// Entra's key.
+    pub fn entra(&self) -> Option<&Key> {
+        self.entra.get_or_init(Key::generate).as_ref()
+    }
+
+    /// Access's key.
+    pub fn access(&self) -> Option<&Key> {
+        self.access.get_or_init(Key::generate).as_ref()
+    }
+}
+
+impl Key {
+    fn generate() -> Option<Self> {
+        let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+        let (modulus, exponent) = der::rsa_public_parts(pair.public_key().as_ref())?;
+        let kid = hex(&sha256(&modulus)).get(..40)?.to_owned();
+        Some(Self { pair, kid, modulus, exponent })
+    }
+
+    /// The key as a member of a JSON Web Key Set.
+    pub fn jwk(&self) -> Value {
+        json!({
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid,
+            "n": base64_url(&self.modulus), "e": base64_url(&self.exponent),
+        })
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+        Some(signature)
+    }
+
+    /// A token signed with RS256.
+    pub fn rs256(&self, claims: &Value) -> Option<String> {
+        self.rs256_as(claims, &self.kid)
+    }
+
+    /// A token signed with RS256 that names a key of the caller's choice.
+    pub fn rs256_as(&self, claims: &Value, kid: &str) -> Option<String> {
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid });
+        let body = unsigned(&header, claims);
+        let signature = self.sign(body.as_bytes())?;
+        Some(format!("{body}.{}", base64_url(&signature)))
+    }
+
+    /// The wrong token that claims HS256 and is keyed with the public key.
+    pub fn hs256_confusion(&self, claims: &Value) -> Option<String> {
+        let header = json!({ "alg": "HS256", "typ": "JWT", "kid": self.kid });
+        let body = unsigned(&header, claims);
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, self.spki()?.as_ref());
+        Some(format!("{body}.{}", base64_url(hmac::sign(&secret, body.as_bytes()).as_ref())))
+    }
+
+    /// The wrong token that is not signed at all.
+    pub fn alg_none(claims: &Value) -> String {
+        format!("{}.", unsigned(&json!({ "alg": "none", "typ": "JWT" }), claims))
+    }
+
+    /// The public key in SubjectPublicKeyInfo form.
+    pub fn spki(&self) -> Option<Vec<u8>> {
+        Some(self.pair.public_key().as_der().ok()?.as_ref().to_vec())
+    }
+}
+
+fn unsigned(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", base64_url(header.to_string().as_bytes()), base64_url(claims.to_string().as_bytes()))
+}

@@ -1,0 +1,140 @@
+//! What a test may change while the emulator runs: lifetimes, delays, scopes that an administrator denies,
+//! limits and gateway policies. Unknown names are refused, because a misspelt setting would make a test
+//! pass for the wrong reason.
+
+use crate::options::Options;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A sent mail's way into Sent Items: a number of milliseconds, or the word `never`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Delay {
+    /// After so many milliseconds.
+    After(u64),
+    /// The word `never`.
+    Word(Never),
+}
+
+/// The word `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Never {
+    /// It does not happen.
+    Never,
+}
+
+/// A limit on gateway requests in a sliding window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateLimit {
+    /// How many requests pass.
+    pub limit: usize,
+    /// In how long.
+    pub window_ms: u64,
+    /// The `Retry-After` of the refusal; absent means none, which is what is documented.
+    #[serde(default)]
+    pub retry_after_s: Option<u64>,
+}
+
+/// How the gateway fails when it is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outage {
+    /// 503 with code 7013.
+    Unavailable,
+    /// The connection is closed without an answer.
+    Drop,
+}
+
+/// The AI Gateway's policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// Refuses requests above a rate.
+    pub rate_limit: Option<RateLimit>,
+    /// Blocks requests whose body contains this text, as data loss prevention does.
+    pub dlp_block: Option<String>,
+    /// Blocks requests whose body contains this text, as guardrails do.
+    pub guardrail_block: Option<String>,
+    /// Refuses everything as an access policy would.
+    pub policy_denied: bool,
+    /// Refuses everything as an exhausted spend limit would.
+    pub spend_limit: bool,
+    /// Is not there.
+    pub outage: Option<Outage>,
+    /// Answers GET from a cache where the caller did not opt out; on by default, stale on purpose.
+    pub cache_off: bool,
+    /// Verbs that the custom provider refuses with 405, to play an account where only some pass.
+    pub refused_methods: Vec<String>,
+}
+
+/// Everything that can be changed at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Lifetime of access tokens issued from now on.
+    pub access_token_lifetime_s: u64,
+    /// When a mail that was sent appears in Sent Items.
+    pub sent_items_delay_ms: Delay,
+    /// Scopes that are never granted: by address, or for all under `*`.
+    pub denied_scopes: BTreeMap<String, Vec<String>>,
+    /// How many requests one mailbox serves at the same time.
+    pub mailbox_concurrency: usize,
+    /// How long each Graph call takes.
+    pub graph_latency_ms: u64,
+    /// The gateway's policies.
+    pub gateway: GatewaySettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime_s: 3600,
+            sent_items_delay_ms: Delay::After(0),
+            denied_scopes: BTreeMap::new(),
+            mailbox_concurrency: 4,
+            graph_latency_ms: 0,
+            gateway: GatewaySettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The settings that a fresh emulator starts with.
+    pub fn initial(options: &Options) -> Self {
+        let sent_items_delay_ms = options.sent_items_delay_ms.map_or(Delay::Word(Never::Never), Delay::After);
+        Self { sent_items_delay_ms, ..Self::default() }
+    }
+
+    /// Refuses values that no test means: a year is longer than anything that is emulated.
+    pub fn check(&self) -> Result<(), String> {
+        const YEAR_S: u64 = 366 * 86_400;
+        let window_ms = self.gateway.rate_limit.as_ref().map_or(0, |limit| limit.window_ms);
+        let delay_ms = match self.sent_items_delay_ms {
+            Delay::After(ms) => ms,
+            Delay::Word(Never::Never) => 0,
+        };
+        let longest_ms = window_ms.max(delay_ms).max(self.graph_latency_ms);
+        if self.access_token_lifetime_s > YEAR_S || longest_ms > YEAR_S * 1000 {
+            return Err("a time is longer than a year".into());
+        }
+        Ok(())
+    }
+
+    /// When a mail sent at `now_ms` appears in Sent Items.
+    pub fn sent_items_at_ms(&self, now_ms: u64) -> u64 {
+        match self.sent_items_delay_ms {
+            Delay::After(ms) => now_ms.saturating_add(ms),
+            Delay::Word(Never::Never) => u64::MAX,
+        }
+    }
+
+    /// Whether an administrator denies `scope` to the user with this address.
+    pub fn denies(&self, address: &str, scope: &str) -> bool {
+        ["*", address].iter().any(|key| {
+            let denied = self.denied_scopes.get(*key);
+            denied.is_some_and(|list| list.iter().any(|item| item.eq_ignore_ascii_case(scope)))
+        })
+    }
+}

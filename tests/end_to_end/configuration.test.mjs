@@ -1,0 +1,62 @@
+// wrangler.toml: what a named environment does not inherit must stand in it again, and nothing may drift.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { inRoot } from "../tools/project.mjs";
+
+const { unstable_readConfig } = createRequire(import.meta.url)("wrangler");
+const read = (env) => unstable_readConfig({ config: inRoot("wrangler.toml"), env }, { hideWarnings: true });
+const [top, production, local] = [undefined, "production", "local"].map(read);
+
+/** Differences between environments that are meant: their names, and identifiers of what each owns. */
+function comparable(config) {
+  const { name, topLevelName, targetEnvironment, definedEnvironments, ...rest } = config;
+  return { ...rest, kv_namespaces: rest.kv_namespaces.map(({ id, ...binding }) => binding) };
+}
+
+const bindingNames = (config) =>
+  [
+    config.ai && config.ai.binding,
+    ...config.services.map(({ binding }) => binding),
+    ...config.durable_objects.bindings.map(({ name }) => name),
+    ...config.kv_namespaces.map(({ binding }) => binding),
+  ].filter(Boolean).sort();
+
+test("production equals the top level, apart from names and identifiers", () => {
+  assert.deepEqual(comparable(production), comparable(top));
+});
+
+test("the environments do not share a namespace", () => {
+  const ids = [top, production].flatMap(({ kv_namespaces: list }) => list.map(({ id }) => id));
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("local has the same bindings and objects, with the emulator in the place of AI", () => {
+  assert.deepEqual(bindingNames(local), bindingNames(top));
+  assert.equal(local.ai, undefined);
+  assert.deepEqual(local.durable_objects, top.durable_objects);
+  assert.deepEqual(local.migrations, top.migrations);
+  assert.equal(local.compatibility_date, top.compatibility_date);
+  assert.deepEqual(local.compatibility_flags, top.compatibility_flags);
+});
+
+test("local starts the emulator's worker by the name that wrangler gives it", () => {
+  const config = inRoot("tests", "emulator", "ai-binding", "wrangler.toml");
+  const binding = unstable_readConfig({ config }, { hideWarnings: true });
+  assert.equal(local.services.find((service) => service.binding === "AI")?.service, `${binding.name}-local`);
+});
+
+for (const [name, config] of Object.entries({ top, production })) {
+  test(`${name}: bindings, secrets and what keeps it closed`, () => {
+    assert.deepEqual(bindingNames(config), ["AI", "MCP_OBJECT", "OAUTH_KV"]);
+    assert.deepEqual(config.vars, {}, "settings are secrets");
+    assert.equal(config.workers_dev, false);
+    assert.equal(config.preview_urls, false);
+    assert.equal(config.observability.redact_query_string, true);
+    assert.ok(config.compatibility_date >= "2026-11-17", "older dates lack the request's abort signal");
+    assert.deepEqual({ ...config.migrations[0] }, { tag: "v1", new_sqlite_classes: ["UserSession"] });
+    const required = ["MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET", "MICROSOFT_TENANT_ID", "GRAPH_API_VERSION",
+      "ENCRYPTION_KEY", "COOKIE_ENCRYPTION_KEY", "COOKIE_SECRET", "PUBLIC_URL", "ACCESS_MODE", "EGRESS", "GATEWAY_ID"];
+    assert.deepEqual(config.secrets.required, required);
+  });
+}

@@ -1,0 +1,108 @@
+// Builds the worker into `build/` and the native helpers (emulator, mint-token) into cargo's target folder.
+// Holds: nothing is built when nothing changed; every program that worker-build needs is handed to it.
+// Must never: let worker-build download a program, or leave a stale bundle that looks fresh.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import {
+  Advice, capture, cargoTools, esbuildProgram, inRoot, root, run, runIfMain, say, wasmOptProgram, wranglerNode,
+} from "./project.mjs";
+import { setup } from "./setup.mjs";
+
+const stateFile = inRoot("build", ".fingerprint");
+const bundle = ["index.js", "index_bg.wasm"].map((name) => inRoot("build", name));
+/** Everything that the worker is made of; tests and documents are not. */
+const inputs = ["src", "actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo/config.toml"];
+
+function filesUnder(path) {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  const names = readdirSync(path).filter((name) => name !== "target" && !name.startsWith(".")).sort();
+  return names.flatMap((name) => filesUnder(join(path, name)));
+}
+
+function fingerprint(mode) {
+  const digest = createHash("sha256");
+  const tools = cargoTools().map((tool) => `${tool.crate} ${tool.version}`);
+  const packages = ["binaryen", "esbuild"].map((name) => {
+    return `${name} ${JSON.parse(readFileSync(inRoot("node_modules", name, "package.json"), "utf8")).version}`;
+  });
+  digest.update([mode, capture("rustc", ["--version"]), ...tools, ...packages].join("\n"));
+  for (const file of inputs.flatMap((name) => filesUnder(inRoot(name)))) {
+    digest.update(`\n${relative(root, file)}\n`).update(readFileSync(file));
+  }
+  return digest.digest("hex");
+}
+
+/** Apart from the sources, because cargo brings it up to date during the build. */
+function withLockFile(sources) {
+  const lock = inRoot("Cargo.lock");
+  return createHash("sha256").update(sources).update(existsSync(lock) ? readFileSync(lock) : "").digest("hex");
+}
+
+function lastBuild() {
+  if (!existsSync(stateFile) || !bundle.every((file) => existsSync(file))) return {};
+  try {
+    return JSON.parse(readFileSync(stateFile, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+const number = (bytes) => bytes.toLocaleString("en");
+
+function report({ wasm, gzip }) {
+  say(`worker: ${number(wasm)} bytes of Wasm, ${number(gzip)} bytes as gzip`);
+}
+
+/** worker-build looks at these before it would download anything. */
+function buildEnvironment() {
+  const [, bindgen] = cargoTools();
+  const programs = { WASM_BINDGEN_BIN: bindgen.path, WASM_OPT_BIN: wasmOptProgram(), ESBUILD_BIN: esbuildProgram() };
+  const absent = Object.entries(programs).filter(([, path]) => !existsSync(path));
+  if (absent.length > 0) throw new Advice(`${absent.map(([name]) => name).join(", ")}: missing; run npm run setup`);
+  // wasm-opt from npm is a script for whatever `node` comes first.
+  const path = [dirname(wranglerNode()), process.env.PATH].join(delimiter);
+  return { ...process.env, ...programs, PATH: path };
+}
+
+export async function buildWorker({ mode = "--release", force = false } = {}) {
+  const sources = fingerprint(mode);
+  const last = lastBuild();
+  if (!force && last.fingerprint === withLockFile(sources)) {
+    say("worker: unchanged since the last build");
+    report(last);
+    return last;
+  }
+  rmSync(stateFile, { force: true });
+  say(`worker: building (${mode.slice(2)})`);
+  const started = Date.now();
+  // Without the package, cargo would build every default member for wasm32, the emulator too.
+  await run(cargoTools()[0].path, [mode, ".", "--package", "m365-mcp-server"], { env: buildEnvironment() });
+  const wasm = readFileSync(bundle[1]);
+  const gzip = gzipSync(wasm, { level: 9 }).length;
+  const state = { fingerprint: withLockFile(sources), wasm: wasm.length, gzip };
+  writeFileSync(stateFile, `${JSON.stringify(state)}\n`);
+  say(`worker: built in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  report(state);
+  return state;
+}
+
+export async function buildNative() {
+  say("emulator and mint-token: building (cargo, debug)");
+  await run("cargo", ["build", "--bin", "emulator", "--bin", "mint-token"]);
+}
+
+/** `--dev` for an unoptimised worker, `--worker` or `--native` for one half, `--force` to rebuild. */
+export async function build(options = []) {
+  const wants = (name) => options.includes(name);
+  const mode = wants("--dev") ? "--dev" : "--release";
+  if (!wants("--native")) await buildWorker({ mode, force: wants("--force") });
+  if (!wants("--worker")) await buildNative();
+}
+
+runIfMain(import.meta.url, async () => {
+  await setup();
+  await build(process.argv.slice(2));
+});
