@@ -160,9 +160,7 @@ async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
     let mut init = RequestInit::new();
     init.with_method(worker::Method::Post).with_body(Some(js_sys::Uint8Array::from(frame.as_slice()).into()));
     let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&caller.user.to_string())?;
-    let mut response = stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await?;
-    response.headers_mut().set("x-request-id", &request.request.to_string())?;
-    Ok(response)
+    stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await
 }
 
 /// Completes the object's answer with what only the edge knows, and passes its body through untouched.
@@ -174,10 +172,7 @@ fn complete(answer: Result<Response>) -> Result<Response> {
             return respond(Reply::object_unavailable());
         }
     };
-    let Some(challenge) = answer.headers().get("x-challenge")? else {
-        answer.headers().set("cache-control", "no-store")?;
-        return Ok(answer);
-    };
+    let Some(challenge) = answer.headers().get("x-challenge")? else { return Ok(answer) };
     let refusal = match challenge.strip_prefix("insufficient_scope ") {
         Some(scope) => Reply::challenge(
             403,

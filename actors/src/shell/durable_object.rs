@@ -71,9 +71,10 @@ impl DurableObject for UserSession {
         drop(bytes);
         let (sender, receiver) = oneshot::channel();
         let to = self.shell.wait_with(sender);
+        let id = request.request;
         self.shell.take(Input::Request { to, request });
         let reply = receiver.await.unwrap_or_else(|_| unavailable());
-        self.shell.respond(reply)
+        self.shell.respond(id, reply)
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -145,8 +146,11 @@ impl Shell {
         }
     }
 
-    fn respond(self: &Rc<Self>, reply: ObjectReply) -> Result<Response> {
+    /// The response that the edge passes through untouched; an answer of the object cannot be changed there.
+    fn respond(self: &Rc<Self>, id: RequestId, reply: ObjectReply) -> Result<Response> {
         let headers = Headers::new();
+        headers.set("cache-control", "no-store")?;
+        headers.set("x-request-id", &id.to_string())?;
         if let Some(session) = reply.session {
             headers.set("mcp-session-id", &session.to_string())?;
         }
