@@ -37,7 +37,11 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
             config.public_url.starts_with(&format!("{scheme}://")) && is_same_place(own, rest)
         }
     };
-    if origin_is_own { Ok(()) } else { Err(Reply::text(403, "Pages of other origins may not call this server.")) }
+    if origin_is_own {
+        Ok(())
+    } else {
+        Err(Reply::text(403, "Pages of other origins may not call this server."))
+    }
 }
 
 /// Opens the bearer token.

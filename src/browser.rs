@@ -55,15 +55,10 @@ pub fn begin(config: &Config, ticket: Option<&str>, now: UnixMs, random: &Random
     let Ok(state) = seal_state(&config.encryption_keys, &state, &cookie, random.seal) else {
         return Reply::object_unavailable();
     };
-    let location = authorize_url(
-        &config.microsoft,
-        &config.redirect_uri(),
-        &state,
-        &nonce,
-        &challenge,
-        hint.as_deref(),
-    );
-    Reply::redirect(location).with("set-cookie", cookie_header(config, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
+    let location =
+        authorize_url(&config.microsoft, &config.redirect_uri(), &state, &nonce, &challenge, hint.as_deref());
+    Reply::redirect(location)
+        .with("set-cookie", cookie_header(config, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
 }
 
 /// What came back from Microsoft.
@@ -97,7 +92,8 @@ pub fn end(config: &Config, returned: Returned<'_>, now: UnixMs) -> Result<Conne
              was stored.</p>",
         ));
     }
-    let code = returned.code.filter(|code| !code.is_empty() && code.len() <= 4_096).ok_or_else(link_is_over)?;
+    let code =
+        returned.code.filter(|code| !code.is_empty() && code.len() <= 4_096).ok_or_else(link_is_over)?;
     Ok(Connect {
         ticket: state.ticket,
         code: code.to_owned(),
@@ -190,7 +186,11 @@ fn page(status: u16, title: &str, body: &str) -> Reply {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]

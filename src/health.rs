@@ -58,8 +58,8 @@ pub(crate) mod tests {
 
     #[test]
     fn problems_are_named_without_values() {
-        let problems = Config::from_settings(|name| (name == "ENCRYPTION_KEY").then(|| "hunter2".into()))
-            .unwrap_err();
+        let problems =
+            Config::from_settings(|name| (name == "ENCRYPTION_KEY").then(|| "hunter2".into())).unwrap_err();
         let page = not_configured(&problems);
         assert_eq!(page.status, 503);
         assert!(page.body.contains("ENCRYPTION_KEY") && page.body.contains("GATEWAY_ID"));

@@ -38,8 +38,8 @@ pub fn classify(revision_header: Option<&str>, body: Vec<u8>) -> Result<Delivery
         return Ok(Delivery::Single(body));
     }
     let refuse = |error: &RpcError, id: Option<&Id>| Reply::json_text(400, jsonrpc::failure(id, error));
-    let messages =
-        jsonrpc::split_batch(&body).map_err(|unreadable| refuse(&unreadable.error, unreadable.id.as_ref()))?;
+    let messages = jsonrpc::split_batch(&body)
+        .map_err(|unreadable| refuse(&unreadable.error, unreadable.id.as_ref()))?;
     if messages.is_empty() || messages.len() > BATCH_MESSAGES_MAX {
         let message = format!("A batch holds 1 to {BATCH_MESSAGES_MAX} messages.");
         return Err(refuse(&RpcError::invalid_request(message), None));
@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn answers_of_a_batch_are_joined() {
-        let joined = join_batch(vec![(200, "{\"id\":1}".into()), (202, String::new()), (200, "{\"id\":2}".into())]);
+        let joined =
+            join_batch(vec![(200, "{\"id\":1}".into()), (202, String::new()), (200, "{\"id\":2}".into())]);
         assert_eq!((joined.status, joined.body.as_str()), (200, "[{\"id\":1},{\"id\":2}]"));
         assert_eq!(join_batch(vec![(202, String::new())]).status, 202);
         assert_eq!(join_batch(vec![(404, "{}".into()), (200, "{}".into())]).status, 404);

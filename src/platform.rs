@@ -119,7 +119,9 @@ async fn serve_mcp(
     };
     let session = request.headers().get("mcp-session-id")?;
     if route == Route::McpDelete {
-        let Some(session) = session else { return respond(Reply::text(400, "The header Mcp-Session-Id is missing.")) };
+        let Some(session) = session else {
+            return respond(Reply::text(400, "The header Mcp-Session-Id is missing."));
+        };
         return complete(ask(env, &caller, Command::EndSession { session }).await);
     }
     let (bytes, _held) = match body::read(&mut request).await? {
@@ -156,7 +158,8 @@ async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
         caller: caller.clone(),
         command,
     };
-    let frame = encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
+    let frame =
+        encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
     let mut init = RequestInit::new();
     init.with_method(worker::Method::Post).with_body(Some(js_sys::Uint8Array::from(frame.as_slice()).into()));
     let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&caller.user.to_string())?;
@@ -250,7 +253,11 @@ fn respond(reply: Reply) -> Result<Response> {
 }
 
 fn now() -> UnixMs {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the clock is between 1970 and 10000")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the clock is between 1970 and 10000"
+    )]
     let unix_ms = js_sys::Date::now() as u64;
     UnixMs(unix_ms)
 }

@@ -17,8 +17,7 @@ pub struct Reply {
 }
 
 /// Pages run no script and load nothing from elsewhere.
-const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 impl Reply {
     fn new(status: u16, content_type: &str, body: String) -> Self {

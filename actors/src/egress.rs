@@ -224,14 +224,17 @@ mod tests {
             ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
             ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
         ]);
-        let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound()) else {
+        let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound())
+        else {
             panic!("another transport")
         };
-        assert_eq!((method, url.as_str()), ("POST", "https://gateway.example/v1/a/g/custom-graph/v1.0/me/messages"));
+        assert_eq!(
+            (method, url.as_str()),
+            ("POST", "https://gateway.example/v1/a/g/custom-graph/v1.0/me/messages")
+        );
         assert_eq!(body.as_deref(), Some(r#"{"subject":"Hi"}"#));
-        let header = |name: &str| {
-            headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-        };
+        let header =
+            |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         assert_eq!(header("authorization"), Some("Bearer graph-token"));
         assert_eq!(header("cf-aig-authorization"), Some("Bearer service-token"));
         assert_eq!(header("cf-aig-max-attempts"), Some("1"));

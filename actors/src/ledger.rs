@@ -9,7 +9,9 @@ mod entry;
 use std::collections::BTreeMap;
 
 use protocol::ids::RequestId;
-use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_ROWS_MAX};
+use protocol::limits::{
+    ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_ROWS_MAX,
+};
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -171,9 +173,8 @@ impl Ledger {
     /// When entries are next to be removed.
     #[must_use]
     pub fn prune_due(&self) -> Option<UnixMs> {
-        self.oldest.map(|oldest| {
-            oldest.plus(LEDGER_KEPT_FOR).max(self.upkeep.pruned_at.plus(LEDGER_PRUNE_EVERY))
-        })
+        self.oldest
+            .map(|oldest| oldest.plus(LEDGER_KEPT_FOR).max(self.upkeep.pruned_at.plus(LEDGER_PRUNE_EVERY)))
     }
 
     /// Removes a batch of the oldest entries if it is time, and raises the floor. Returns the upkeep to be written
@@ -224,10 +225,7 @@ impl Ledger {
     }
 
     fn index(&mut self, id: RequestId, entry: &Entry) {
-        let marks = Marks {
-            in_session: entry.in_session,
-            write: entry.writes.then_some(entry.fingerprint),
-        };
+        let marks = Marks { in_session: entry.in_session, write: entry.writes.then_some(entry.fingerprint) };
         if let Some(mark) = marks.in_session {
             self.by_session_and_id.insert(mark, id);
         }

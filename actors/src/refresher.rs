@@ -100,7 +100,11 @@ impl Refresher {
             return Access::Ready(tokens.access.clone());
         }
         if now < self.not_before {
-            return if self.own_credential_refused { Access::OwnCredential } else { Access::Later(self.not_before) };
+            return if self.own_credential_refused {
+                Access::OwnCredential
+            } else {
+                Access::Later(self.not_before)
+            };
         }
         Access::NeedsRefresh
     }

@@ -247,7 +247,9 @@ impl Rows for MemoryRows {
         let inside = self
             .rows
             .range((table, from.to_vec())..)
-            .take_while(|((row_table, key), _)| *row_table == table && to.is_none_or(|to| key.as_slice() < to))
+            .take_while(|((row_table, key), _)| {
+                *row_table == table && to.is_none_or(|to| key.as_slice() < to)
+            })
             .map(|((_, key), value)| (key.clone(), value.clone()));
         Ok(match order {
             Order::Ascending => inside.take(limit).collect(),

@@ -17,8 +17,8 @@ use std::rc::Rc;
 use protocol::config::Config;
 use protocol::ids::{RequestId, UserKey};
 use protocol::object::{Command, ObjectReply};
-use protocol::secret::Secret;
 use protocol::seal::Scope;
+use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,9 @@ impl UserSession {
                     Command::Mcp(message) => {
                         self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
                     }
-                    Command::EndSession { session } => self.on_end_session(txn, to, &request.caller, &session),
+                    Command::EndSession { session } => {
+                        self.on_end_session(txn, to, &request.caller, &session);
+                    }
                     Command::Connect(connect) => {
                         self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
                     }

@@ -102,7 +102,6 @@ pub fn seal_answer(
 #[must_use]
 pub fn open_answer(config: &Config, user: UserKey, request: RequestId, sealed: &[u8]) -> Option<String> {
     let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
-    let opened =
-        config.encryption_keys.open(Purpose::Answer, Scope::User(user), &data, sealed).ok()?;
+    let opened = config.encryption_keys.open(Purpose::Answer, Scope::User(user), &data, sealed).ok()?;
     String::from_utf8(opened.plaintext.to_vec()).ok()
 }

@@ -190,8 +190,8 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         is_origin
     });
     let access_mode = reader.one_of("ACCESS_MODE", &[("open", AccessMode::Open)]);
-    let graph_version = reader
-        .one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
+    let graph_version =
+        reader.one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
     let microsoft = read_microsoft(reader);
     let gateway = read_gateway(reader);
     let encryption_keys = reader.keys("ENCRYPTION_KEY");

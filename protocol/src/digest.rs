@@ -70,7 +70,12 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
         .chars()
         .map(|character| character.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect();
-    Some(digits?.chunks_exact(2).map(|pair| pair.iter().fold(0_u8, |byte, nibble| (byte << 4) | nibble)).collect())
+    Some(
+        digits?
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0_u8, |byte, nibble| (byte << 4) | nibble))
+            .collect(),
+    )
 }
 
 /// Bytes as base64url without padding (RFC 4648, section 5).

@@ -28,7 +28,9 @@ const IDENTIFIER_BYTES_MAX: usize = 1_024;
 /// the way may decode them again.
 pub fn segment(identifier: &str) -> Result<String, UnsafeIdentifier> {
     let refused = |character: char| {
-        character.is_control() || character.is_whitespace() || matches!(character, '/' | '\\' | '?' | '#' | '%')
+        character.is_control()
+            || character.is_whitespace()
+            || matches!(character, '/' | '\\' | '?' | '#' | '%')
     };
     if identifier.is_empty()
         || identifier.len() > IDENTIFIER_BYTES_MAX
@@ -97,8 +99,19 @@ mod tests {
     #[test]
     fn every_way_out_of_a_segment_is_refused() {
         let tricks = [
-            "", ".", "..", "a/b", "x/../../../users?$top=1&a=", "a?b", "a#b", "a\\b", "a%2fb", "%2e%2e", "a b",
-            "a\nb", "a\u{0}b",
+            "",
+            ".",
+            "..",
+            "a/b",
+            "x/../../../users?$top=1&a=",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "a%2fb",
+            "%2e%2e",
+            "a b",
+            "a\nb",
+            "a\u{0}b",
         ];
         for trick in tricks {
             assert_eq!(segment(trick), Err(UnsafeIdentifier), "{trick:?}");

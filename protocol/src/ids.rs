@@ -205,7 +205,10 @@ mod tests {
     use super::*;
 
     fn user() -> UserKey {
-        UserKey::from_microsoft("11111111-2222-4333-8444-555555555555", "aaaa0000-0000-4000-8000-00000000000a")
+        UserKey::from_microsoft(
+            "11111111-2222-4333-8444-555555555555",
+            "aaaa0000-0000-4000-8000-00000000000a",
+        )
     }
 
     #[test]

@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn nesting_without_end_is_refused_and_not_followed() {
-        let deep = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{}", "[".repeat(500_000));
+        let deep =
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{}", "[".repeat(500_000));
         assert_eq!(code(&deep).1, codes::PARSE_ERROR);
     }
 

@@ -83,7 +83,9 @@ impl std::fmt::Display for KeyRingError {
         formatter.write_str(match self {
             Self::Empty => "is empty",
             Self::TooMany => "holds more than 8 keys",
-            Self::MalformedItem => "must be 64 hexadecimal digits, or a comma-separated list of kid:base64 items",
+            Self::MalformedItem => {
+                "must be 64 hexadecimal digits, or a comma-separated list of kid:base64 items"
+            }
             Self::WrongLength => "must hold keys of exactly 32 bytes",
             Self::RepeatedKeyId => "names the same key identifier twice",
         })
@@ -132,7 +134,11 @@ impl KeyRing {
         let mut keys: Vec<RingKey> = Vec::new();
         for item in setting.split(',').map(str::trim) {
             if item.is_empty() {
-                return Err(if setting.is_empty() { KeyRingError::Empty } else { KeyRingError::MalformedItem });
+                return Err(if setting.is_empty() {
+                    KeyRingError::Empty
+                } else {
+                    KeyRingError::MalformedItem
+                });
             }
             let key = Self::parse_item(item)?;
             if keys.iter().any(|known| known.id == key.id) {
@@ -304,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_rotated_ring_opens_old_values_and_says_so() {
-        let opened = KeyRing::parse(BOTH).unwrap().open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
+        let opened =
+            KeyRing::parse(BOTH).unwrap().open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
         assert!(opened.sealed_by_older_key);
         let only_new = KeyRing::parse("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         assert!(only_new.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).is_err());

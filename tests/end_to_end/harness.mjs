@@ -139,6 +139,8 @@ function stack(state) {
     origin: state.origin,
     mcpUrl: `${state.origin}/mcp`,
     settings: state.settings,
+    /** Where the objects' rows lie; look into it only while no worker runs. */
+    statePath: state.statePath,
     emulator: {
       url: state.emulator.url,
       get: (path) => emulatorRequest(state, path),

@@ -67,6 +67,19 @@ function buildEnvironment() {
   return { ...process.env, ...programs, PATH: path };
 }
 
+// What the module uses already, as worker-build names it: wasm-opt must not write encodings that workerd lacks.
+const wasmFeatures = [
+  "mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types",
+  "exception-handling",
+];
+
+/** worker-build keeps every function's name; they are a sixth of the bundle and of use to nobody in production. */
+async function stripNames(path) {
+  const features = wasmFeatures.map((feature) => `--enable-${feature}`);
+  const optimise = ["-Oz", "--strip-debug", "--strip-producers", ...features, path, "-o", path];
+  await run(wranglerNode(), [wasmOptProgram(), ...optimise]);
+}
+
 export async function buildWorker({ mode = "--release", force = false } = {}) {
   const sources = fingerprint(mode);
   const last = lastBuild();
@@ -80,6 +93,7 @@ export async function buildWorker({ mode = "--release", force = false } = {}) {
   const started = Date.now();
   // Without the package, cargo would build every default member for wasm32, the emulator too.
   await run(cargoTools()[0].path, [mode, ".", "--package", "m365-mcp-server"], { env: buildEnvironment() });
+  await stripNames(bundle[1]);
   const wasm = readFileSync(bundle[1]);
   const gzip = gzipSync(wasm, { level: 9 }).length;
   const state = { fingerprint: withLockFile(sources), wasm: wasm.length, gzip };

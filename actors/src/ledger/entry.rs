@@ -253,10 +253,9 @@ impl Entry {
 
     /// Remembers where a call can be found with the gateway and with Microsoft, the newest few.
     pub fn trace(&mut self, gateway_log_id: Option<&str>, graph_request_id: Option<&str>) {
-        for (list, id) in [
-            (&mut self.gateway_log_ids, gateway_log_id),
-            (&mut self.graph_request_ids, graph_request_id),
-        ] {
+        for (list, id) in
+            [(&mut self.gateway_log_ids, gateway_log_id), (&mut self.graph_request_ids, graph_request_id)]
+        {
             if let Some(id) = id {
                 if list.len() == IDS_KEPT_MAX {
                     list.remove(0);

@@ -27,8 +27,7 @@ fn commit(rows: &mut MemoryRows, action: impl FnOnce(&mut Txn<'_>)) {
 #[test]
 fn the_transition_table_is_pinned() {
     use EntryEvent as E;
-    let events =
-        [E::Sent, E::Requeued, E::AnswerLost, E::Succeeded, E::Refused, E::GaveUp, E::Cancelled];
+    let events = [E::Sent, E::Requeued, E::AnswerLost, E::Succeeded, E::Refused, E::GaveUp, E::Cancelled];
     let table: Vec<String> = EntryState::ALL
         .into_iter()
         .map(|state| {

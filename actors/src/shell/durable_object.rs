@@ -197,7 +197,11 @@ impl Shell {
 }
 
 fn now() -> UnixMs {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the clock is after 1970 and before 10000")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the clock is after 1970 and before 10000"
+    )]
     let unix_ms = js_sys::Date::now() as u64;
     UnixMs(unix_ms)
 }

@@ -12,7 +12,9 @@ use js_sys::{JSON, Reflect};
 use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
 use protocol::outbound::{CallResult, Lost};
 use wasm_bindgen::{JsCast as _, JsValue};
-use worker::{AbortController, AbortSignal, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response};
+use worker::{
+    AbortController, AbortSignal, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response,
+};
 
 use super::bindings::AiBinding;
 use crate::egress::{Departure, read_answer};

@@ -72,7 +72,8 @@ impl Rows for SqlRows {
             Order::Ascending => "ASC",
             Order::Descending => "DESC",
         };
-        let query = format!("SELECT k, v FROM {name} WHERE k >= ?{below} ORDER BY k {direction} LIMIT {limit}");
+        let query =
+            format!("SELECT k, v FROM {name} WHERE k >= ?{below} ORDER BY k {direction} LIMIT {limit}");
         let mut bindings = vec![blob(from)];
         bindings.extend(to.map(blob));
         let cursor = self.sql.exec_raw(&query, bindings).map_err(|_| Fault::Storage)?;
@@ -81,7 +82,9 @@ impl Rows for SqlRows {
             .map(|row| {
                 let mut columns = row.map_err(|_| Fault::Storage)?.into_iter();
                 match (columns.next(), columns.next()) {
-                    (Some(SqlStorageValue::Blob(key)), Some(SqlStorageValue::Blob(value))) => Ok((key, value)),
+                    (Some(SqlStorageValue::Blob(key)), Some(SqlStorageValue::Blob(value))) => {
+                        Ok((key, value))
+                    }
                     _ => Err(Fault::CorruptRow { table: name }),
                 }
             })

@@ -157,11 +157,7 @@ impl UserSession {
     }
 
     /// Gives up calls that never came back: the shell died with them or lost them.
-    pub(super) fn give_up_overdue_calls(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-    ) -> Result<(), Fault> {
+    pub(super) fn give_up_overdue_calls(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         let overdue: Vec<OpId> = self
             .runs
             .iter()
@@ -207,12 +203,7 @@ impl UserSession {
 
     /// Ends the tool calls that wait for a token which will not come. What is being looked into goes on waiting: the
     /// person may sign in again before the time for looking is over.
-    fn fail_waiting(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-        error: &ToolError,
-    ) -> Result<(), Fault> {
+    fn fail_waiting(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, error: &ToolError) -> Result<(), Fault> {
         let waiting: Vec<RequestId> = self
             .runs
             .iter()

@@ -66,15 +66,19 @@ impl UserSession {
             Message::Notification { .. } => None,
         };
         let Some(header) = &message.session else {
-            let error = RpcError::invalid_request("The header Mcp-Session-Id is missing. Send `initialize` first.");
+            let error =
+                RpcError::invalid_request("The header Mcp-Session-Id is missing. Send `initialize` first.");
             return refuse(txn, to, 400, id, &error);
         };
         let Some((session_id, session)) = self.sessions.find(header, caller.grant) else {
-            let error = RpcError::invalid_request("This session does not exist any more. Send `initialize` again.");
+            let error =
+                RpcError::invalid_request("This session does not exist any more. Send `initialize` again.");
             return refuse(txn, to, 404, id, &error);
         };
         if message.in_batch && !session.revision.has_batches() {
-            let error = RpcError::invalid_request("This session's protocol revision has no batches. Send one message.");
+            let error = RpcError::invalid_request(
+                "This session's protocol revision has no batches. Send one message.",
+            );
             return refuse(txn, to, 400, id, &error);
         }
         self.sessions.touch(txn, &session_id, turn.now)?;
@@ -155,7 +159,9 @@ impl UserSession {
                 let shown: String = method.chars().filter(|c| !c.is_control()).take(80).collect();
                 let error = RpcError::new(
                     codes::METHOD_NOT_FOUND,
-                    format!("This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call."),
+                    format!(
+                        "This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call."
+                    ),
                 );
                 jsonrpc::failure(Some(&id), &error)
             }
@@ -187,12 +193,15 @@ impl UserSession {
         let key = self.digest_key()?;
         let id_text = serde_json::to_string(id).unwrap_or_default();
         let in_session = keyed_digest(key.expose(), &[b"id", session.as_bytes(), id_text.as_bytes()]);
-        let idempotency_key = arguments.get("idempotencyKey").filter(|_| tool.writes()).and_then(Value::as_str);
-        let idempotency_key = idempotency_key.map(|text| keyed_digest(key.expose(), &[b"key", text.as_bytes()]));
+        let idempotency_key =
+            arguments.get("idempotencyKey").filter(|_| tool.writes()).and_then(Value::as_str);
+        let idempotency_key =
+            idempotency_key.map(|text| keyed_digest(key.expose(), &[b"key", text.as_bytes()]));
         // The idempotency key names a call and is not a part of what is called.
         let named = arguments.remove("idempotencyKey");
         let canonical = canonical_json(&Value::Object(arguments.clone()));
-        let fingerprint = keyed_digest(key.expose(), &[b"call", tool.name().as_bytes(), canonical.as_bytes()]);
+        let fingerprint =
+            keyed_digest(key.expose(), &[b"call", tool.name().as_bytes(), canonical.as_bytes()]);
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }
@@ -225,9 +234,11 @@ impl UserSession {
                 };
                 match entry {
                     Some(entry) if !answered && entry.writes => {
-                        let error = ToolError::outcome_unknown("the first of these equal calls", "at its effect");
+                        let error =
+                            ToolError::outcome_unknown("the first of these equal calls", "at its effect");
                         let result = mcp::tool_failure(&error);
-                        let id = call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
+                        let id =
+                            call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
                         reply(txn, call.waiter.to, ObjectReply::json(jsonrpc::success(id, &result)));
                         Ok(())
                     }
@@ -251,7 +262,8 @@ impl UserSession {
             return Ok(if entry.fingerprint == call.fingerprint {
                 Repeat::Of(earlier)
             } else {
-                let message = "This id was used for another request of this session. Use a new id for each request.";
+                let message =
+                    "This id was used for another request of this session. Use a new id for each request.";
                 Repeat::Conflict(RpcError::invalid_request(message))
             });
         }
@@ -350,20 +362,18 @@ impl UserSession {
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
         let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
         if never_left && let Some(run) = self.runs.remove(&request) {
-            let error = ToolError::new(Blame::Caller, "cancelled", "The client cancelled this call before it was sent.");
+            let error = ToolError::new(
+                Blame::Caller,
+                "cancelled",
+                "The client cancelled this call before it was sent.",
+            );
             self.settle(turn, txn, request, run, EntryEvent::Cancelled, &Settled::Error(error))?;
         }
         Ok(())
     }
 
     /// Ends a session at the client's wish.
-    pub(super) fn on_end_session(
-        &mut self,
-        txn: &mut Txn<'_>,
-        to: ReplyTo,
-        caller: &Caller,
-        header: &str,
-    ) {
+    pub(super) fn on_end_session(&mut self, txn: &mut Txn<'_>, to: ReplyTo, caller: &Caller, header: &str) {
         if self.grants.get(&caller.grant).is_none() {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return;

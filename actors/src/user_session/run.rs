@@ -113,7 +113,8 @@ impl Run {
     pub fn next_deadline(&self) -> Option<UnixMs> {
         let somebody_waits = !self.waiters.is_empty() || !self.looking;
         // A deadline that passed while a call is in flight is met when that call ends or is given up.
-        let deadline = (somebody_waits && (self.looking || self.in_flight_until.is_none())).then_some(self.deadline);
+        let deadline =
+            (somebody_waits && (self.looking || self.in_flight_until.is_none())).then_some(self.deadline);
         [deadline, self.give_up_at].into_iter().flatten().min()
     }
 }

@@ -138,7 +138,8 @@ impl UserSession {
         waiter: &Waiter,
     ) -> Result<bool, Fault> {
         let user = self.owner()?;
-        let kept = entry.answer.as_ref().and_then(|sealed| vault::open_answer(&self.config, user, request, sealed));
+        let kept =
+            entry.answer.as_ref().and_then(|sealed| vault::open_answer(&self.config, user, request, sealed));
         let Some(answer) = kept else { return Ok(false) };
         answer_tool_waiter(txn, request, entry, waiter, &answer)?;
         Ok(true)
@@ -185,8 +186,8 @@ fn answer_tool_waiter(
     answer: &str,
 ) -> Result<(), Fault> {
     let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-    let raw = RawValue::from_string(answer.to_owned())
-        .map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
+    let raw =
+        RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
     if entry.writes && entry.state.is_final() {
         answer.delivers = Some(request);

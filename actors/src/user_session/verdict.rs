@@ -4,9 +4,7 @@
 //! had none; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
 
 use protocol::gateway::{Refuser, read_refusal};
-use protocol::limits::{
-    ATTEMPTS_MAX, BACKOFF_BASE, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX,
-};
+use protocol::limits::{ATTEMPTS_MAX, BACKOFF_BASE, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost, Safety};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};

@@ -47,7 +47,10 @@ fn tokens_are_read() {
 fn errors_are_sorted_by_what_has_to_happen_next() {
     assert_eq!(denied(400, r#"{"error":"invalid_grant","error_codes":[50173]}"#), Denied::SignInAgain);
     assert_eq!(denied(400, r#"{"error":"interaction_required"}"#), Denied::SignInAgain);
-    assert_eq!(denied(400, r#"{"error":"invalid_grant","suberror":"consent_required"}"#), Denied::ConsentMissing);
+    assert_eq!(
+        denied(400, r#"{"error":"invalid_grant","suberror":"consent_required"}"#),
+        Denied::ConsentMissing
+    );
     assert_eq!(denied(401, r#"{"error":"invalid_client"}"#), Denied::OwnCredential);
     assert_eq!(denied(503, "<html>"), Denied::Transient);
     assert_eq!(denied(429, "{}"), Denied::Transient);
@@ -74,10 +77,7 @@ fn every_claim_is_checked() {
     assert_eq!(refused("oid", "".into()), "object id");
     let stranger = id_token(&[("tid", "other".into()), ("iss", "https://login.example/other/v2.0".into())]);
     assert_eq!(identify(&app(), &stranger, "n-1", UnixMs(1_500_000)), Err(NotBelieved("tenant")));
-    assert_eq!(
-        identify(&app(), &Secret::new("x".into()), "n-1", UnixMs(0)),
-        Err(NotBelieved("shape"))
-    );
+    assert_eq!(identify(&app(), &Secret::new("x".into()), "n-1", UnixMs(0)), Err(NotBelieved("shape")));
 }
 
 #[test]

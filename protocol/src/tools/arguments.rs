@@ -82,7 +82,12 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// The argument is no whole number or out of range.
-    pub fn integer(&self, name: &str, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64, ToolError> {
+    pub fn integer(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, ToolError> {
         match self.value(name) {
             None => Ok(default),
             Some(value) => value.as_u64().filter(|number| range.contains(number)).ok_or_else(|| {
@@ -111,9 +116,10 @@ impl<'a> Arguments<'a> {
     pub fn texts(&self, name: &str) -> Result<Vec<&'a str>, ToolError> {
         match self.value(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().ok_or_else(|| self.wrong(name, "a list of texts"))).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().ok_or_else(|| self.wrong(name, "a list of texts")))
+                .collect(),
             Some(_) => Err(self.wrong(name, "a list of texts")),
         }
     }
@@ -135,7 +141,9 @@ mod tests {
         assert_eq!(count, "The argument `count` of `tool` must be a whole number from 1 to 50; got \"ten\".");
         assert!(arguments.text("missing", 9).unwrap_err().message.contains("it is missing"));
         assert!(arguments.texts("list").is_err());
-        assert!(arguments.choice("kind", &[("a", 1), ("b", 2)], 1).unwrap_err().message.contains("one of: a, b"));
+        assert!(
+            arguments.choice("kind", &[("a", 1), ("b", 2)], 1).unwrap_err().message.contains("one of: a, b")
+        );
     }
 
     #[test]
@@ -150,7 +158,9 @@ mod tests {
 
     #[test]
     fn fractions_and_negatives_are_no_whole_numbers() {
-        for value in [serde_json::json!(-1), serde_json::json!(1.5), serde_json::json!(0), serde_json::json!(51)] {
+        for value in
+            [serde_json::json!(-1), serde_json::json!(1.5), serde_json::json!(0), serde_json::json!(51)]
+        {
             let values = map(serde_json::json!({ "count": value }));
             let arguments = Arguments::new("tool", &values, &["count"]).unwrap();
             assert!(arguments.integer("count", 1..=50, 10).is_err());

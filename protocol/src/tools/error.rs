@@ -271,7 +271,8 @@ mod tests {
 
     #[test]
     fn refusals_say_whose_fault_they_are() {
-        let graph = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"quotes alice@x.example"}}}}"#);
+        let graph =
+            |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"quotes alice@x.example"}}}}"#);
         let not_found = refused(404, &graph("ErrorItemNotFound"));
         assert_eq!((not_found.fault, not_found.code), (Fault::Caller, "not_found"));
         assert!(!not_found.message.contains("alice"));

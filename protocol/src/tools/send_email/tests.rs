@@ -11,10 +11,7 @@ fn operation() -> RequestId {
 
 fn plan_with(arguments: Value, granted: &[&str]) -> Result<SendEmail, ToolError> {
     let granted: Vec<String> = granted.iter().map(|scope| (*scope).to_owned()).collect();
-    SendEmail::new(
-        arguments.as_object().unwrap(),
-        Surroundings { request: operation(), granted: &granted },
-    )
+    SendEmail::new(arguments.as_object().unwrap(), Surroundings { request: operation(), granted: &granted })
 }
 
 fn mail() -> Value {
@@ -111,7 +108,10 @@ fn bad_mails_are_refused_with_a_sentence() {
         (json!({"to": ["Bob <b@x.example>"], "subject": "s", "body": "b"}), "not an email address"),
         (json!({"to": ["b"], "subject": "s", "body": "b"}), "not an email address"),
         (json!({"to": ["b@x.example"], "subject": "a\nBcc: c@x", "body": "b"}), "one line"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "bodyType": "rtf"}), "one of: text, html"),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b", "bodyType": "rtf"}),
+            "one of: text, html",
+        ),
         (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "cc": [1]}), "`cc`"),
         (json!({"to": vec!["b@x.example"; 101], "subject": "s", "body": "b"}), "at most 100"),
         (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "recipients": 1}), "no argument"),

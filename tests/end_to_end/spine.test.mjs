@@ -1,0 +1,132 @@
+// The whole path of one read and one write, over both ways out: client, edge, object, gateway, Graph and back.
+// Holds: one request ID joins the answer, the worker's line, the gateway's log and Microsoft's record; what the
+// client is told is what the mailboxes show.
+// Must never: differ between the two transports in anything but the one setting that chooses.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv";
+import { address, folders, mailTo, openSession, recordMark, records, requestLines, sdkClient, setEmulator, toolCall,
+  toolResult, traces } from "./client.mjs";
+import { startStack } from "./harness.mjs";
+
+const fits = (schema, value) => {
+  const { valid, errorMessage } = new AjvJsonSchemaValidator().getValidator(schema)(value);
+  assert.ok(valid, errorMessage);
+};
+
+for (const transport of ["ai_run", "custom_provider"]) describe(`EGRESS=${transport}`, () => spine(transport));
+
+function spine(transport) {
+  let stack, token, client, tools;
+  before(async () => {
+    stack = await startStack({ settings: { EGRESS: transport } });
+    token = await stack.connect("alice");
+    client = await sdkClient(stack, token);
+    tools = new Map((await client.listTools()).tools.map((tool) => [tool.name, tool]));
+  });
+  after(async () => {
+    await client?.close();
+    await stack?.stop();
+  });
+
+  test("the official client connects and sees both tools with their schemas", () => {
+    assert.deepEqual([...tools.keys()], ["getEmails", "sendEmail"]);
+    assert.equal(client.getServerVersion().name, "m365-mcp-server");
+    for (const tool of tools.values()) {
+      assert.equal(tool.inputSchema.type, "object");
+      assert.equal(tool.outputSchema.type, "object");
+    }
+  });
+
+  test("getEmails reads the inbox, newest first, as its output schema says", async () => {
+    const result = await client.callTool({ name: "getEmails", arguments: { count: 3 } });
+    assert.equal(result.isError, false, JSON.stringify(result));
+    fits(tools.get("getEmails").outputSchema, result.structuredContent);
+    assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
+    const { inbox } = await folders(stack, "alice");
+    const newest = inbox.toSorted((a, b) => b.receivedDateTime.localeCompare(a.receivedDateTime)).slice(0, 3);
+    assert.deepEqual(result.structuredContent.messages.map(({ subject }) => subject), newest.map(({ subject }) => subject));
+  });
+
+  test("sendEmail leaves the mail in Sent Items and in the recipient's inbox", async () => {
+    const subject = `Spine ${randomUUID()}`;
+    const result = await client.callTool({ name: "sendEmail", arguments: mailTo("bob", subject, { cc: [address("carol")] }) });
+    assert.equal(result.isError, false, JSON.stringify(result));
+    fits(tools.get("sendEmail").outputSchema, result.structuredContent);
+    assert.equal(result.structuredContent.recipients, 2);
+    assert.deepEqual(await traces(stack, subject), { sent: 1, arrived: 1, drafts: 0 });
+    assert.equal((await traces(stack, subject, { to: "carol" })).arrived, 1);
+    const [sent] = (await folders(stack, "alice")).sentitems.filter((mail) => mail.subject === subject);
+    assert.equal(sent.immutableId, result.structuredContent.messageId);
+  });
+
+  for (const name of ["getEmails", "sendEmail"]) {
+    test(`one request ID joins everything that ${name} leaves behind`, () => joined({ stack, token, name }));
+  }
+
+  test("without Mail.ReadWrite sendEmail goes by sendMail and works", async () => {
+    await setEmulator(stack, { deniedScopes: { [address("carol")]: ["Mail.ReadWrite"] } });
+    const carol = await openSession(stack, await stack.connect("carol"));
+    const mark = await recordMark(stack);
+    const subject = `Without drafts ${randomUUID()}`;
+    const result = await carol.call("sendEmail", mailTo("bob", subject));
+    assert.equal(result.isError, false, result.message);
+    assert.deepEqual(await traces(stack, subject, { from: "carol" }), { sent: 1, arrived: 1, drafts: 0 });
+    const calls = (await records(stack, "graph", mark)).map(({ method, path }) => `${method} ${path}`);
+    assert.deepEqual(calls, ["POST /v1.0/me/sendMail"]);
+  });
+}
+
+/** One call whose traces are followed from the client to Microsoft. */
+async function joined({ stack, token, name }) {
+  const session = await openSession(stack, token);
+  const mark = await recordMark(stack);
+  await stack.emulator.post("/_emulator/gateway-log/clear");
+  const since = stack.logMark();
+  const args = name === "sendEmail" ? mailTo("bob", `Joined ${randomUUID()}`) : { count: 1 };
+  const answer = await session.send(toolCall(1, name, args));
+  assert.equal(toolResult(answer).isError, false);
+
+  const requestId = answer.headers.get("x-request-id");
+  assert.match(requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  const line = await stack.waitForLog((json) => json.requestId === requestId, { since });
+  assert.equal(requestLines(stack).filter((known) => known.requestId === requestId).length, 1);
+  assert.deepEqual([line.tool, line.state, line.outcome], [name, "done", "ok"]);
+  assert.equal(line.session, session.id);
+
+  const { logs } = await stack.emulator.get("/_emulator/gateway-log");
+  const graph = await records(stack, "graph", mark);
+  assert.equal(graph.length, name === "sendEmail" ? 2 : 1);
+  assert.equal(logs.length, graph.length);
+  assert.equal(line.calls, graph.length);
+  for (const [index, log] of logs.entries()) {
+    assert.deepEqual(log.metadata, { userId: line.userKey, mcpTool: name, requestId });
+    assert.equal(log.eventId, `${requestId}-${index + 1}`);
+    assert.deepEqual([log.attempts, log.cached, log.payloadLogged, log.payload], [1, false, false, null]);
+  }
+  assert.ok(!JSON.stringify(logs).includes("Bearer"), "a bearer token is in the gateway's log");
+  for (const record of graph) assert.equal(record.clientRequestId, requestId);
+  assert.equal(line.aiGatewayLogId, logs.at(-1).id);
+  // Graph names each of its answers; the emulator's record does not hold the name, so its form must do.
+  assert.match(line.graphRequestId, /^[0-9a-f-]{36}$/);
+  assertAskedOfGateway(await records(stack, "gateway", mark), requestId);
+}
+
+/** What the gateway was asked for, in the form of either transport. */
+function assertAskedOfGateway(calls, requestId) {
+  for (const { headers, body } of calls) {
+    assert.equal(headers["cf-aig-collect-log-payload"], "false");
+    if (body?.options) {
+      const { gateway, returnRawResponse } = body.options;
+      assert.equal(gateway.skipCache, true);
+      assert.deepEqual(gateway.retries, { maxAttempts: 1 });
+      assert.equal(gateway.metadata.requestId, requestId);
+      assert.equal(returnRawResponse, true);
+    } else {
+      assert.equal(headers["cf-aig-skip-cache"], "true");
+      assert.equal(headers["cf-aig-max-attempts"], "1");
+      assert.equal(JSON.parse(headers["cf-aig-metadata"]).requestId, requestId);
+    }
+  }
+}

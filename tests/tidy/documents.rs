@@ -1,0 +1,97 @@
+//! Rules about documents: what mirrors code must follow it.
+
+use protocol::digest::{sha256_of_parts, to_hex};
+
+use super::{files, read, report};
+
+/// The files that `docs/storage-schema.md` describes.
+const SCHEMA_SOURCES: [&str; 7] = [
+    "actors/src/store.rs",
+    "actors/src/ledger.rs",
+    "actors/src/ledger/entry.rs",
+    "actors/src/grants.rs",
+    "actors/src/sessions.rs",
+    "actors/src/refresher.rs",
+    "actors/src/user_session.rs",
+];
+
+/// The declarations of rows: every `struct` and `enum` that is stored, with its field names.
+fn row_declarations() -> String {
+    let mut declarations = String::new();
+    for source in SCHEMA_SOURCES {
+        for line in read(source).lines() {
+            let line = line.trim();
+            if line.starts_with("#[serde(rename")
+                || line.contains("SCHEMA_VERSION: u32")
+                || line.contains("=> \"")
+            {
+                declarations.push_str(line);
+                declarations.push('\n');
+            }
+        }
+    }
+    declarations
+}
+
+#[test]
+fn the_storage_schema_was_read_again_when_rows_changed() {
+    let digest = to_hex(&sha256_of_parts(&[row_declarations().as_bytes()])[..8]);
+    let document = read("docs/storage-schema.md");
+    assert!(
+        document.contains(&format!("rows: {digest}")),
+        "A stored row changed. Bring docs/storage-schema.md up to date and write `rows: {digest}` into it."
+    );
+}
+
+#[test]
+fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
+    let source = read("protocol/src/config.rs");
+    let mut settings: Vec<&str> = source
+        .split('"')
+        .filter(|text| text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .collect();
+    settings.sort_unstable();
+    settings.dedup();
+    let document = read("docs/settings.md");
+    let rows: Vec<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let mut findings: Vec<String> = settings
+        .iter()
+        .filter(|name| !rows.contains(name))
+        .map(|name| format!("{name} has no row"))
+        .collect();
+    findings.extend(
+        rows.iter().filter(|name| !settings.contains(name)).map(|name| format!("{name} is no setting")),
+    );
+    report("docs/settings.md lists exactly the settings that the program reads.", &findings);
+}
+
+#[test]
+fn documents_have_one_title_and_links_that_lead_somewhere() {
+    let mut documents = files(&["docs"], &[".md"]);
+    documents.extend(["README.md".into(), "CHANGELOG.md".into()]);
+    let mut findings = Vec::new();
+    for path in documents {
+        let text = read(&path);
+        let mut in_code = false;
+        let titles = text
+            .lines()
+            .filter(|line| {
+                in_code ^= line.starts_with("```");
+                !in_code && line.starts_with("# ")
+            })
+            .count();
+        if titles != 1 {
+            findings.push(format!("{}: {titles} titles", path.display()));
+        }
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            let folder = path.parent().unwrap();
+            if !file.is_empty() && !target.contains("://") && !super::root().join(folder).join(file).exists()
+            {
+                findings.push(format!("{}: the link to {target} leads nowhere", path.display()));
+            }
+        }
+    }
+    report("A document has one title, and its links work.", &findings);
+}
