@@ -49,18 +49,19 @@ pub fn classify(revision_header: Option<&str>, body: Vec<u8>) -> Result<Delivery
 
 /// The answer to a batch, from the answers to its messages: an array of the responses, or 202 when none is due.
 ///
-/// A refusal of the whole request (an unknown session, a revoked grant) is given as it is.
+/// A refusal that concerns every message (a revoked grant, an unknown session) is given as it is. One that concerns its
+/// own message stands in the array, so that it does not take the answers of the others with it.
 #[must_use]
 pub fn join_batch(answers: Vec<(u16, String)>) -> Reply {
     let mut responses: Vec<Box<RawValue>> = Vec::new();
     for (status, body) in answers {
         match status {
             202 => {}
-            200 => match RawValue::from_string(body) {
+            404 => return Reply::json_text(status, body),
+            _ => match RawValue::from_string(body) {
                 Ok(response) => responses.push(response),
                 Err(_) => return Reply::object_unavailable(),
             },
-            _ => return Reply::json_text(status, body),
         }
     }
     if responses.is_empty() {
@@ -101,5 +102,10 @@ mod tests {
         assert_eq!((joined.status, joined.body.as_str()), (200, "[{\"id\":1},{\"id\":2}]"));
         assert_eq!(join_batch(vec![(202, String::new())]).status, 202);
         assert_eq!(join_batch(vec![(404, "{}".into()), (200, "{}".into())]).status, 404);
+        let with_a_bad_one = join_batch(vec![(200, "{\"id\":1}".into()), (400, "{\"error\":{}}".into())]);
+        assert_eq!(
+            (with_a_bad_one.status, with_a_bad_one.body.as_str()),
+            (200, "[{\"id\":1},{\"error\":{}}]")
+        );
     }
 }

@@ -26,4 +26,9 @@ pub mod vault;
 mod shell;
 
 #[cfg(target_arch = "wasm32")]
-pub use shell::{durable_object::UserSession, entropy::random_bytes, settings::config_from_env};
+pub use shell::{
+    durable_object::UserSession,
+    entropy::random_bytes,
+    settings::config_from_env,
+    sql_rows::{SqlDisk, SqlRows},
+};

@@ -8,4 +8,4 @@ pub(crate) mod durable_object;
 pub(crate) mod entropy;
 mod outgoing;
 pub(crate) mod settings;
-mod sql_rows;
+pub(crate) mod sql_rows;

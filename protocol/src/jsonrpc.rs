@@ -101,7 +101,7 @@ pub struct Unreadable {
 struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(default, borrow, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<&'a RawValue>,
@@ -111,6 +111,11 @@ struct Envelope<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+/// Keeps a member that is `null` apart from one that is absent: a null id is an error and no notification.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Whether a JSON text is an array, which only one old revision allows as a batch.
@@ -253,6 +258,7 @@ mod tests {
             (seven, codes::INVALID_REQUEST)
         );
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#), (None, codes::INVALID_REQUEST));
+        assert_eq!(code(r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#), (None, codes::INVALID_REQUEST));
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":{},"method":"x"}"#), (None, codes::INVALID_REQUEST));
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"x"}"#), (None, codes::INVALID_REQUEST));
     }

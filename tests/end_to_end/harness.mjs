@@ -141,6 +141,8 @@ function stack(state) {
     settings: state.settings,
     /** Where the objects' rows lie; look into it only while no worker runs. */
     statePath: state.statePath,
+    /** A private folder that goes with the stack. */
+    folder: state.folder,
     emulator: {
       url: state.emulator.url,
       get: (path) => emulatorRequest(state, path),

@@ -10,26 +10,33 @@ import {
 } from "./project.mjs";
 import { setup } from "./setup.mjs";
 
-const stateFile = inRoot("build", ".fingerprint");
-const bundle = ["index.js", "index_bg.wasm"].map((name) => inRoot("build", name));
-/** Everything that the worker is made of; tests and documents are not. */
-const inputs = ["src", "actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo/config.toml"];
+const common = ["actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo/config.toml"];
+
+/** What is built for workerd: the worker itself, and a small one that a single test needs. */
+const workers = {
+  worker: { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common] },
+  probe: { crate: "storage-port", folder: inRoot("tests", "storage_port"), inputs: ["tests/storage_port", ...common] },
+};
+
+const built = (worker, name) => join(worker.folder, "build", name);
+const stateFile = (worker) => built(worker, ".fingerprint");
+const bundle = (worker) => ["index.js", "index_bg.wasm"].map((name) => built(worker, name));
 
 function filesUnder(path) {
   if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];
-  const names = readdirSync(path).filter((name) => name !== "target" && !name.startsWith(".")).sort();
+  const names = readdirSync(path).filter((name) => !["target", "build"].includes(name) && !name.startsWith(".")).sort();
   return names.flatMap((name) => filesUnder(join(path, name)));
 }
 
-function fingerprint(mode) {
+function fingerprint(worker, mode) {
   const digest = createHash("sha256");
   const tools = cargoTools().map((tool) => `${tool.crate} ${tool.version}`);
   const packages = ["binaryen", "esbuild"].map((name) => {
     return `${name} ${JSON.parse(readFileSync(inRoot("node_modules", name, "package.json"), "utf8")).version}`;
   });
   digest.update([mode, capture("rustc", ["--version"]), ...tools, ...packages].join("\n"));
-  for (const file of inputs.flatMap((name) => filesUnder(inRoot(name)))) {
+  for (const file of worker.inputs.flatMap((name) => filesUnder(inRoot(name)))) {
     digest.update(`\n${relative(root, file)}\n`).update(readFileSync(file));
   }
   return digest.digest("hex");
@@ -41,10 +48,10 @@ function withLockFile(sources) {
   return createHash("sha256").update(sources).update(existsSync(lock) ? readFileSync(lock) : "").digest("hex");
 }
 
-function lastBuild() {
-  if (!existsSync(stateFile) || !bundle.every((file) => existsSync(file))) return {};
+function lastBuild(worker) {
+  if (!existsSync(stateFile(worker)) || !bundle(worker).every((file) => existsSync(file))) return {};
   try {
-    return JSON.parse(readFileSync(stateFile, "utf8"));
+    return JSON.parse(readFileSync(stateFile(worker), "utf8"));
   } catch {
     return {};
   }
@@ -52,8 +59,8 @@ function lastBuild() {
 
 const number = (bytes) => bytes.toLocaleString("en");
 
-function report({ wasm, gzip }) {
-  say(`worker: ${number(wasm)} bytes of Wasm, ${number(gzip)} bytes as gzip`);
+function report(name, { wasm, gzip }) {
+  say(`${name}: ${number(wasm)} bytes of Wasm, ${number(gzip)} bytes as gzip`);
 }
 
 /** worker-build looks at these before it would download anything. */
@@ -80,26 +87,29 @@ async function stripNames(path) {
   await run(wranglerNode(), [wasmOptProgram(), ...optimise]);
 }
 
-export async function buildWorker({ mode = "--release", force = false } = {}) {
-  const sources = fingerprint(mode);
-  const last = lastBuild();
+export async function buildWorker(name = "worker", { mode = "--release", force = false } = {}) {
+  const worker = workers[name];
+  const sources = fingerprint(worker, mode);
+  const last = lastBuild(worker);
   if (!force && last.fingerprint === withLockFile(sources)) {
-    say("worker: unchanged since the last build");
-    report(last);
+    say(`${name}: unchanged since the last build`);
+    report(name, last);
     return last;
   }
-  rmSync(stateFile, { force: true });
-  say(`worker: building (${mode.slice(2)})`);
+  rmSync(stateFile(worker), { force: true });
+  say(`${name}: building (${mode.slice(2)})`);
   const started = Date.now();
   // Without the package, cargo would build every default member for wasm32, the emulator too.
-  await run(cargoTools()[0].path, [mode, ".", "--package", "m365-mcp-server"], { env: buildEnvironment() });
-  await stripNames(bundle[1]);
-  const wasm = readFileSync(bundle[1]);
+  const args = [mode, ".", "--package", worker.crate];
+  await run(cargoTools()[0].path, args, { env: buildEnvironment(), cwd: worker.folder });
+  const [, wasmFile] = bundle(worker);
+  await stripNames(wasmFile);
+  const wasm = readFileSync(wasmFile);
   const gzip = gzipSync(wasm, { level: 9 }).length;
   const state = { fingerprint: withLockFile(sources), wasm: wasm.length, gzip };
-  writeFileSync(stateFile, `${JSON.stringify(state)}\n`);
-  say(`worker: built in ${((Date.now() - started) / 1000).toFixed(1)} s`);
-  report(state);
+  writeFileSync(stateFile(worker), `${JSON.stringify(state)}\n`);
+  say(`${name}: built in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  report(name, state);
   return state;
 }
 
@@ -108,12 +118,15 @@ export async function buildNative() {
   await run("cargo", ["build", "--bin", "emulator", "--bin", "mint-token"]);
 }
 
-/** `--dev` for an unoptimised worker, `--worker` or `--native` for one half, `--force` to rebuild. */
+/** `--dev` for an unoptimised worker, `--worker`, `--probe` or `--native` for one part, `--force` to rebuild. */
 export async function build(options = []) {
   const wants = (name) => options.includes(name);
   const mode = wants("--dev") ? "--dev" : "--release";
-  if (!wants("--native")) await buildWorker({ mode, force: wants("--force") });
-  if (!wants("--worker")) await buildNative();
+  const force = wants("--force");
+  const all = !["--worker", "--probe", "--native"].some(wants);
+  if (all || wants("--worker")) await buildWorker("worker", { mode, force });
+  if (wants("--probe")) await buildWorker("probe", { mode, force });
+  if (all || wants("--native")) await buildNative();
 }
 
 runIfMain(import.meta.url, async () => {

@@ -12,14 +12,17 @@ use crate::store::{KeyValue, Order, Rows, Table, WriteSet};
 use crate::turn::{Commit, Fault};
 
 /// The storage of one object.
-pub(super) struct SqlRows {
+pub struct SqlRows {
     sql: SqlStorage,
     storage: RawStorage,
 }
 
 impl SqlRows {
     /// Opens the storage and makes sure that the tables exist.
-    pub(super) fn open(state: &State) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault::Storage`] when the storage refuses.
+    pub fn open(state: &State) -> Result<Self, Fault> {
         let storage = state.storage();
         let raw: &JsValue = storage.as_raw().as_ref();
         let rows = Self { sql: storage.sql(), storage: raw.clone().unchecked_into() };
@@ -93,7 +96,7 @@ impl Rows for SqlRows {
 }
 
 /// Applies write sets, as the turn runner asks for it.
-pub(super) struct SqlDisk<'a>(pub(super) &'a SqlRows);
+pub struct SqlDisk<'a>(pub &'a SqlRows);
 
 impl Commit for SqlDisk<'_> {
     fn commit(&mut self, writes: &WriteSet) -> Result<(), Fault> {

@@ -150,7 +150,11 @@ impl UserSession {
                     Ok(call) => self.on_tool_call(turn, txn, call),
                     Err(ReadRefused::Error(error)) => refuse(txn, to, 200, Some(&id), &error),
                     Err(ReadRefused::MissingScope(tool)) => {
-                        reply(txn, to, ObjectReply::challenged(Challenge::InsufficientScope(tool.scope())));
+                        let message = format!("The access token lacks the scope `{}`.", tool.scope());
+                        let error = RpcError::invalid_request(message);
+                        let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(tool.scope()));
+                        refusal.body = Some(jsonrpc::failure(Some(&id), &error));
+                        reply(txn, to, refusal);
                         Ok(())
                     }
                 };

@@ -1,0 +1,262 @@
+//! The world of one object: virtual time, the agenda of what happens next, and the run through both phases.
+//!
+//! What holds here: everything that happens is an event at a time, and events of equal time happen in the order in which
+//! they were put down, so that a seed replays exactly. The wall clock is virtual time plus an offset that can step back;
+//! nothing but the object and the edge reads it. The world decides nothing about the product's rules.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use actors::turn::{Input, ReplyTo};
+use actors::user_session::UserSession;
+use protocol::config::Config;
+use protocol::ids::{RequestId, UserKey};
+use protocol::object::{ObjectReply, ObjectRequest};
+use protocol::outbound::CallResult;
+use protocol::time::UnixMs;
+
+use crate::clients::Clients;
+use crate::dials::{Dials, Planted};
+use crate::disk::Disk;
+use crate::invariants::Watch;
+use crate::microsoft::{CLIENT, Microsoft, PERSON, TENANT};
+use crate::network::Call;
+use crate::random::Random;
+
+const EPOCH_MS: u64 = 1_800_000_000_000;
+
+/// The time within which everything must be settled once faults are over.
+pub(crate) const SETTLES_WITHIN_MS: u64 = 15 * 60 * 1_000;
+
+/// Something that happens at its time.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Staged turns up to this number become durable.
+    Durable(u64),
+    /// A request of the edge reaches the object.
+    Asked(ReplyTo, Box<ObjectRequest>),
+    /// A reply reaches its client.
+    Told(ReplyTo, Box<ObjectReply>),
+    /// A client notices that its connection is gone, or leaves it.
+    Gone(ReplyTo),
+    /// The body of an answer was taken to its end, in this life of the object.
+    Taken(RequestId, u64),
+    /// A client goes on with an operation.
+    Act(usize),
+    /// A client gives up on a request that it made.
+    Cancel(ReplyTo),
+    /// A person connects the account again.
+    Connect,
+    /// A call reaches Microsoft.
+    Arrives(u64),
+    /// A call ends for the object.
+    Ends(u64, Box<CallResult>),
+    /// The alarm rings once more than it should, or before its time.
+    SpuriousAlarm,
+    ClockSteps,
+}
+
+/// What a run amounted to.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub turns: u64,
+    pub crashes: u64,
+    pub violations: Vec<String>,
+}
+
+pub(crate) struct World {
+    pub dials: Dials,
+    pub random: Random,
+    /// Virtual time in milliseconds. It never goes back.
+    pub time: u64,
+    /// What the wall clock shows beyond virtual time.
+    pub offset: i64,
+    agenda: BTreeMap<(u64, u64), Event>,
+    agenda_counter: u64,
+    pub config: Rc<Config>,
+    pub disk: Disk,
+    pub core: Option<UserSession>,
+    /// Counts the processes that the object lived in. Connections die with theirs.
+    pub life: u64,
+    /// Counts the cores. A fault makes a new core in the same life.
+    pub core_number: u64,
+    /// When the alarm rings, decided once for each time that it is set to.
+    pub rings: Option<(UnixMs, u64)>,
+    pub calls: BTreeMap<u64, Call>,
+    pub call_counter: u64,
+    pub microsoft: Microsoft,
+    pub clients: Clients,
+    pub watch: Watch,
+    pub report: Report,
+    /// Switches the random faults of crashes and recoveries off, for scenarios that place them by hand.
+    pub trace: Option<Vec<String>>,
+}
+
+pub(crate) fn config() -> Config {
+    Config::from_settings(|name| {
+        let value = match name {
+            "PUBLIC_URL" => "https://mcp.example.com",
+            "ACCESS_MODE" => "open",
+            "GRAPH_API_VERSION" => "v1.0",
+            "MICROSOFT_CLIENT_ID" => CLIENT,
+            "MICROSOFT_CLIENT_SECRET" => "CANARY-secret",
+            "MICROSOFT_TENANT_ID" => TENANT,
+            "EGRESS" => "ai_run",
+            "GATEWAY_ID" => "m365-gateway",
+            "ENCRYPTION_KEY" | "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => {
+                "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+            }
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })
+    .unwrap()
+}
+
+pub(crate) fn user() -> UserKey {
+    UserKey::from_microsoft(TENANT, PERSON)
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, dials: Dials, is_traced: bool) -> Self {
+        let mut world = Self {
+            dials,
+            random: Random::new(seed),
+            time: 0,
+            offset: 0,
+            agenda: BTreeMap::new(),
+            agenda_counter: 0,
+            config: Rc::new(config()),
+            disk: Disk::default(),
+            core: None,
+            life: 1,
+            core_number: 1,
+            rings: None,
+            calls: BTreeMap::new(),
+            call_counter: 0,
+            microsoft: Microsoft::default(),
+            clients: Clients::default(),
+            watch: Watch::default(),
+            report: Report::default(),
+            trace: is_traced.then(Vec::new),
+        };
+        let dials = format!("{:?}", world.dials);
+        world.note(|| dials);
+        world
+    }
+
+    /// Draws a world from a seed and runs it through its faults and its recovery.
+    pub(crate) fn run_seed(seed: u64, planted: Planted, is_traced: bool) -> Self {
+        let dials = Dials::draw(&mut Random::new(seed.wrapping_mul(31).wrapping_add(7)), planted);
+        Self::run_with(seed, dials, is_traced)
+    }
+
+    pub(crate) fn run_with(seed: u64, dials: Dials, is_traced: bool) -> Self {
+        let mut world = Self::new(seed, dials, is_traced);
+        world.connect_in_peace();
+        world.plan_operations();
+        world.plan_faults();
+        let active = world.dials.active_ms + 240_000;
+        world.run_until(active);
+        world.heal();
+        world.run_until(active + SETTLES_WITHIN_MS);
+        world.check_everything_is_settled();
+        world.probe();
+        world.check_the_end();
+        world
+    }
+
+    fn plan_faults(&mut self) {
+        let active = self.dials.active_ms + 240_000;
+        for _ in 0..10 {
+            if self.random.chance(self.dials.clock_steps * 20) {
+                let at = self.random.below(active);
+                self.after(at, Event::ClockSteps);
+            }
+            if self.random.chance(self.dials.alarm_early * 10) {
+                let at = self.random.below(active);
+                self.after(at, Event::SpuriousAlarm);
+            }
+            if self.random.chance(self.dials.reconnects * 20) {
+                let at = self.random.below(active);
+                self.after(at, Event::Connect);
+            }
+        }
+    }
+
+    /// Ends all faults. Lost alarms and steps of the clock are over too; clients go on retrying.
+    fn heal(&mut self) {
+        self.note(|| "faults end".to_owned());
+        self.dials = self.dials.healed();
+    }
+
+    pub(crate) fn wall(&self) -> UnixMs {
+        UnixMs((EPOCH_MS + self.time).saturating_add_signed(self.offset))
+    }
+
+    pub(crate) fn after(&mut self, delay_ms: u64, event: Event) {
+        self.agenda_counter += 1;
+        self.agenda.insert((self.time + delay_ms, self.agenda_counter), event);
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        let time = self.time;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{time:>9} {}", line()));
+        }
+    }
+
+    pub(crate) fn violation(&mut self, what: String) {
+        self.note(|| format!("VIOLATION: {what}"));
+        self.report.violations.push(what);
+    }
+
+    /// The next thing to happen up to `end`: the alarm or an event of the agenda.
+    pub(crate) fn run_until(&mut self, end: u64) {
+        while self.report.violations.is_empty() {
+            let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let alarm = self.next_ring();
+            match (next, alarm) {
+                (_, Some(ring)) if ring <= end && next.is_none_or(|next| ring < next) => {
+                    self.time = self.time.max(ring);
+                    self.ring();
+                }
+                (Some(next), _) if next <= end => {
+                    self.time = next;
+                    if let Some((_, event)) = self.agenda.pop_first() {
+                        self.happen(event);
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.time = self.time.max(end);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Durable(number) => self.make_durable(number),
+            Event::Asked(to, request) => self.asked(to, *request),
+            Event::Told(to, reply) => self.told(to, &reply),
+            Event::Gone(to) => self.gone(to),
+            Event::Taken(request, life) if life == self.life => self.turn(Input::Delivered { request }),
+            Event::Taken(..) => {}
+            Event::Act(operation) => self.act(operation),
+            Event::Cancel(to) => self.cancel(to),
+            Event::Connect => self.connect(),
+            Event::Arrives(call) => self.arrives(call),
+            Event::Ends(call, result) => self.ends(call, *result),
+            Event::SpuriousAlarm => self.spurious_alarm(),
+            Event::ClockSteps => {
+                // Forward by less than the time that the core waits beyond the shell's own limit for a call.
+                let step = if self.random.chance(700) {
+                    -i64::try_from(self.random.between(1, 60_000)).unwrap_or(0)
+                } else {
+                    2_000
+                };
+                self.offset += step;
+                self.note(|| format!("the clock steps by {step} ms"));
+            }
+        }
+    }
+}
