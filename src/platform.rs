@@ -195,8 +195,8 @@ fn complete(answer: Result<Response>) -> Result<Response> {
 }
 
 fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
-    let url = request.url()?;
-    let ticket = parameter(&url, "ticket");
+    let query = Query::of(request)?;
+    let ticket = query.get("ticket");
     let random = |_| worker::Error::RustError("no random bytes".to_owned());
     let randomness = Randomness {
         verifier: random_bytes().map_err(random)?,
@@ -208,8 +208,8 @@ fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
 }
 
 async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let url = request.url()?;
-    let (state, code, error) = (parameter(&url, "state"), parameter(&url, "code"), parameter(&url, "error"));
+    let query = Query::of(request)?;
+    let (state, code, error) = (query.get("state"), query.get("code"), query.get("error"));
     let cookies = request.headers().get("cookie")?;
     let returned = Returned {
         state: state.as_deref(),
@@ -232,8 +232,20 @@ async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Re
     respond(browser::ended(config, status))
 }
 
-fn parameter(url: &worker::Url, name: &str) -> Option<String> {
-    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+/// The query of a request, read by the platform: a URL parser of our own would bring tables of its own.
+struct Query(web_sys::UrlSearchParams);
+
+impl Query {
+    fn of(request: &Request) -> Result<Self> {
+        let url = request.inner().url();
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let query = query.split('#').next().unwrap_or_default();
+        Ok(Self(web_sys::UrlSearchParams::new_with_str(query)?))
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name)
+    }
 }
 
 fn host(request: &Request) -> Result<String> {
