@@ -88,13 +88,13 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         return respond(refusal);
     }
     match route {
-        Route::McpPost | Route::McpDelete => serve_mcp(config, request, &env, presented, route).await,
+        Route::McpPost | Route::McpDelete | Route::McpOther => {
+            serve_mcp(config, request, &env, presented, route).await
+        }
         Route::Landing => respond(browser::landing(config)),
         Route::Connect => begin_connect(config, &request),
         Route::Callback => end_connect(config, &request, &env).await,
-        Route::WrongMethod { allow } => {
-            respond(Reply::text(405, "This verb is not served here.").with("allow", allow.to_owned()))
-        }
+        Route::WrongMethod { allow } => respond(Reply::wrong_method(allow)),
         Route::Health | Route::NotFound => respond(Reply::text(404, "There is nothing here.")),
     }
 }
@@ -117,6 +117,9 @@ async fn serve_mcp(
         scopes: claims.scopes,
         access_identity: None,
     };
+    if route == Route::McpOther {
+        return respond(Reply::wrong_method("POST, DELETE"));
+    }
     let session = request.headers().get("mcp-session-id")?;
     if route == Route::McpDelete {
         let Some(session) = session else {

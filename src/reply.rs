@@ -69,6 +69,12 @@ impl Reply {
         self
     }
 
+    /// The verb is not served here; `allow` lists those that are (RFC 9110, section 15.5.6).
+    #[must_use]
+    pub fn wrong_method(allow: &str) -> Self {
+        Self::text(405, "This verb is not served here.").with("allow", allow.to_owned())
+    }
+
     /// A refusal in the form of RFC 6750, section 3: a challenge and the same in JSON.
     #[must_use]
     pub fn challenge(status: u16, error: Option<&str>, description: &str, scope: Option<&str>) -> Self {

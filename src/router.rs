@@ -10,6 +10,9 @@ pub enum Route {
     McpPost,
     /// The end of an MCP session.
     McpDelete,
+    /// Another verb at the MCP endpoint. Who asks is established first: clients probe with any verb to learn how to
+    /// sign in.
+    McpOther,
     /// The health of this deployment.
     Health,
     /// The page that tells a person what this is.
@@ -36,7 +39,7 @@ pub fn route(method: &str, path: &str) -> Route {
         "/mcp" => match method {
             "POST" => Route::McpPost,
             "DELETE" => Route::McpDelete,
-            _ => Route::WrongMethod { allow: "POST, DELETE" },
+            _ => Route::McpOther,
         },
         "/healthz" => page(Route::Health),
         "/" => page(Route::Landing),
@@ -54,7 +57,7 @@ mod tests {
     fn paths_are_exact_and_wrong_verbs_name_the_right_ones() {
         assert_eq!(route("POST", "/mcp"), Route::McpPost);
         assert_eq!(route("DELETE", "/mcp"), Route::McpDelete);
-        assert_eq!(route("GET", "/mcp"), Route::WrongMethod { allow: "POST, DELETE" });
+        assert_eq!(route("GET", "/mcp"), Route::McpOther);
         assert_eq!(route("HEAD", "/healthz"), Route::Health);
         assert_eq!(route("POST", "/healthz"), Route::WrongMethod { allow: "GET, HEAD" });
         for path in ["/mcp/", "/MCP", "//mcp", "/sse", "/.env", "", "/mcp/../healthz"] {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use protocol::ids::RequestId;
 use protocol::limits::{
-    ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_ROWS_MAX,
+    ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_PAGE_ROWS,
 };
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -77,19 +77,28 @@ impl Ledger {
     /// [`Fault::CorruptRow`] when an entry does not decode.
     pub fn recover(rows: &dyn Rows, upkeep: Upkeep, now: UnixMs) -> Result<Recovered, Fault> {
         let window = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
-        let from = upkeep.floor.map_or(RequestId::from_bytes([0; 16]), |floor| floor.min(window));
-        let limit = LEDGER_RECOVERY_ROWS_MAX;
-        let mut newest = read_range::<Entry>(rows, from.as_bytes(), None, limit, Order::Descending)?;
-        newest.reverse();
+        let mut from = upkeep.floor.map_or_else(Vec::new, |floor| floor.min(window).as_bytes().to_vec());
         let mut ledger = Self { upkeep, ..Self::default() };
         let mut orphans = Vec::new();
         let mut last_activity = None;
-        for (key, entry) in newest {
-            let id = request_id(&key)?;
-            last_activity = last_activity.max(Some(id.created_at()));
-            ledger.index(id, &entry);
-            if !entry.state.is_final() {
-                orphans.push((id, entry));
+        // Page by page, so that the entries of a busy quarter of an hour are not in memory all at once.
+        loop {
+            let page = read_range::<Entry>(rows, &from, None, LEDGER_RECOVERY_PAGE_ROWS, Order::Ascending)?;
+            let is_last = page.len() < LEDGER_RECOVERY_PAGE_ROWS;
+            for (key, entry) in page {
+                let id = request_id(&key)?;
+                last_activity = last_activity.max(Some(id.created_at()));
+                if id >= window || !entry.state.is_final() {
+                    ledger.index(id, &entry);
+                }
+                if !entry.state.is_final() {
+                    orphans.push((id, entry));
+                }
+                // The next page begins with the smallest key after this one.
+                from = [key.as_slice(), &[0]].concat();
+            }
+            if is_last {
+                break;
             }
         }
         let first = read_range::<Entry>(rows, &[], None, 1, Order::Ascending)?;

@@ -2,6 +2,7 @@
 //!
 //! What holds here: identifiers, counts, codes and times only. No token, no address, no content ever becomes a field.
 
+use protocol::config::{Config, GraphVersion};
 use protocol::ids::{RequestId, UserKey};
 use protocol::time::UnixMs;
 use serde_json::{Map, Value};
@@ -40,7 +41,7 @@ impl LogLine {
 
     /// The line of a settled request: edge, object, gateway and Microsoft joined by their identifiers.
     #[must_use]
-    pub fn settled(user: UserKey, id: RequestId, entry: &Entry, now: UnixMs) -> Self {
+    pub fn settled(config: &Config, user: UserKey, id: RequestId, entry: &Entry, now: UnixMs) -> Self {
         let received_at = id.created_at();
         Self::new("request", now)
             .with("requestId", id.to_string())
@@ -57,6 +58,8 @@ impl LogLine {
             .with_some("graphRequestId", entry.graph_request_ids.last().cloned())
             .with_some("waitedMs", entry.sent_at.map(|sent| sent.since(received_at).0))
             .with("totalMs", now.since(received_at).0)
+            // Microsoft changes the beta version without notice, so each call that used it is recognisable.
+            .with_some("graphVersion", (config.graph_version == GraphVersion::Beta).then_some("beta"))
     }
 
     /// The line as text.

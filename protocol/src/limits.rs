@@ -117,8 +117,8 @@ pub const LEDGER_PRUNE_BATCH: usize = 200;
 /// The wait between two prunings of the ledger.
 pub const LEDGER_PRUNE_EVERY: DurationMs = DurationMs::from_secs(24 * 60 * 60);
 
-/// Recent ledger rows that recovery reads to find open entries and repeats.
-pub const LEDGER_RECOVERY_ROWS_MAX: usize = 20_000;
+/// Ledger rows that recovery reads at a time. It reads from the floor, which every alarm raises, to the newest row.
+pub const LEDGER_RECOVERY_PAGE_ROWS: usize = 1_000;
 
 /// How long a person may take between the connect link and the return from Microsoft.
 pub const CONNECT_TICKET_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);

@@ -96,7 +96,7 @@ impl UserSession {
             entry.answer = Some(ByteBuf::from(sealed));
         }
         self.ledger.update(txn, request, &entry)?;
-        txn.emit(Effect::Log(LogLine::settled(user, request, &entry, turn.now)));
+        txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
             answer_waiter(txn, request, &entry, waiter, settled, answer.as_deref())?;
         }
