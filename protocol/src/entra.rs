@@ -15,7 +15,10 @@ use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
 
 /// The Graph permissions that a person is asked for, with what an ID token and a refresh token need.
-pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read Mail.ReadWrite Mail.Send";
+///
+/// `Mail.Read` stands beside `Mail.ReadWrite`, which implies it: where an administrator refuses the latter, mail can
+/// still be read and a sent mail still be looked for.
+pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read Mail.Read Mail.ReadWrite Mail.Send";
 
 /// Tells Microsoft that this client understands claims challenges, so that access can be revoked at once
 /// (continuous access evaluation).

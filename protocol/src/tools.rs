@@ -71,6 +71,8 @@ pub enum Found {
     DidNotHappen(ToolError),
     /// It cannot be found out yet.
     NotYetKnown,
+    /// It will never be found out: Microsoft does not let this account look.
+    NeverKnown,
 }
 
 /// A tool at work.

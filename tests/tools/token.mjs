@@ -73,10 +73,15 @@ export async function tokenFor(user, { envFile = devVarsFile } = {}) {
 }
 
 function explain({ accessToken, mcpUrl }) {
-  const call = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
-  say(`MCP URL:      ${mcpUrl}\nAccess token: ${accessToken}\n\nTry it:`);
-  say(`curl -s ${mcpUrl} -H 'authorization: Bearer ${accessToken}' \\`);
-  say(`  -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' -d '${call}'`);
+  const opening = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "curl", version: "1" } };
+  const message = (id, method, params) => JSON.stringify({ jsonrpc: "2.0", id, method, params });
+  say(`MCP URL:      ${mcpUrl}\nAccess token: ${accessToken}\n\nTry it: open a session, then read three mails.\n`);
+  say(`TOKEN='${accessToken}'`);
+  say(`mcp() { curl -s ${mcpUrl} -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@"; }`);
+  say(`SESSION=$(mcp -D - -o /dev/null -d '${message(1, "initialize", opening)}' \\`);
+  say("  | tr -d '\\r' | sed -n 's/^mcp-session-id: //p')");
+  const call = message(2, "tools/call", { name: "getEmails", arguments: { count: 3 } });
+  say(`mcp -H "mcp-session-id: $SESSION" -d '${call}'`);
 }
 
 runIfMain(import.meta.url, async () => {

@@ -192,6 +192,10 @@ fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next
         Found::Happened(finished) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
         Found::DidNotHappen(error) => Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error))),
         Found::NotYetKnown => look_again(now, run),
+        Found::NeverKnown => {
+            let error = plan(run)?.outcome_unknown();
+            Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)))
+        }
     }
 }
 

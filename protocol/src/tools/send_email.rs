@@ -191,7 +191,7 @@ impl SendEmail {
                 Found::Happened(finished) => Ok(Step::Done(finished)),
                 Found::Look(call) | Found::Resume(call) => Ok(Step::Call(call)),
                 Found::DidNotHappen(error) => Err(error),
-                Found::NotYetKnown => Err(unknown()),
+                Found::NotYetKnown | Found::NeverKnown => Err(unknown()),
             },
         }
     }
@@ -244,6 +244,8 @@ impl SendEmail {
                 Ok(Some(_)) => Found::Happened(self.sent()),
                 Ok(None) | Err(()) => Found::NotYetKnown,
             },
+            // A refusal of the look itself will be repeated, however often it is asked.
+            (_, 400 | 403) => Found::NeverKnown,
             _ => Found::NotYetKnown,
         }
     }

@@ -64,7 +64,8 @@ fn a_lost_send_is_looked_into_before_anything_is_sent_again() {
         Found::Happened(_)
     ));
     assert!(matches!(plan.clone().looked(&answer(404, json!({}))), Found::Happened(_)));
-    assert_eq!(plan.looked(&answer(503, json!({}))), Found::NotYetKnown);
+    assert_eq!(plan.clone().looked(&answer(503, json!({}))), Found::NotYetKnown);
+    assert_eq!(plan.looked(&answer(403, json!({}))), Found::NeverKnown);
 }
 
 #[test]
