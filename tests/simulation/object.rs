@@ -6,6 +6,7 @@
 
 use actors::turn::{self, Effect, Entropy, Fault, Input, Turn};
 use actors::user_session::UserSession;
+use protocol::outbound::Method;
 use protocol::time::UnixMs;
 
 use crate::dials::Planted;
@@ -67,13 +68,13 @@ impl World {
         }
         let changes_nothing = writes.is_empty() && alarm.is_none();
         let number = if self.dials.planted == Planted::EffectsBeforeCommit {
-            let number = self.disk.stage(writes, alarm, alarm_as_effect, Vec::new());
+            let number = self.disk.stage(self.core_number, writes, (alarm, alarm_as_effect), Vec::new());
             for effect in effects {
-                self.release(effect);
+                self.release(effect, self.core_number);
             }
             number
         } else {
-            self.disk.stage(writes, alarm, alarm_as_effect, effects)
+            self.disk.stage(self.core_number, writes, (alarm, alarm_as_effect), effects)
         };
         let is_alone = self.disk.staged.len() == 1;
         let delay = self.random.between(0, self.dials.commit_ms_max);
@@ -98,17 +99,17 @@ impl World {
         self.watch.hardened(&staged);
         let is_whole = effects_max > staged.effects.len();
         for effect in staged.effects.into_iter().take(effects_max) {
-            self.release(effect);
+            self.release(effect, staged.core_number);
         }
         if let Some(at) = staged.alarm_as_effect.filter(|_| is_whole) {
             self.disk.alarm_as_effect(at);
         }
     }
 
-    fn release(&mut self, effect: Effect) {
+    fn release(&mut self, effect: Effect, core_number: u64) {
         match effect {
             Effect::Reply { to, reply } => self.reply(to, reply),
-            Effect::Send { op, outbound } => self.depart(op, &outbound),
+            Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
             Effect::Log(line) => self.watch.check_log(&line.to_json(), &mut self.report.violations),
         }
     }
@@ -157,7 +158,7 @@ impl World {
         match outcome {
             Ok(effects) => {
                 let writes = effects.iter().any(|effect| match effect {
-                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => call.body.is_some(),
+                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => call.method != Method::Get,
                     _ => false,
                 });
                 if writes {

@@ -228,6 +228,10 @@ impl UserSession {
             Repeat::Not => self.begin(turn, txn, call),
             Repeat::Of(earlier) => {
                 if let Some(run) = self.runs.get_mut(&earlier) {
+                    if run.waiters.is_empty() {
+                        // Nobody waited any more, so the time that somebody will wait begins now.
+                        run.deadline = run.deadline.max(turn.now.plus(REQUEST_DEADLINE));
+                    }
                     run.waiters.push(call.waiter);
                     return Ok(());
                 }

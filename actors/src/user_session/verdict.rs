@@ -16,6 +16,9 @@ use crate::queue::Queue;
 use crate::refresher::Refresher;
 use crate::turn::{Entropy, Fault};
 
+/// AI Gateway's number for an answer that a policy withheld. Microsoft acted before the policy did.
+const ANSWER_WITHHELD: &str = "2030";
+
 /// What happens to a run next.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -49,7 +52,7 @@ pub(super) fn after_tool_call(
             401 if read_refusal(&answer.body).refuser != Refuser::Gateway => unauthorized(&mut around, run),
             429 => throttled(&mut around, run, &call, &answer),
             500.. => no_clear_answer(&mut around, run, &call, Unclear::Outage(answer)),
-            _ => refused(&around, run, &answer),
+            _ => refused(&around, run, &call, &answer),
         },
         CallResult::Lost(lost) => no_clear_answer(&mut around, run, &call, Unclear::Lost(lost)),
     }
@@ -78,9 +81,24 @@ fn success(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<
     }
 }
 
-fn refused(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+fn refused(
+    around: &Surroundings<'_>,
+    run: &mut Run,
+    call: &GraphCall,
+    answer: &Answer,
+) -> Result<Next, Fault> {
+    let refusal = read_refusal(&answer.body);
     if run.looking {
+        // Only Microsoft knows what became of a mail: a 404 of the gateway does not mean that the draft is gone.
+        if refusal.refuser != Refuser::Graph {
+            return look_again(around.now, run);
+        }
         let found = plan(run)?.looked(answer);
+        return act_on(around, run, found);
+    }
+    let is_withheld = refusal.refuser == Refuser::Gateway && refusal.code == ANSWER_WITHHELD;
+    if is_withheld && call.safety == Safety::Write {
+        let found = plan(run)?.look_into();
         return act_on(around, run, found);
     }
     match plan(run)?.refused() {

@@ -19,6 +19,7 @@ mod jwt;
 mod mailbox;
 mod options;
 mod records;
+mod recurrence;
 mod router;
 mod seed;
 mod server;
@@ -28,6 +29,7 @@ mod tenant;
 mod tests;
 mod wire;
 mod world;
+mod zones;
 
 pub use options::Options;
 
