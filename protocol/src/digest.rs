@@ -3,7 +3,7 @@
 //! A keyed digest stands wherever something that a person wrote has to be recognised again without being kept.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hkdf::hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
@@ -112,6 +112,12 @@ pub fn canonical_json(value: &serde_json::Value) -> String {
         }
         plain => plain.to_string(),
     }
+}
+
+/// Reads base64 with padding; `None` for anything else.
+#[must_use]
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 #[cfg(test)]

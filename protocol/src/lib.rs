@@ -17,6 +17,7 @@ pub mod ids;
 pub mod jsonrpc;
 pub mod limits;
 pub mod mcp;
+pub mod oauth;
 pub mod object;
 pub mod outbound;
 pub mod seal;

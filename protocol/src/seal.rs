@@ -40,6 +40,10 @@ pub enum Purpose {
     Answer,
     /// The key of the digests that recognise a repeated call.
     Digest,
+    /// Client identifiers, whose keys rotate only when one was compromised.
+    Registration,
+    /// Authorization codes and refresh tokens, and what travels with them.
+    Authorization,
 }
 
 impl Purpose {
@@ -50,6 +54,8 @@ impl Purpose {
             Self::Vault => "m365-mcp-server/v1/vault",
             Self::Answer => "m365-mcp-server/v1/answer",
             Self::Digest => "m365-mcp-server/v1/digest",
+            Self::Registration => "m365-mcp-server/v1/registration",
+            Self::Authorization => "m365-mcp-server/v1/authorization",
         }
     }
 }
@@ -236,7 +242,15 @@ impl KeyRing {
     /// # Errors
     /// [`CannotOpen`] when the derivation refuses its length, which it does not for 32 bytes.
     pub fn digest_key(&self, scope: Scope) -> Result<Secret<[u8; 32]>, CannotOpen> {
-        derive(&self.newest.key, Purpose::Digest, scope).map(Secret::new)
+        self.derived_key(Purpose::Digest, scope)
+    }
+
+    /// A 32-byte key of a purpose and a scope, derived from the newest key.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when the derivation refuses its length, which it does not for 32 bytes.
+    pub fn derived_key(&self, purpose: Purpose, scope: Scope) -> Result<Secret<[u8; 32]>, CannotOpen> {
+        derive(&self.newest.key, purpose, scope).map(Secret::new)
     }
 }
 

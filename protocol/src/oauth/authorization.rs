@@ -1,0 +1,378 @@
+//! The authorization endpoint: reading a client's request, and answering by redirect.
+//!
+//! What holds here: as long as the client or the redirect URI is not established, nothing is redirected; afterwards every
+//! error goes back to the client with `state` and `iss` (RFC 9207). PKCE with S256 is required of everyone. What travels
+//! through the browser is sealed and opens only with that browser's cookie.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, open_client, redirect_matches};
+use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
+use crate::digest;
+use crate::graph::form;
+use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
+use crate::time::{DurationMs, UnixMs};
+
+/// How long a person may take from the client's request to the return from Microsoft.
+pub const SIGN_IN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
+
+const STATE_BYTES_MAX: usize = 1_024;
+const SEALED_CHARS_MAX: usize = 6_144;
+
+/// A client's request that was checked, in the form that travels through the browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// The digest of the client's identifier, which the grant will pin.
+    #[serde(rename = "d", with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// What the client calls itself.
+    #[serde(rename = "n")]
+    pub client_name: String,
+    /// Where the answer goes.
+    #[serde(rename = "r")]
+    pub redirect_uri: String,
+    /// The client's own state.
+    #[serde(rename = "s")]
+    pub state: Option<String>,
+    /// The PKCE challenge (RFC 7636, section 4.2).
+    #[serde(rename = "c")]
+    pub code_challenge: String,
+    /// The scopes that the client asks for.
+    #[serde(rename = "p")]
+    pub scopes: Vec<String>,
+    /// When the journey is over.
+    #[serde(rename = "e")]
+    pub expires_at: UnixMs,
+}
+
+/// The journey to Microsoft and back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journey {
+    /// The request that began it.
+    #[serde(rename = "q")]
+    pub request: AuthorizationRequest,
+    /// The PKCE verifier towards Microsoft.
+    #[serde(rename = "v")]
+    pub pkce_verifier: String,
+    /// The nonce that Microsoft's ID token must repeat.
+    #[serde(rename = "n")]
+    pub nonce: String,
+}
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Shown to the person: there is no place that an error may be redirected to.
+    Page(&'static str),
+    /// Sent back to the client.
+    Redirect(String),
+}
+
+/// What a request is checked against.
+#[derive(Clone, Copy)]
+pub struct Server<'a> {
+    /// The issuer of this authorization server.
+    pub issuer: &'a str,
+    /// The resource that tokens are for.
+    pub resource: &'a str,
+    /// The scopes that exist.
+    pub scopes: &'a [&'a str],
+    /// The keys of client identifiers.
+    pub client_keys: &'a KeyRing,
+}
+
+/// Reads the parameters of the authorization endpoint.
+///
+/// # Errors
+/// [`Refused::Page`] until client and redirect URI are established, [`Refused::Redirect`] afterwards.
+pub fn read_request(
+    parameters: &Parameters,
+    server: Server<'_>,
+    now: UnixMs,
+) -> Result<(AuthorizationRequest, Client), Refused> {
+    let Some(client_id) = parameters.get("client_id") else {
+        return Err(Refused::Page("The request names no application."));
+    };
+    let client = open_client(server.client_keys, client_id, now).map_err(|_| {
+        Refused::Page("This application is not registered here any more. Remove it and add it again.")
+    })?;
+    // RFC 6749, section 3.1.2.3: the URI may be left out only where exactly one is registered.
+    let redirect_uri = match (parameters.get("redirect_uri"), client.redirect_uris.as_slice()) {
+        (Some(asked), registered) if redirect_matches(registered, asked) => asked.to_owned(),
+        (None, [only]) => only.clone(),
+        _ => {
+            return Err(Refused::Page("The application wants an answer at a place that it did not register."));
+        }
+    };
+    let state = parameters.get("state").filter(|state| state.len() <= STATE_BYTES_MAX).map(str::to_owned);
+    let refuse = |error: OAuthError| {
+        Refused::Redirect(error_redirect(&redirect_uri, state.as_deref(), server.issuer, &error))
+    };
+    check_protocol(parameters).map_err(refuse)?;
+    check_resource(parameters, server.resource).map_err(refuse)?;
+    let scopes = read_scopes(parameters.get("scope"), server.scopes).map_err(refuse)?;
+    let request = AuthorizationRequest {
+        client_digest: digest::sha256(client_id.as_bytes()).to_vec(),
+        client_name: client.name.clone(),
+        redirect_uri: redirect_uri.clone(),
+        state: state.clone(),
+        code_challenge: parameters.get("code_challenge").unwrap_or_default().to_owned(),
+        scopes,
+        expires_at: now.plus(SIGN_IN_LIFETIME),
+    };
+    Ok((request, client))
+}
+
+fn check_protocol(parameters: &Parameters) -> Result<(), OAuthError> {
+    if parameters.get("response_type") != Some("code") {
+        return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "response_type must be code."));
+    }
+    if parameters.get("state").is_some_and(|state| state.len() > STATE_BYTES_MAX) {
+        return Err(OAuthError::new(ErrorCode::InvalidRequest, "state must not be longer than 1024 bytes."));
+    }
+    let challenge = parameters.get("code_challenge").unwrap_or_default();
+    let is_base64url =
+        challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if parameters.get("code_challenge_method") != Some("S256") || challenge.len() != 43 || !is_base64url {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "PKCE with code_challenge_method S256 is required.",
+        ));
+    }
+    Ok(())
+}
+
+/// The redirect that carries an error back to the client.
+#[must_use]
+pub fn error_redirect(redirect_uri: &str, state: Option<&str>, issuer: &str, error: &OAuthError) -> String {
+    let mut fields =
+        vec![("error", error.code.as_str()), ("error_description", error.description), ("iss", issuer)];
+    fields.extend(state.map(|state| ("state", state)));
+    with_query(redirect_uri, &form(&fields))
+}
+
+/// The redirect that carries the code back to the client.
+#[must_use]
+pub fn code_redirect(request: &AuthorizationRequest, issuer: &str, code: &str) -> String {
+    let mut fields = vec![("code", code), ("iss", issuer)];
+    fields.extend(request.state.as_deref().map(|state| ("state", state)));
+    with_query(&request.redirect_uri, &form(&fields))
+}
+
+fn with_query(uri: &str, query: &str) -> String {
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    format!("{uri}{separator}{query}")
+}
+
+/// Seals a checked request for the consent page of one browser.
+///
+/// # Errors
+/// [`CannotOpen`] when sealing fails, which is a fault of this server.
+pub fn seal_request(
+    keys: &KeyRing,
+    request: &AuthorizationRequest,
+    browser_secret: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, CannotOpen> {
+    seal(keys, b"consent/v1/", request, browser_secret, nonce)
+}
+
+/// Opens the request that a consent page sent back.
+///
+/// # Errors
+/// [`CannotOpen`] when it is not this browser's page or its time is over.
+pub fn open_request(
+    keys: &KeyRing,
+    text: &str,
+    browser_secret: &str,
+    now: UnixMs,
+) -> Result<AuthorizationRequest, CannotOpen> {
+    let request: AuthorizationRequest = open(keys, b"consent/v1/", text, browser_secret)?;
+    if now < request.expires_at { Ok(request) } else { Err(CannotOpen) }
+}
+
+/// Seals a journey into the `state` towards Microsoft.
+///
+/// # Errors
+/// [`CannotOpen`] when sealing fails, which is a fault of this server.
+pub fn seal_journey(
+    keys: &KeyRing,
+    journey: &Journey,
+    browser_secret: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, CannotOpen> {
+    seal(keys, b"journey/v1/", journey, browser_secret, nonce)
+}
+
+/// Opens the `state` that Microsoft sent back.
+///
+/// # Errors
+/// [`CannotOpen`] when it is not this browser's journey or its time is over.
+pub fn open_journey(
+    keys: &KeyRing,
+    text: &str,
+    browser_secret: &str,
+    now: UnixMs,
+) -> Result<Journey, CannotOpen> {
+    let journey: Journey = open(keys, b"journey/v1/", text, browser_secret)?;
+    if now < journey.request.expires_at { Ok(journey) } else { Err(CannotOpen) }
+}
+
+fn data(kind: &[u8], browser_secret: &str) -> Vec<u8> {
+    [kind, &digest::sha256(browser_secret.as_bytes())].concat()
+}
+
+fn seal<T: Serialize>(
+    keys: &KeyRing,
+    kind: &[u8],
+    value: &T,
+    browser_secret: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, CannotOpen> {
+    if browser_secret.is_empty() {
+        return Err(CannotOpen);
+    }
+    let mut plaintext = Vec::new();
+    ciborium::into_writer(value, &mut plaintext).map_err(|_| CannotOpen)?;
+    let sealed =
+        keys.seal(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), nonce, &plaintext)?;
+    Ok(digest::to_base64url(&sealed))
+}
+
+fn open<T: DeserializeOwned>(
+    keys: &KeyRing,
+    kind: &[u8],
+    text: &str,
+    browser_secret: &str,
+) -> Result<T, CannotOpen> {
+    if text.len() > SEALED_CHARS_MAX || browser_secret.is_empty() {
+        return Err(CannotOpen);
+    }
+    let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
+    let opened = keys.open(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), &sealed)?;
+    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{AuthMethod, seal_client};
+    use super::*;
+
+    const NOW: UnixMs = UnixMs(1_000_000);
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    fn keys() -> KeyRing {
+        KeyRing::parse(&"7a".repeat(32)).unwrap()
+    }
+
+    fn client_id() -> String {
+        let client = Client {
+            name: "Test".into(),
+            redirect_uris: vec!["https://app.example/cb".into()],
+            auth_method: AuthMethod::None,
+            issued_at: NOW,
+        };
+        seal_client(&keys(), &client, [1; 12]).unwrap()
+    }
+
+    fn ask(changes: &[(&str, Option<&str>)]) -> Result<AuthorizationRequest, Refused> {
+        let id = client_id();
+        let mut pairs: Vec<(&str, &str)> = vec![
+            ("client_id", &id),
+            ("redirect_uri", "https://app.example/cb"),
+            ("response_type", "code"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("state", "s-1"),
+            ("scope", "mail.read offline_access"),
+            ("resource", "https://mcp.example/mcp"),
+        ];
+        for (name, value) in changes {
+            pairs.retain(|(known, _)| known != name);
+            pairs.extend(value.map(|value| (*name, value)));
+        }
+        let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let keys = keys();
+        let server = Server {
+            issuer: "https://mcp.example",
+            resource: "https://mcp.example/mcp",
+            scopes: &["mail.read", "mail.send"],
+            client_keys: &keys,
+        };
+        read_request(&Parameters::new(pairs).unwrap(), server, NOW).map(|(request, _)| request)
+    }
+
+    fn redirected(changes: &[(&str, Option<&str>)]) -> String {
+        match ask(changes) {
+            Err(Refused::Redirect(location)) => location,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_good_request_is_read() {
+        let request = ask(&[]).unwrap();
+        assert_eq!(request.scopes, ["mail.read"]);
+        assert_eq!(ask(&[("scope", None)]).unwrap().scopes, ["mail.read", "mail.send"]);
+        assert_eq!(ask(&[("redirect_uri", None)]).unwrap().redirect_uri, "https://app.example/cb");
+        assert_eq!(ask(&[("resource", None)]).unwrap(), request);
+    }
+
+    #[test]
+    fn an_unknown_client_or_place_is_never_redirected_to() {
+        for changes in [
+            [("client_id", None)],
+            [("client_id", Some("m365c_forged"))],
+            [("redirect_uri", Some("https://evil.example/cb"))],
+            [("redirect_uri", Some("https://app.example/cb/"))],
+            [("redirect_uri", Some("javascript:alert(1)"))],
+        ] {
+            assert!(matches!(ask(&changes), Err(Refused::Page(_))), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn other_errors_go_back_with_state_and_issuer() {
+        let cases = [
+            (("response_type", Some("token")), "unsupported_response_type"),
+            (("code_challenge", None), "invalid_request"),
+            (("code_challenge_method", Some("plain")), "invalid_request"),
+            (("code_challenge_method", None), "invalid_request"),
+            (("resource", Some("https://other.example/mcp")), "invalid_target"),
+            (("resource", Some("https://mcp.example/mcp#x")), "invalid_target"),
+            (("scope", Some("unknown")), "invalid_scope"),
+        ];
+        for (change, code) in cases {
+            let location = redirected(&[change]);
+            assert!(location.starts_with(&format!("https://app.example/cb?error={code}&")), "{location}");
+            assert!(location.contains("&iss=https%3A%2F%2Fmcp.example&state=s-1"), "{location}");
+        }
+    }
+
+    #[test]
+    fn what_travels_opens_only_in_its_browser_in_its_place_and_in_time() {
+        let request = ask(&[]).unwrap();
+        let text = seal_request(&keys(), &request, "browser-1", [2; 12]).unwrap();
+        assert_eq!(open_request(&keys(), &text, "browser-1", NOW), Ok(request.clone()));
+        assert_eq!(open_request(&keys(), &text, "browser-2", NOW), Err(CannotOpen));
+        assert_eq!(open_request(&keys(), &text, "", NOW), Err(CannotOpen));
+        assert_eq!(open_request(&keys(), &text, "browser-1", NOW.plus(SIGN_IN_LIFETIME)), Err(CannotOpen));
+        assert!(open_journey(&keys(), &text, "browser-1", NOW).is_err());
+    }
+
+    #[test]
+    fn the_code_goes_where_it_belongs() {
+        let mut request = ask(&[]).unwrap();
+        assert_eq!(
+            code_redirect(&request, "https://mcp.example", "c"),
+            "https://app.example/cb?code=c&iss=https%3A%2F%2Fmcp.example&state=s-1"
+        );
+        request.redirect_uri = "https://app.example/cb?x=1".into();
+        request.state = None;
+        assert_eq!(
+            code_redirect(&request, "https://mcp.example", "c"),
+            "https://app.example/cb?x=1&code=c&iss=https%3A%2F%2Fmcp.example"
+        );
+    }
+}

@@ -1,0 +1,326 @@
+//! Clients: dynamic registration without storage (RFC 7591), and which redirect URIs are acceptable.
+//!
+//! What holds here: a client's metadata are sealed into its identifier, so that there is nothing to store, nothing to
+//! flood and nothing to read after a write; a redirect URI is compared exactly, except for the port of a loopback
+//! address (RFC 8252, section 7.3).
+
+use serde::{Deserialize, Serialize};
+
+use super::{ErrorCode, OAuthError};
+use crate::digest;
+use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
+use crate::time::{DurationMs, UnixMs};
+
+/// Every identifier starts with this.
+pub const PREFIX: &str = "m365c_";
+
+/// The longest identifier that is issued or opened, in characters.
+pub const CLIENT_ID_CHARS_MAX: usize = 1_024;
+
+/// How long an identifier can begin a new sign-in. A grant that stands keeps its client for as long as it stands.
+pub const CLIENT_LIFETIME: DurationMs = DurationMs::from_secs(90 * 24 * 60 * 60);
+
+const REDIRECTS_MAX: usize = 10;
+const NAME_CHARS_MAX: usize = 80;
+const URI_CHARS_MAX: usize = 512;
+const ASSOCIATED_DATA: &[u8] = b"client/v1";
+
+/// Schemes of applications that are installed on a person's machine and register nothing better.
+const APP_SCHEMES: [&str; 5] = ["cursor", "vscode", "vscode-insiders", "windsurf", "zed"];
+
+/// How a client proves who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthMethod {
+    /// It does not: a public client, held by PKCE alone.
+    #[serde(rename = "n")]
+    None,
+    /// By a secret in the form or in the `Authorization` header.
+    #[serde(rename = "s")]
+    Secret,
+}
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// What the client calls itself. Anyone can claim any name, so pages show the redirect host beside it.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// Where answers may go.
+    #[serde(rename = "r")]
+    pub redirect_uris: Vec<String>,
+    /// How the client proves who it is.
+    #[serde(rename = "a")]
+    pub auth_method: AuthMethod,
+    /// When it was registered.
+    #[serde(rename = "i")]
+    pub issued_at: UnixMs,
+}
+
+/// The members of a registration request that matter here.
+#[derive(Deserialize)]
+struct Registration {
+    client_name: Option<String>,
+    redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+}
+
+/// Reads and checks a registration request.
+///
+/// # Errors
+/// `invalid_client_metadata` or `invalid_redirect_uri`.
+pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError> {
+    let bad = |description| OAuthError::new(ErrorCode::InvalidClientMetadata, description);
+    let registration: Registration = serde_json::from_slice(body)
+        .map_err(|_| bad("The body must be a JSON object of client metadata."))?;
+    let redirect_uris = registration.redirect_uris.unwrap_or_default();
+    if redirect_uris.is_empty() || redirect_uris.len() > REDIRECTS_MAX {
+        return Err(OAuthError::new(ErrorCode::InvalidRedirectUri, "Name one to ten redirect_uris."));
+    }
+    if !redirect_uris.iter().all(|uri| is_acceptable_redirect(uri)) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRedirectUri,
+            "A redirect URI must be https, or http on a loopback address, without fragment and user.",
+        ));
+    }
+    let auth_method = match registration.token_endpoint_auth_method.as_deref() {
+        None | Some("none") => AuthMethod::None,
+        Some("client_secret_post" | "client_secret_basic") => AuthMethod::Secret,
+        Some(_) => {
+            return Err(bad(
+                "token_endpoint_auth_method must be none, client_secret_post or client_secret_basic.",
+            ));
+        }
+    };
+    let served = ["authorization_code", "refresh_token"];
+    if registration.grant_types.is_some_and(|types| {
+        !types.iter().any(|kind| kind == "authorization_code")
+            || !types.iter().all(|kind| served.contains(&kind.as_str()))
+    }) {
+        return Err(bad("grant_types may hold authorization_code and refresh_token only."));
+    }
+    if registration.response_types.is_some_and(|types| types != ["code"]) {
+        return Err(bad("response_types must be [\"code\"]."));
+    }
+    let name: String = registration
+        .client_name
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_CHARS_MAX)
+        .collect();
+    let name = if name.trim().is_empty() { "An unnamed application".to_owned() } else { name };
+    Ok(Client { name, redirect_uris, auth_method, issued_at: now })
+}
+
+/// Seals a client into its identifier.
+///
+/// # Errors
+/// `invalid_client_metadata` when the identifier would be too long, which only many long redirect URIs can cause.
+pub fn seal_client(keys: &KeyRing, client: &Client, nonce: [u8; NONCE_BYTES]) -> Result<String, OAuthError> {
+    let too_long = OAuthError::new(ErrorCode::InvalidClientMetadata, "The metadata are too long.");
+    let mut plaintext = Vec::new();
+    ciborium::into_writer(client, &mut plaintext).map_err(|_| too_long.clone())?;
+    let sealed = keys
+        .seal(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, nonce, &plaintext)
+        .map_err(|_| too_long.clone())?;
+    let id = format!("{PREFIX}{}", digest::to_base64url(&sealed));
+    if id.len() <= CLIENT_ID_CHARS_MAX { Ok(id) } else { Err(too_long) }
+}
+
+/// Opens an identifier.
+///
+/// # Errors
+/// [`CannotOpen`] when this server did not issue it or its time is over.
+pub fn open_client(keys: &KeyRing, id: &str, now: UnixMs) -> Result<Client, CannotOpen> {
+    if id.len() > CLIENT_ID_CHARS_MAX {
+        return Err(CannotOpen);
+    }
+    let sealed = digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)?;
+    let opened = keys.open(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, &sealed)?;
+    let client: Client = ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)?;
+    if now < client.issued_at.plus(CLIENT_LIFETIME) { Ok(client) } else { Err(CannotOpen) }
+}
+
+/// The secret of a confidential client: derived from its identifier, so that it needs no storage either.
+///
+/// # Errors
+/// [`CannotOpen`] when the derivation fails, which it does not.
+pub fn client_secret(keys: &KeyRing, id: &str) -> Result<String, CannotOpen> {
+    let key = keys.derived_key(Purpose::Registration, Scope::Anyone)?;
+    let (one, two) = (
+        digest::keyed_digest(key.expose(), &[b"secret/1", id.as_bytes()]),
+        digest::keyed_digest(key.expose(), &[b"secret/2", id.as_bytes()]),
+    );
+    Ok(digest::to_base64url(&[one, two].concat()))
+}
+
+/// The registration response (RFC 7591, section 3.2.1).
+#[must_use]
+pub fn registration_response(client: &Client, id: &str, secret: Option<&str>) -> serde_json::Value {
+    let mut out = serde_json::json!({
+        "client_id": id,
+        "client_id_issued_at": client.issued_at.as_secs(),
+        "client_name": client.name,
+        "redirect_uris": client.redirect_uris,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": if secret.is_some() { "client_secret_post" } else { "none" },
+    });
+    if let (Some(secret), Some(members)) = (secret, out.as_object_mut()) {
+        members.insert("client_secret".to_owned(), secret.into());
+        members.insert(
+            "client_secret_expires_at".to_owned(),
+            client.issued_at.plus(CLIENT_LIFETIME).as_secs().into(),
+        );
+    }
+    out
+}
+
+/// Whether an answer may go to `asked`, given what was registered.
+#[must_use]
+pub fn redirect_matches(registered: &[String], asked: &str) -> bool {
+    registered.iter().any(|known| known == asked || same_loopback(known, asked))
+}
+
+/// The host of a redirect URI, to be shown to the person.
+#[must_use]
+pub fn redirect_host(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    rest.split(['/', '?']).next().unwrap_or(rest)
+}
+
+fn is_acceptable_redirect(uri: &str) -> bool {
+    // No character that another parser could read differently: control characters, spaces, backslashes, non-ASCII.
+    let clean = uri.len() <= URI_CHARS_MAX
+        && uri
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'<' | b'>' | b'"'));
+    let Some((scheme, rest)) = uri.split_once("://") else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if !clean || authority.is_empty() || authority.contains('@') {
+        return false;
+    }
+    match scheme {
+        "https" => true,
+        "http" => is_loopback(authority),
+        other => APP_SCHEMES.contains(&other),
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    matches!(host, "127.0.0.1" | "localhost" | "[::1]")
+}
+
+/// Equal but for the port of a loopback address, which an application on the person's machine picks anew each time.
+fn same_loopback(known: &str, asked: &str) -> bool {
+    let split = |uri: &str| {
+        let rest = uri.strip_prefix("http://")?;
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let path = rest.get(authority.len()..).unwrap_or_default().to_owned();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
+        is_loopback(authority).then_some((host, path))
+    };
+    is_acceptable_redirect(asked) && split(known).is_some() && split(known) == split(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> KeyRing {
+        KeyRing::parse(&"6f".repeat(32)).unwrap()
+    }
+
+    fn register(body: serde_json::Value) -> Result<Client, ErrorCode> {
+        read_registration(body.to_string().as_bytes(), UnixMs(1_000)).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_client_survives_in_its_identifier_alone() {
+        let client = register(serde_json::json!({
+            "client_name": "Claude", "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"], "scope": "x"
+        }))
+        .unwrap();
+        let id = seal_client(&keys(), &client, [1; 12]).unwrap();
+        assert!(id.len() < 200, "{}", id.len());
+        assert_eq!(open_client(&keys(), &id, UnixMs(2_000)), Ok(client));
+        assert_eq!(open_client(&keys(), &id, UnixMs(1_000).plus(CLIENT_LIFETIME)), Err(CannotOpen));
+        for forged in ["", "m365c_", "m365c_AAAA", &id[..id.len() - 1], &"m365c_A".repeat(400)] {
+            assert_eq!(open_client(&keys(), forged, UnixMs(2_000)), Err(CannotOpen));
+        }
+    }
+
+    #[test]
+    fn tricks_with_redirect_uris_are_refused() {
+        let tricks = [
+            "javascript:alert(1)",
+            "JaVaScRiPt://x",
+            "data:text/html,x",
+            "http://example.com/cb",
+            "https://",
+            "https://user@evil.example/cb",
+            "https://a.example/cb#x",
+            "https://a.example\\@evil.example/",
+            "https://a.example/\n",
+            " https://a.example/",
+            "//a.example/cb",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost@evil.example/",
+            "file:///etc/passwd",
+            "myapp://callback",
+            "https://ä.example/",
+        ];
+        for trick in tricks {
+            let refused = register(serde_json::json!({ "redirect_uris": [trick] }));
+            assert_eq!(refused, Err(ErrorCode::InvalidRedirectUri), "{trick}");
+        }
+        assert_eq!(register(serde_json::json!({})), Err(ErrorCode::InvalidRedirectUri));
+        assert_eq!(register(serde_json::json!([])), Err(ErrorCode::InvalidClientMetadata));
+    }
+
+    #[test]
+    fn unsupported_capabilities_are_refused() {
+        let with = |name: &str, value: serde_json::Value| {
+            let mut body = serde_json::json!({"redirect_uris": ["https://a.example/cb"]});
+            body[name] = value;
+            register(body).map(|client| client.auth_method)
+        };
+        assert_eq!(with("token_endpoint_auth_method", "none".into()), Ok(AuthMethod::None));
+        assert_eq!(with("token_endpoint_auth_method", "client_secret_basic".into()), Ok(AuthMethod::Secret));
+        let refused = Err(ErrorCode::InvalidClientMetadata);
+        assert_eq!(with("token_endpoint_auth_method", "private_key_jwt".into()), refused);
+        assert_eq!(with("grant_types", serde_json::json!(["implicit"])), refused);
+        assert_eq!(with("response_types", serde_json::json!(["token"])), refused);
+    }
+
+    #[test]
+    fn redirects_match_exactly_but_for_the_port_of_a_loopback_address() {
+        let registered = vec!["http://127.0.0.1:3000/cb".to_owned(), "https://a.example/cb?x=1".to_owned()];
+        assert!(redirect_matches(&registered, "http://127.0.0.1:54321/cb"));
+        assert!(redirect_matches(&registered, "http://127.0.0.1/cb"));
+        assert!(redirect_matches(&registered, "https://a.example/cb?x=1"));
+        for other in [
+            "http://localhost:3000/cb",
+            "http://127.0.0.1:3000/cb/",
+            "http://127.0.0.1:3000/cb?x",
+            "https://a.example/cb",
+            "https://a.example/cb?x=1&y",
+            "https://a.example:8443/cb?x=1",
+            "http://127.0.0.1:3000@evil.example/cb",
+        ] {
+            assert!(!redirect_matches(&registered, other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_belongs_to_its_identifier() {
+        assert_ne!(client_secret(&keys(), "a").unwrap(), client_secret(&keys(), "b").unwrap());
+        assert_eq!(client_secret(&keys(), "a").unwrap().len(), 43);
+    }
+}

@@ -1,0 +1,58 @@
+//! The discovery documents: what the protected resource and the authorization server say of themselves.
+//!
+//! What holds here: every URL begins with the public origin, the issuer is that origin to the letter (RFC 8414, section
+//! 3.3), and nothing is advertised that is not served.
+
+use serde_json::{Value, json};
+
+/// The path of the protected resource's document; clients also ask at the root (RFC 9728, section 3.1).
+pub const RESOURCE_PATH: &str = "/.well-known/oauth-protected-resource/mcp";
+
+/// The document of the protected resource (RFC 9728).
+#[must_use]
+pub fn protected_resource(public_url: &str, resource: &str, scopes: &[&str]) -> Value {
+    json!({
+        "resource": resource,
+        "authorization_servers": [public_url],
+        "scopes_supported": scopes,
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Microsoft 365",
+        "resource_documentation": public_url,
+    })
+}
+
+/// The document of the authorization server (RFC 8414, with RFC 9207).
+#[must_use]
+pub fn authorization_server(public_url: &str, scopes: &[&str]) -> Value {
+    // `offline_access` stands here and not in the resource's document: clients ask for it to get a refresh token.
+    let all: Vec<&str> = scopes.iter().copied().chain(["offline_access"]).collect();
+    json!({
+        "issuer": public_url,
+        "authorization_endpoint": format!("{public_url}/authorize"),
+        "token_endpoint": format!("{public_url}/token"),
+        "registration_endpoint": format!("{public_url}/register"),
+        "revocation_endpoint": format!("{public_url}/revoke"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],
+        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],
+        "scopes_supported": all,
+        "authorization_response_iss_parameter_supported": true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_agree_with_each_other() {
+        let server = authorization_server("https://mcp.example", &["mail.read"]);
+        let resource = protected_resource("https://mcp.example", "https://mcp.example/mcp", &["mail.read"]);
+        assert_eq!(resource["authorization_servers"][0], server["issuer"]);
+        assert_eq!(server["code_challenge_methods_supported"], json!(["S256"]));
+        assert!(!resource["scopes_supported"].to_string().contains("offline_access"));
+    }
+}
