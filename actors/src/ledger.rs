@@ -6,7 +6,7 @@
 
 mod entry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::RequestId;
 use protocol::limits::{
@@ -43,9 +43,9 @@ impl Record for KeyUse {
 }
 
 /// By what a repeat of an entry would be recognised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Marks {
-    in_session: Option<Fingerprint>,
+    in_session: Vec<Fingerprint>,
     write: Option<Fingerprint>,
 }
 
@@ -54,7 +54,7 @@ struct Marks {
 pub struct Ledger {
     recent: BTreeMap<RequestId, Marks>,
     by_session_and_id: BTreeMap<Fingerprint, RequestId>,
-    by_write: BTreeMap<Fingerprint, RequestId>,
+    by_write: BTreeMap<Fingerprint, BTreeSet<RequestId>>,
     open: BTreeMap<RequestId, ()>,
     oldest: Option<UnixMs>,
     upkeep: Upkeep,
@@ -145,10 +145,10 @@ impl Ledger {
         self.by_session_and_id.get(fingerprint).copied()
     }
 
-    /// The latest entry of an equal write.
-    #[must_use]
-    pub fn equal_write(&self, fingerprint: &Fingerprint) -> Option<RequestId> {
-        self.by_write.get(fingerprint).copied()
+    /// The recent entries of equal writes, the latest first. There can be several: calls that a client named with keys
+    /// of its own, and an identifier that is older than its arrival because clocks differ.
+    pub fn equal_writes(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = RequestId> + '_ {
+        self.by_write.get(fingerprint).into_iter().flatten().rev().copied()
     }
 
     /// The entry that an idempotency key was used for.
@@ -162,18 +162,22 @@ impl Ledger {
     /// Forgets what a repeat can no longer mean. Rows stay.
     pub fn forget_old(&mut self, now: UnixMs) {
         let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
-        while let Some((&id, &marks)) = self.recent.first_key_value() {
+        while let Some((&id, _)) = self.recent.first_key_value() {
             if id >= horizon || self.open.contains_key(&id) {
                 break;
             }
-            self.recent.remove(&id);
-            for (map, mark) in
-                [(&mut self.by_session_and_id, marks.in_session), (&mut self.by_write, marks.write)]
+            let Some(marks) = self.recent.remove(&id) else { break };
+            for mark in &marks.in_session {
+                if self.by_session_and_id.get(mark) == Some(&id) {
+                    self.by_session_and_id.remove(mark);
+                }
+            }
+            if let Some(mark) = marks.write
+                && let Some(equal) = self.by_write.get_mut(&mark)
             {
-                if let Some(mark) = mark
-                    && map.get(&mark) == Some(&id)
-                {
-                    map.remove(&mark);
+                equal.remove(&id);
+                if equal.is_empty() {
+                    self.by_write.remove(&mark);
                 }
             }
         }
@@ -234,13 +238,15 @@ impl Ledger {
     }
 
     fn index(&mut self, id: RequestId, entry: &Entry) {
-        let marks = Marks { in_session: entry.in_session, write: entry.writes.then_some(entry.fingerprint) };
-        if let Some(mark) = marks.in_session {
-            self.by_session_and_id.insert(mark, id);
+        let marks = Marks {
+            in_session: entry.ids_in_sessions().collect(),
+            write: entry.writes.then_some(entry.fingerprint),
+        };
+        for mark in &marks.in_session {
+            self.by_session_and_id.insert(*mark, id);
         }
         if let Some(mark) = marks.write {
-            let known = self.by_write.entry(mark).or_insert(id);
-            *known = (*known).max(id);
+            self.by_write.entry(mark).or_default().insert(id);
         }
         self.recent.insert(id, marks);
         if entry.state.is_final() {

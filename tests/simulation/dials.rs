@@ -178,10 +178,14 @@ impl Dials {
             // short of setting it anew with each request would help, which costs a row for each request.
             dials.alarm_lost = 0;
         }
-        if random.chance(100) {
-            // Many calls at once show the bounds of the gates and of the queue.
-            dials.reads = random.between(30, 90);
+        if random.chance(60) {
+            // Many calls at once show the bounds of the gates and of the queue. Crashes are rarer there, because each
+            // one makes every client ask again.
+            dials.reads = random.between(20, 90);
             dials.active_ms = 500;
+            dials.crash_after_commit /= 8;
+            dials.crash_before_commit /= 8;
+            dials.recover_in_place /= 8;
         }
         dials
     }

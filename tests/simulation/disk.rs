@@ -61,7 +61,8 @@ impl Disk {
     ) -> u64 {
         self.turns_staged += 1;
         self.rows_written += writes.rows.len() as u64 + u64::from(writes.alarm.is_some());
-        let staged = Staged { number: self.turns_staged, core_number, writes, alarm, alarm_as_effect, effects };
+        let staged =
+            Staged { number: self.turns_staged, core_number, writes, alarm, alarm_as_effect, effects };
         self.view.apply(&staged);
         self.staged.push_back(staged);
         self.turns_staged

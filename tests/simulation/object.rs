@@ -158,7 +158,9 @@ impl World {
         match outcome {
             Ok(effects) => {
                 let writes = effects.iter().any(|effect| match effect {
-                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => call.method != Method::Get,
+                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => {
+                        call.method != Method::Get
+                    }
                     _ => false,
                 });
                 if writes {
@@ -179,8 +181,7 @@ impl World {
         }
         let early = self.wall().0;
         let wait = due.0.saturating_sub(early);
-        let late =
-            if self.random.chance(self.dials.alarm_late) { self.random.between(1, 60_000) } else { 0 };
+        let late = if self.random.chance(self.dials.alarm_late) { self.random.between(1, 60_000) } else { 0 };
         let at = self.time + wait + late;
         self.rings = Some((due, at));
         Some(at)

@@ -65,8 +65,8 @@ fn repeats_are_recognised_before_and_after_recovery() {
     let recovered = Ledger::recover(&rows, Upkeep::default(), UnixMs(2_000)).unwrap();
     for ledger in [&ledger, &recovered.ledger] {
         assert_eq!(ledger.same_id_in_session(&[107; 16]), Some(id));
-        assert_eq!(ledger.equal_write(&[7; 16]), Some(id));
-        assert_eq!(ledger.equal_write(&[8; 16]), None);
+        assert_eq!(ledger.equal_writes(&[7; 16]).next(), Some(id));
+        assert_eq!(ledger.equal_writes(&[8; 16]).next(), None);
     }
     assert_eq!(recovered.orphans.len(), 1);
     assert_eq!(recovered.last_activity, Some(UnixMs(1_000)));
@@ -83,8 +83,8 @@ fn settled_entries_are_forgotten_after_a_while_and_open_ones_never() {
         ledger.insert(txn, id_at(1_001, 2), &write_entry(2)).unwrap();
     });
     ledger.forget_old(UnixMs(1_500).plus(ANSWER_KEPT_FOR));
-    assert_eq!(ledger.equal_write(&[1; 16]), None);
-    assert_eq!(ledger.equal_write(&[2; 16]), Some(id_at(1_001, 2)));
+    assert_eq!(ledger.equal_writes(&[1; 16]).next(), None);
+    assert_eq!(ledger.equal_writes(&[2; 16]).next(), Some(id_at(1_001, 2)));
 }
 
 #[test]
