@@ -1,17 +1,31 @@
 //! Grants: which clients this person connected, and whether each still may act.
 //!
-//! What holds here: an access token is worth exactly as much as the grant behind it; a grant that is gone or revoked
-//! refuses the next request, whatever the token's time says.
+//! What holds here: an access token is worth exactly as much as the grant behind it; a code is redeemed once, and a
+//! second attempt withdraws the grant (RFC 6749, section 4.1.2); a refresh token is used once, with one bounded grace for
+//! an answer that was lost, and an older one withdraws the grant (OAuth 2.1, section 4.3.1).
 
 use std::collections::BTreeMap;
 
 use protocol::ids::GrantId;
 use protocol::limits::GRANTS_MAX;
+use protocol::oauth::token::{CODE_LIFETIME, REFRESH_GRACE};
+use protocol::object::{Issue, Redeem, Renew};
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
+
+/// A code that was issued and not redeemed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingCode {
+    /// The PKCE challenge that the redemption must meet.
+    #[serde(rename = "c")]
+    pub challenge: String,
+    /// The redirect URI that the redemption must repeat.
+    #[serde(rename = "r")]
+    pub redirect_uri: String,
+}
 
 /// One client's permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +33,57 @@ pub struct Grant {
     /// The OAuth client.
     #[serde(rename = "c")]
     pub client: String,
+    /// The digest of the client's identifier; empty for a connection that no client asked for.
+    #[serde(rename = "d", with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
     /// The scopes that the person agreed to.
     #[serde(rename = "s")]
     pub scopes: Vec<String>,
     /// When the person agreed.
     #[serde(rename = "a")]
     pub granted_at: UnixMs,
+    /// The code that was not redeemed yet.
+    #[serde(rename = "k")]
+    pub code: Option<PendingCode>,
+    /// The generation of the newest refresh token; zero before the first.
+    #[serde(rename = "n")]
+    pub generation: u32,
+    /// When that refresh token was issued.
+    #[serde(rename = "t")]
+    pub rotated_at: UnixMs,
 }
 
 impl Record for Grant {
     const TABLE: Table = Table::Grants;
+}
+
+impl Grant {
+    /// A connection that no OAuth client asked for, such as by a link.
+    #[must_use]
+    pub const fn by_link(client: String, scopes: Vec<String>, now: UnixMs) -> Self {
+        Self {
+            client,
+            client_digest: Vec::new(),
+            scopes,
+            granted_at: now,
+            code: None,
+            generation: 0,
+            rotated_at: now,
+        }
+    }
+
+    fn issue(&self, scopes: Vec<String>) -> Issue {
+        Issue { client: self.client.clone(), scopes, generation: self.generation }
+    }
+}
+
+/// Why a grant yields no tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantRefused {
+    /// The request is wrong, and the grant stands.
+    NotGood,
+    /// Something was used twice: the grant was withdrawn.
+    Withdrawn,
 }
 
 /// All grants of one person, in memory as in their rows.
@@ -52,27 +107,243 @@ impl Grants {
         Ok(Self { by_id })
     }
 
-    /// A standing grant.
+    /// A standing grant, with which a client may act. One whose code was not redeemed is none.
     #[must_use]
-    pub fn get(&self, id: &GrantId) -> Option<&Grant> {
-        self.by_id.get(id)
+    pub fn standing(&self, id: &GrantId) -> Option<&Grant> {
+        self.by_id.get(id).filter(|grant| grant.code.is_none())
     }
 
-    /// Records a grant. The oldest one gives way when there are too many: it belongs to a client that was connected
-    /// again and again, and the newest connection is the one in use.
+    /// Records a grant. An earlier one of the same client gives way, and the oldest one when there are too many: it
+    /// belongs to a client that was connected again and again, and the newest connection is the one in use.
     ///
     /// # Errors
     /// A fault of the storage port.
     pub fn insert(&mut self, txn: &mut Txn<'_>, id: GrantId, grant: Grant) -> Result<(), Fault> {
+        let superseded: Vec<GrantId> = self
+            .by_id
+            .iter()
+            .filter(|(known, earlier)| {
+                **known != id
+                    && !grant.client_digest.is_empty()
+                    && earlier.client_digest == grant.client_digest
+            })
+            .map(|(known, _)| *known)
+            .collect();
+        for earlier in superseded {
+            self.withdraw(txn, &earlier);
+        }
         if self.by_id.len() >= GRANTS_MAX && !self.by_id.contains_key(&id) {
             let oldest = self.by_id.iter().min_by_key(|(_, grant)| grant.granted_at).map(|(id, _)| *id);
             if let Some(oldest) = oldest {
-                self.by_id.remove(&oldest);
-                txn.delete::<Grant>(oldest.as_bytes());
+                self.withdraw(txn, &oldest);
             }
         }
         txn.put(id.as_bytes(), &grant)?;
         self.by_id.insert(id, grant);
         Ok(())
+    }
+
+    /// Withdraws a grant; says whether there was one.
+    pub fn withdraw(&mut self, txn: &mut Txn<'_>, id: &GrantId) -> bool {
+        txn.delete::<Grant>(id.as_bytes());
+        self.by_id.remove(id).is_some()
+    }
+
+    /// Redeems a grant's code.
+    ///
+    /// A request that does not meet the code's conditions leaves the code as it is; a code that was redeemed before
+    /// withdraws the grant, since somebody else may hold it.
+    ///
+    /// # Errors
+    /// A fault of the storage port. The inner error says why there are no tokens.
+    pub fn redeem(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: &GrantId,
+        request: &Redeem,
+        now: UnixMs,
+    ) -> Result<Result<Issue, GrantRefused>, Fault> {
+        let Some(grant) = self.by_id.get_mut(id) else { return Ok(Err(GrantRefused::NotGood)) };
+        if grant.client_digest != request.client_digest {
+            return Ok(Err(GrantRefused::NotGood));
+        }
+        let Some(code) = &grant.code else {
+            self.withdraw(txn, id);
+            return Ok(Err(GrantRefused::Withdrawn));
+        };
+        let meets = code.challenge == request.challenge
+            && request.redirect_uri.as_ref().is_none_or(|uri| *uri == code.redirect_uri)
+            && now < grant.granted_at.plus(CODE_LIFETIME);
+        if !meets {
+            return Ok(Err(GrantRefused::NotGood));
+        }
+        grant.code = None;
+        grant.generation = 1;
+        grant.rotated_at = now;
+        txn.put(id.as_bytes(), grant)?;
+        Ok(Ok(grant.issue(grant.scopes.clone())))
+    }
+
+    /// Renews a grant's tokens.
+    ///
+    /// The newest refresh token is rotated. The one before it yields the same successor again for a short time, as long
+    /// as that successor was not used. Any older one withdraws the grant.
+    ///
+    /// # Errors
+    /// A fault of the storage port. The inner error says why there are no tokens.
+    pub fn renew(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: &GrantId,
+        request: &Renew,
+        now: UnixMs,
+    ) -> Result<Result<Issue, GrantRefused>, Fault> {
+        let Some(grant) = self.by_id.get_mut(id) else { return Ok(Err(GrantRefused::NotGood)) };
+        if grant.client_digest != request.client_digest || grant.code.is_some() {
+            return Ok(Err(GrantRefused::NotGood));
+        }
+        let scopes = request.scopes.clone().unwrap_or_else(|| grant.scopes.clone());
+        if !scopes.iter().all(|scope| grant.scopes.contains(scope)) {
+            return Ok(Err(GrantRefused::NotGood));
+        }
+        if request.generation == grant.generation {
+            grant.generation += 1;
+            grant.rotated_at = now;
+            txn.put(id.as_bytes(), grant)?;
+            return Ok(Ok(grant.issue(scopes)));
+        }
+        let lost_its_answer = request.generation.checked_add(1) == Some(grant.generation)
+            && now < grant.rotated_at.plus(REFRESH_GRACE);
+        if lost_its_answer {
+            return Ok(Ok(grant.issue(scopes)));
+        }
+        self.withdraw(txn, id);
+        Ok(Err(GrantRefused::Withdrawn))
+    }
+
+    /// Withdraws a grant at its client's wish; another client's wish changes nothing.
+    pub fn revoke(&mut self, txn: &mut Txn<'_>, id: &GrantId, client_digest: &[u8]) {
+        if self.by_id.get(id).is_some_and(|grant| grant.client_digest == client_digest) {
+            self.withdraw(txn, id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryRows;
+
+    const ID: GrantId = GrantId::from_bytes([7; 16]);
+
+    fn grant() -> Grant {
+        Grant {
+            client: "Test".into(),
+            client_digest: vec![1; 32],
+            scopes: vec!["mail.read".into(), "mail.send".into()],
+            granted_at: UnixMs(0),
+            code: Some(PendingCode {
+                challenge: "challenge".into(),
+                redirect_uri: "https://a.example/cb".into(),
+            }),
+            generation: 0,
+            rotated_at: UnixMs(0),
+        }
+    }
+
+    fn redemption() -> Redeem {
+        Redeem { client_digest: vec![1; 32], challenge: "challenge".into(), redirect_uri: None }
+    }
+
+    fn renewal(generation: u32) -> Renew {
+        Renew { client_digest: vec![1; 32], generation, scopes: None }
+    }
+
+    /// Runs an action on grants that hold one fresh grant.
+    fn with_grant(action: impl FnOnce(&mut Grants, &mut Txn<'_>)) {
+        let rows = MemoryRows::default();
+        let mut txn = Txn::new(&rows);
+        let mut grants = Grants::default();
+        grants.insert(&mut txn, ID, grant()).unwrap();
+        action(&mut grants, &mut txn);
+    }
+
+    #[test]
+    fn a_grant_stands_once_its_code_was_redeemed() {
+        with_grant(|grants, txn| {
+            assert!(grants.standing(&ID).is_none());
+            let issue = grants.redeem(txn, &ID, &redemption(), UnixMs(1)).unwrap().unwrap();
+            assert_eq!((issue.generation, issue.scopes.len()), (1, 2));
+            assert!(grants.standing(&ID).is_some());
+        });
+    }
+
+    #[test]
+    fn a_wrong_redemption_does_not_consume_the_code_and_a_second_one_withdraws_the_grant() {
+        with_grant(|grants, txn| {
+            for wrong in [
+                Redeem { client_digest: vec![2; 32], ..redemption() },
+                Redeem { challenge: "other".into(), ..redemption() },
+                Redeem { redirect_uri: Some("https://b.example/cb".into()), ..redemption() },
+            ] {
+                let refused = grants.redeem(txn, &ID, &wrong, UnixMs(1)).unwrap();
+                assert_eq!(refused, Err(GrantRefused::NotGood), "{wrong:?}");
+            }
+            let late = grants.redeem(txn, &ID, &redemption(), UnixMs(0).plus(CODE_LIFETIME)).unwrap();
+            assert_eq!(late, Err(GrantRefused::NotGood));
+            assert!(grants.redeem(txn, &ID, &redemption(), UnixMs(1)).unwrap().is_ok());
+            let replayed = grants.redeem(txn, &ID, &redemption(), UnixMs(2)).unwrap();
+            assert_eq!(replayed, Err(GrantRefused::Withdrawn));
+            assert!(grants.standing(&ID).is_none());
+        });
+    }
+
+    #[test]
+    fn refresh_tokens_rotate_with_one_grace_and_reuse_is_noticed() {
+        with_grant(|grants, txn| {
+            grants.redeem(txn, &ID, &redemption(), UnixMs(0)).unwrap().unwrap();
+            let generation = |grants: &mut Grants, txn: &mut Txn<'_>, presented, now| {
+                grants
+                    .renew(txn, &ID, &renewal(presented), UnixMs(now))
+                    .unwrap()
+                    .map(|issue| issue.generation)
+            };
+            assert_eq!(generation(grants, txn, 1, 10), Ok(2));
+            // Two refreshes at once, or a lost answer: the same successor again.
+            assert_eq!(generation(grants, txn, 1, 20), Ok(2));
+            assert_eq!(generation(grants, txn, 2, 30), Ok(3));
+            assert_eq!(generation(grants, txn, 1, 40), Err(GrantRefused::Withdrawn));
+            assert_eq!(generation(grants, txn, 3, 50), Err(GrantRefused::NotGood));
+        });
+        with_grant(|grants, txn| {
+            grants.redeem(txn, &ID, &redemption(), UnixMs(0)).unwrap().unwrap();
+            grants.renew(txn, &ID, &renewal(1), UnixMs(10)).unwrap().unwrap();
+            let late = grants.renew(txn, &ID, &renewal(1), UnixMs(10).plus(REFRESH_GRACE)).unwrap();
+            assert_eq!(late, Err(GrantRefused::Withdrawn));
+        });
+    }
+
+    #[test]
+    fn a_renewal_may_narrow_and_never_widen() {
+        with_grant(|grants, txn| {
+            grants.redeem(txn, &ID, &redemption(), UnixMs(0)).unwrap().unwrap();
+            let wider = Renew { scopes: Some(vec!["files.read".into()]), ..renewal(1) };
+            assert_eq!(grants.renew(txn, &ID, &wider, UnixMs(1)).unwrap(), Err(GrantRefused::NotGood));
+            let narrower = Renew { scopes: Some(vec!["mail.read".into()]), ..renewal(1) };
+            assert_eq!(grants.renew(txn, &ID, &narrower, UnixMs(1)).unwrap().unwrap().scopes, ["mail.read"]);
+        });
+    }
+
+    #[test]
+    fn a_new_connection_of_the_same_client_replaces_the_old_one() {
+        with_grant(|grants, txn| {
+            let newer = GrantId::from_bytes([8; 16]);
+            grants.insert(txn, newer, grant()).unwrap();
+            assert!(!grants.by_id.contains_key(&ID) && grants.by_id.contains_key(&newer));
+            grants.revoke(txn, &newer, &[9; 32]);
+            assert!(grants.by_id.contains_key(&newer));
+            grants.revoke(txn, &newer, &[1; 32]);
+            assert!(!grants.by_id.contains_key(&newer));
+        });
     }
 }

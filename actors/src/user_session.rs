@@ -4,6 +4,7 @@
 //! refresher); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
 //! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
 
+mod authorization;
 mod calls;
 mod identity;
 mod mcp;
@@ -136,6 +137,15 @@ impl UserSession {
                     }
                     Command::EndSession { session } => {
                         self.on_end_session(txn, to, &request.caller, &session);
+                    }
+                    Command::SignIn(sign_in) => {
+                        self.on_sign_in(turn, txn, to, request.request, &request.caller, sign_in)?;
+                    }
+                    Command::Redeem(redeem) => self.on_redeem(turn, txn, to, &request.caller, &redeem)?,
+                    Command::Renew(renew) => self.on_renew(turn, txn, to, &request.caller, &renew)?,
+                    Command::Revoke { client_digest } => {
+                        self.grants.revoke(txn, &request.caller.grant, &client_digest);
+                        reply(txn, to, ObjectReply::status(204));
                     }
                     Command::Connect(connect) => {
                         self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+use crate::time::DurationMs;
 
 /// Who asks, as the edge established it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,79 @@ pub enum Command {
     },
     /// Redeem Microsoft's authorization code and connect the account.
     Connect(Connect),
+    /// A person signed in: store the Microsoft tokens and the grant, whose code the client will redeem.
+    SignIn(SignIn),
+    /// Redeem an authorization code of this server.
+    Redeem(Redeem),
+    /// Renew a grant's tokens.
+    Renew(Renew),
+    /// Withdraw a grant (RFC 7009).
+    Revoke {
+        /// The digest of the client's identifier.
+        #[serde(with = "serde_bytes")]
+        client_digest: Vec<u8>,
+    },
+}
+
+/// What the edge established when a person signed in with Microsoft.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// The digest of the client's identifier.
+    #[serde(with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// The PKCE challenge that the redemption must meet.
+    pub code_challenge: String,
+    /// The redirect URI that the redemption must repeat.
+    pub redirect_uri: String,
+    /// Microsoft's access token for Graph.
+    pub access_token: String,
+    /// Microsoft's refresh token.
+    pub refresh_token: String,
+    /// How long the access token lives.
+    pub lives_for: DurationMs,
+    /// The Graph permissions that Microsoft granted.
+    pub granted: Vec<String>,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SignIn(permissions {:?}, tokens hidden)", self.granted)
+    }
+}
+
+/// The redemption of an authorization code of this server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeem {
+    /// The digest of the identifier of the client that redeems.
+    #[serde(with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// The digest of the PKCE verifier, in the form of a challenge.
+    pub challenge: String,
+    /// The redirect URI, if the client repeated it.
+    pub redirect_uri: Option<String>,
+}
+
+/// The renewal of a grant's tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renew {
+    /// The digest of the identifier of the client that renews.
+    #[serde(with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// The generation that its refresh token carries.
+    pub generation: u32,
+    /// The scopes that it asks for, if fewer than the grant's.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// The object's answer to a redemption or a renewal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issue {
+    /// The client's name.
+    pub client: String,
+    /// The scopes of the tokens to issue.
+    pub scopes: Vec<String>,
+    /// The generation of the refresh token to issue.
+    pub generation: u32,
 }
 
 /// One MCP message of a client.

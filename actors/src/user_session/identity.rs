@@ -158,11 +158,7 @@ impl UserSession {
         }
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
-        let grant = Grant {
-            client: connect.ticket.client.clone(),
-            scopes: connect.ticket.scopes.clone(),
-            granted_at: turn.now,
-        };
+        let grant = Grant::by_link(connect.ticket.client.clone(), connect.ticket.scopes.clone(), turn.now);
         self.grants.insert(txn, connect.ticket.grant, grant)?;
         Ok(Settled::Plain { status: 200, code: "ok" })
     }

@@ -46,7 +46,7 @@ impl UserSession {
         caller: &Caller,
         message: &McpMessage,
     ) -> Result<(), Fault> {
-        if self.grants.get(&caller.grant).is_none() {
+        if self.grants.standing(&caller.grant).is_none() {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
@@ -313,7 +313,8 @@ impl UserSession {
             for earlier in self.ledger.equal_writes(&call.fingerprint) {
                 let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
                 // A client that names the call with a key of its own means another call than one without that key.
-                let same_name = call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
+                let same_name =
+                    call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
                 if same_name && is_joinable(&entry, now) {
                     return Ok(Repeat::Of(earlier));
                 }
@@ -397,7 +398,7 @@ impl UserSession {
 
     /// Ends a session at the client's wish.
     pub(super) fn on_end_session(&mut self, txn: &mut Txn<'_>, to: ReplyTo, caller: &Caller, header: &str) {
-        if self.grants.get(&caller.grant).is_none() {
+        if self.grants.standing(&caller.grant).is_none() {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return;
         }

@@ -102,7 +102,9 @@ pub fn read_request(
         (Some(asked), registered) if redirect_matches(registered, asked) => asked.to_owned(),
         (None, [only]) => only.clone(),
         _ => {
-            return Err(Refused::Page("The application wants an answer at a place that it did not register."));
+            return Err(Refused::Page(
+                "The application wants an answer at a place that it did not register.",
+            ));
         }
     };
     let state = parameters.get("state").filter(|state| state.len() <= STATE_BYTES_MAX).map(str::to_owned);

@@ -1,0 +1,118 @@
+//! Signing in, redeeming codes and renewing tokens: the object's part of the authorization server.
+//!
+//! What holds here: Microsoft's tokens, the grant and the code that stands for it are stored in one commit; whether a code
+//! or a refresh token is good is decided here and nowhere else, so that single use is exact.
+
+use protocol::entra::Tokens;
+use protocol::ids::RequestId;
+use protocol::object::{Caller, Issue, ObjectReply, Redeem, Renew, SignIn};
+use protocol::secret::Secret;
+
+use super::{Txn, UserSession, reply};
+use crate::grants::{Grant, GrantRefused, PendingCode};
+use crate::ledger::{Entry, EntryEvent, Kind};
+use crate::log::LogLine;
+use crate::turn::{Effect, Fault, ReplyTo, Turn};
+
+impl UserSession {
+    /// A person signed in. The edge exchanged Microsoft's code, because before that nobody knew whose object it is.
+    pub(super) fn on_sign_in(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        request: RequestId,
+        caller: &Caller,
+        sign_in: SignIn,
+    ) -> Result<(), Fault> {
+        let owner = self.owner()?;
+        let tokens = Tokens {
+            access_token: Secret::new(sign_in.access_token),
+            refresh_token: Some(Secret::new(sign_in.refresh_token)),
+            id_token: None,
+            lives_for: sign_in.lives_for,
+            scopes: sign_in.granted,
+        };
+        let config = self.config.clone();
+        self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
+        let grant = Grant {
+            client: caller.client.clone(),
+            client_digest: sign_in.client_digest,
+            scopes: caller.scopes.clone(),
+            granted_at: turn.now,
+            code: Some(code),
+            generation: 0,
+            rotated_at: turn.now,
+        };
+        self.grants.insert(txn, caller.grant, grant)?;
+        let mut entry = Entry::new(Kind::Connect, false, *request.as_bytes());
+        entry.client.clone_from(&caller.client);
+        entry.grant = Some(caller.grant);
+        entry.access_identity.clone_from(&caller.access_identity);
+        entry.outcome = Some("ok".to_owned());
+        entry.settled_at = Some(turn.now);
+        entry.apply(EntryEvent::Sent);
+        entry.apply(EntryEvent::Succeeded);
+        self.ledger.insert(txn, request, &entry)?;
+        txn.emit(Effect::Log(LogLine::settled(&self.config, owner, request, &entry, turn.now)));
+        reply(txn, to, ObjectReply::status(204));
+        Ok(())
+    }
+
+    /// A client redeems its code.
+    pub(super) fn on_redeem(
+        &mut self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        caller: &Caller,
+        redeem: &Redeem,
+    ) -> Result<(), Fault> {
+        let outcome = self.grants.redeem(txn, &caller.grant, redeem, turn.now)?;
+        self.answer_client(turn, txn, to, caller, outcome)
+    }
+
+    /// A client renews its tokens.
+    pub(super) fn on_renew(
+        &mut self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        caller: &Caller,
+        renew: &Renew,
+    ) -> Result<(), Fault> {
+        let outcome = self.grants.renew(txn, &caller.grant, renew, turn.now)?;
+        self.answer_client(turn, txn, to, caller, outcome)
+    }
+
+    fn answer_client(
+        &self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        caller: &Caller,
+        outcome: Result<Issue, GrantRefused>,
+    ) -> Result<(), Fault> {
+        let answer = match outcome {
+            Ok(issue) => {
+                let body = serde_json::to_string(&issue)
+                    .map_err(|_| Fault::Invariant("an issue has no JSON form"))?;
+                ObjectReply::json(body)
+            }
+            Err(refused) => {
+                if refused == GrantRefused::Withdrawn {
+                    // Somebody used a code or a token that was used before: whoever answers for this wants to know.
+                    let line = LogLine::new("grant_withdrawn", turn.now)
+                        .with("userKey", self.owner()?.to_string())
+                        .with("grant", caller.grant.to_string())
+                        .with("reason", "a code or a refresh token was used twice");
+                    txn.emit(Effect::Log(line));
+                }
+                ObjectReply::status(400)
+            }
+        };
+        reply(txn, to, answer);
+        Ok(())
+    }
+}
