@@ -9,9 +9,57 @@ use std::future::Future;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use futures::pin_mut;
-use wasm_bindgen::JsCast as _;
+use js_sys::Promise;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use worker::{Response, Result};
+
+/// Aborts a sub-request when it is dropped without an answer.
+///
+/// A promise that a future waits for holds that future's memory until it settles; aborting settles it. The user's object
+/// is not stopped by this: what it began it brings to an end.
+pub(super) struct Abandoned {
+    controller: Option<web_sys::AbortController>,
+    signal: web_sys::AbortSignal,
+}
+
+impl Abandoned {
+    /// A sub-request that is about to be sent.
+    pub(super) fn new() -> Result<Self> {
+        let controller = web_sys::AbortController::new()?;
+        Ok(Self { signal: controller.signal(), controller: Some(controller) })
+    }
+
+    /// The signal to send it with.
+    pub(super) const fn signal(&self) -> &web_sys::AbortSignal {
+        &self.signal
+    }
+
+    /// The answer is here: its body must not be cut off.
+    pub(super) fn answered(mut self) {
+        self.controller = None;
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(controller) = &self.controller {
+            controller.abort();
+        }
+    }
+}
+
+/// Gives the promises that were cancelled with the work the microtasks that they need to settle and to be freed: once the
+/// handler returns, the platform runs nothing of this invocation any more.
+async fn let_promises_settle() {
+    for _ in 0..SETTLING_MICROTASKS {
+        let _settled = JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await;
+    }
+}
+
+/// A cancelled read settles within a few microtasks; more of them cost nothing that anybody waits for.
+const SETTLING_MICROTASKS: usize = 16;
 
 /// The status that nobody reads, because the client is gone (the customary number for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -27,11 +75,18 @@ pub(super) async fn until_aborted(
     });
     let listener = on_abort.as_ref().unchecked_ref();
     signal.add_event_listener_with_callback("abort", listener)?;
-    let outcome = {
+    let finished = {
         pin_mut!(work);
         match select(work, aborted).await {
-            Either::Left((response, _)) => response,
-            Either::Right(_) => Response::empty().map(|response| response.with_status(CLIENT_CLOSED_REQUEST)),
+            Either::Left((response, _)) => Some(response),
+            Either::Right(_) => None,
+        }
+    };
+    let outcome = match finished {
+        Some(response) => response,
+        None => {
+            let_promises_settle().await;
+            Response::empty().map(|response| response.with_status(CLIENT_CLOSED_REQUEST))
         }
     };
     // The listener goes before its closure: the runtime may still fire it when the connection closes.

@@ -313,7 +313,8 @@ impl UserSession {
             for earlier in self.ledger.equal_writes(&call.fingerprint) {
                 let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
                 // A client that names the call with a key of its own means another call than one without that key.
-                let same_name = call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
+                let same_name =
+                    call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
                 if same_name && is_joinable(&entry, now) {
                     return Ok(Repeat::Of(earlier));
                 }
