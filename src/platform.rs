@@ -5,6 +5,7 @@
 
 mod abort;
 mod body;
+mod settled;
 
 use std::cell::OnceCell;
 use std::sync::Once;

@@ -9,10 +9,8 @@ use std::future::Future;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use futures::pin_mut;
-use js_sys::Promise;
+use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use worker::{Response, Result};
 
 /// Aborts a sub-request when it is dropped without an answer.
@@ -50,17 +48,6 @@ impl Drop for Abandoned {
     }
 }
 
-/// Gives the promises that were cancelled with the work the microtasks that they need to settle and to be freed: once the
-/// handler returns, the platform runs nothing of this invocation any more.
-async fn let_promises_settle() {
-    for _ in 0..SETTLING_MICROTASKS {
-        let _settled = JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await;
-    }
-}
-
-/// A cancelled read settles within a few microtasks; more of them cost nothing that anybody waits for.
-const SETTLING_MICROTASKS: usize = 16;
-
 /// The status that nobody reads, because the client is gone (the customary number for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
@@ -75,18 +62,11 @@ pub(super) async fn until_aborted(
     });
     let listener = on_abort.as_ref().unchecked_ref();
     signal.add_event_listener_with_callback("abort", listener)?;
-    let finished = {
+    let outcome = {
         pin_mut!(work);
         match select(work, aborted).await {
-            Either::Left((response, _)) => Some(response),
-            Either::Right(_) => None,
-        }
-    };
-    let outcome = match finished {
-        Some(response) => response,
-        None => {
-            let_promises_settle().await;
-            Response::empty().map(|response| response.with_status(CLIENT_CLOSED_REQUEST))
+            Either::Left((response, _)) => response,
+            Either::Right(_) => Response::empty().map(|response| response.with_status(CLIENT_CLOSED_REQUEST)),
         }
     };
     // The listener goes before its closure: the runtime may still fire it when the connection closes.

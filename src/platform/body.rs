@@ -8,10 +8,10 @@ use std::cell::Cell;
 use js_sys::{Reflect, Uint8Array};
 use protocol::limits::{ISOLATE_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStreamDefaultReader;
 use worker::{Request, Result};
 
+use super::settled::Settled;
 use crate::reply::Reply;
 
 thread_local! {
@@ -77,15 +77,12 @@ pub(super) async fn read(request: &Request) -> Result<std::result::Result<(Vec<u
     Ok(Ok((body, held)))
 }
 
-/// Reads a stream chunk by chunk, and cancels it when dropped.
-///
-/// A promise that a future waits for holds that future's memory until it settles. The read of a body whose client went
-/// away never settles by itself; cancelling the stream settles it.
+/// Reads a stream chunk by chunk, and cancels it when dropped, so that nobody sends what nobody reads.
 struct Reader(ReadableStreamDefaultReader);
 
 impl Reader {
     async fn next(&self) -> std::result::Result<Option<Uint8Array>, JsValue> {
-        let read = JsFuture::from(self.0.read()).await?;
+        let read = Settled::of(&self.0.read()).await?;
         let is_done = Reflect::get(&read, &JsValue::from_str("done"))?.as_bool().unwrap_or(true);
         if is_done {
             return Ok(None);
