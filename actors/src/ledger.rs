@@ -11,14 +11,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::ids::RequestId;
 use protocol::limits::{
     ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_PAGE_ROWS,
+    RECONCILE_FOR, REQUEST_DEADLINE,
 };
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
 pub use entry::{Entry, EntryEvent, EntryState, Kind, Transition};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
+
+/// Refreshes in a row that recovery looks behind for the last activity: a day of hourly ones twice over. Beyond them the
+/// person counts as idle, and the next use refreshes.
+const REFRESHES_SEEN_THROUGH: usize = 64;
+
+/// How old an entry can be that a repeat still means: its answer is kept from when it was settled, and that may be
+/// as late as the end of looking into it.
+const REPEATED_WITHIN: DurationMs = DurationMs(ANSWER_KEPT_FOR.0 + REQUEST_DEADLINE.0 + RECONCILE_FOR.0);
 
 /// A keyed digest that recognises a repeat.
 pub type Fingerprint = [u8; 16];
@@ -76,18 +85,16 @@ impl Ledger {
     /// # Errors
     /// [`Fault::CorruptRow`] when an entry does not decode.
     pub fn recover(rows: &dyn Rows, upkeep: Upkeep, now: UnixMs) -> Result<Recovered, Fault> {
-        let window = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        let window = RequestId::first_at(now.minus(REPEATED_WITHIN));
         let mut from = upkeep.floor.map_or_else(Vec::new, |floor| floor.min(window).as_bytes().to_vec());
         let mut ledger = Self { upkeep, ..Self::default() };
         let mut orphans = Vec::new();
-        let mut last_activity = None;
         // Page by page, so that the entries of a busy quarter of an hour are not in memory all at once.
         loop {
             let page = read_range::<Entry>(rows, &from, None, LEDGER_RECOVERY_PAGE_ROWS, Order::Ascending)?;
             let is_last = page.len() < LEDGER_RECOVERY_PAGE_ROWS;
             for (key, entry) in page {
                 let id = request_id(&key)?;
-                last_activity = last_activity.max(Some(id.created_at()));
                 if id >= window || !entry.state.is_final() {
                     ledger.index(id, &entry);
                 }
@@ -106,7 +113,7 @@ impl Ledger {
             Some((key, _)) => Some(request_id(key)?.created_at()),
             None => None,
         };
-        Ok(Recovered { ledger, orphans, last_activity })
+        Ok(Recovered { ledger, orphans, last_activity: last_activity(rows)? })
     }
 
     /// Writes a new entry.
@@ -161,7 +168,7 @@ impl Ledger {
 
     /// Forgets what a repeat can no longer mean. Rows stay.
     pub fn forget_old(&mut self, now: UnixMs) {
-        let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        let horizon = RequestId::first_at(now.minus(REPEATED_WITHIN));
         while let Some((&id, _)) = self.recent.first_key_value() {
             if id >= horizon || self.open.contains_key(&id) {
                 break;
@@ -255,6 +262,22 @@ impl Ledger {
             self.open.insert(id, ());
         }
     }
+}
+
+/// When a client last asked for something. Entries of the object's own refreshes do not count, or each would be the
+/// reason for the next one; and the floor does not matter, because it rises with every alarm.
+fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
+    let mut before: Option<Vec<u8>> = None;
+    for _ in 0..REFRESHES_SEEN_THROUGH {
+        // One at a time: almost always the newest entry is a client's, and an entry may hold a long answer.
+        let newest = read_range::<Entry>(rows, &[], before.as_deref(), 1, Order::Descending)?;
+        let Some((key, entry)) = newest.into_iter().next() else { return Ok(None) };
+        if entry.kind != Kind::Refresh {
+            return Ok(Some(request_id(&key)?.created_at()));
+        }
+        before = Some(key);
+    }
+    Ok(None)
 }
 
 fn request_id(key: &[u8]) -> Result<RequestId, Fault> {

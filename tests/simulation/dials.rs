@@ -162,7 +162,7 @@ impl Dials {
             cancels: fault(200),
             duplicates: fault(200),
             deliberate: fault(500),
-            reconnects: fault(20),
+            reconnects: fault(25),
             ..Self::calm(true)
         };
         dials.two_step = random.chance(600);

@@ -15,10 +15,13 @@ mod microsoft;
 mod network;
 mod object;
 mod random;
+mod rows;
+mod scenarios;
 mod wire;
 mod world;
 
-use dials::Planted;
+use dials::{Dials, Planted};
+use random::Random;
 use world::World;
 
 /// Seeds that found a fault once.
@@ -69,4 +72,33 @@ fn seeds() {
     });
     let (turns, crashes): (u64, u64) = (even.0 + odd.0, even.1 + odd.1);
     println!("simulation: {seeds} seeds, {turns} turns, {crashes} crashes, 0 violations");
+}
+
+/// The first seed below `seeds` in which a planted bug is seen.
+fn caught(planted: Planted, seeds: u64) -> Option<(u64, String)> {
+    (0..seeds).find_map(|seed| {
+        let world = World::run_seed(seed, planted, false);
+        world.report.violations.first().map(|violation| (seed, violation.clone()))
+    })
+}
+
+#[test]
+fn planted_bugs_are_caught_within_two_hundred_seeds() {
+    for planted in [Planted::EffectsBeforeCommit, Planted::AlarmOutsideCommit, Planted::ResendsAfterRecovery]
+    {
+        match caught(planted, 200) {
+            Some((seed, violation)) => println!("{planted:?} is caught by seed {seed}: {violation}"),
+            None => panic!("{planted:?} is not caught"),
+        }
+    }
+}
+
+#[test]
+fn answers_that_come_twice_are_harmless() {
+    for seed in 10_000..10_060 {
+        let mut dials = Dials::draw(&mut Random::new(seed), Planted::Nothing);
+        dials.answer_twice = 1_000;
+        let world = World::run_with(seed, dials, false);
+        assert_eq!(world.report.violations, Vec::<String>::new(), "seed {seed}");
+    }
 }

@@ -11,7 +11,7 @@ use protocol::time::UnixMs;
 
 use crate::dials::Planted;
 use crate::disk::Capture;
-use crate::world::{Event, World};
+use crate::world::{Event, Planned, World};
 
 impl World {
     /// Feeds the object with one input.
@@ -31,7 +31,8 @@ impl World {
             Err(fault) => return self.violation(format!("recovery failed: {fault}")),
         };
         let turn = Turn { now, entropy: Entropy::new(self.random.bytes()) };
-        let dies = self.random.chance(self.dials.crash_before_commit);
+        let is_planned = self.planned == Some(Planned::BeforeCommit(self.report.turns));
+        let dies = is_planned || self.random.chance(self.dials.crash_before_commit);
         let mut capture = Capture { dies, ..Capture::default() };
         match turn::run(&mut core, &self.disk.view.rows, &mut capture, turn, input) {
             Ok(effects) => {
@@ -76,6 +77,12 @@ impl World {
         } else {
             self.disk.stage(self.core_number, writes, (alarm, alarm_as_effect), effects)
         };
+        if let Some(Planned::AfterEffects(turn, effects)) = self.planned
+            && turn == self.report.turns
+        {
+            self.planned = None;
+            return self.crash_keeping(self.disk.staged.len(), effects);
+        }
         let is_alone = self.disk.staged.len() == 1;
         let delay = self.random.between(0, self.dials.commit_ms_max);
         if delay == 0 || (changes_nothing && is_alone) {
@@ -114,15 +121,23 @@ impl World {
         }
     }
 
-    /// The process dies: memory, connections and whatever was not durable are gone.
+    /// The process dies somewhere among the turns that are not durable.
     pub(crate) fn crash(&mut self) {
+        let survive = usize::try_from(self.random.below(self.disk.staged.len() as u64 + 1)).unwrap_or(0);
+        let effects = match survive.checked_sub(1).and_then(|last| self.disk.staged.get(last)) {
+            Some(last) => self.random.below(last.effects.len() as u64 + 1),
+            None => 0,
+        };
+        self.crash_keeping(survive, usize::try_from(effects).unwrap_or(0));
+    }
+
+    /// The process dies: memory, connections and whatever is not durable are gone. So many staged turns survive, and so
+    /// many effects of the last of them left.
+    fn crash_keeping(&mut self, survive: usize, effects_of_last: usize) {
         self.report.crashes += 1;
         self.note(|| "crash".to_owned());
-        let survive = self.random.below(self.disk.staged.len() as u64 + 1);
         for nth in 1..=survive {
-            let effects = self.disk.staged.front().map_or(0, |staged| staged.effects.len() as u64);
-            let released = if nth == survive { self.random.below(effects + 1) } else { u64::MAX };
-            self.harden_one(usize::try_from(released).unwrap_or(usize::MAX));
+            self.harden_one(if nth == survive { effects_of_last } else { usize::MAX });
         }
         self.disk.lose_staged();
         self.watch.crashed();

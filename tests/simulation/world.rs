@@ -45,8 +45,8 @@ pub(crate) enum Event {
     Act(usize),
     /// A client gives up on a request that it made.
     Cancel(ReplyTo),
-    /// A person connects the account again.
-    Connect,
+    /// The person connects the account again, from this client.
+    Connect(usize),
     /// A call reaches Microsoft.
     Arrives(u64),
     /// A call ends for the object.
@@ -54,6 +54,17 @@ pub(crate) enum Event {
     /// The alarm rings once more than it should, or before its time.
     SpuriousAlarm,
     ClockSteps,
+}
+
+/// Where the object dies in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planned {
+    /// In the turn with this number, before its commit.
+    BeforeCommit(u64),
+    /// In the turn with this number, after its commit and after so many of its effects.
+    AfterEffects(u64, usize),
+    /// When the call with this number was executed and not yet answered.
+    Executed(u64),
 }
 
 /// What a run amounted to.
@@ -88,6 +99,8 @@ pub(crate) struct World {
     pub clients: Clients,
     pub watch: Watch,
     pub report: Report,
+    /// A crash that a scenario places by hand.
+    pub planned: Option<Planned>,
     /// The log of the run, if it is wanted.
     pub trace: Option<Vec<String>>,
 }
@@ -138,6 +151,7 @@ impl World {
             clients: Clients::default(),
             watch: Watch::default(),
             report: Report::default(),
+            planned: None,
             trace: is_traced.then(Vec::new),
         };
         let dials = format!("{:?}", world.dials);
@@ -182,14 +196,15 @@ impl World {
             }
             if self.random.chance(self.dials.reconnects * 20) {
                 let at = self.random.below(active);
-                self.after(at, Event::Connect);
+                let client = usize::try_from(self.random.below(self.dials.clients)).unwrap_or(0);
+                self.after(at, Event::Connect(client));
             }
         }
     }
 
     /// Ends all faults. Lost alarms and steps of the clock are over too; clients go on retrying, and one of them asks
     /// something new, because nothing else wakes an object whose alarm the platform has dropped.
-    fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         self.note(|| "faults end".to_owned());
         self.dials = self.dials.healed();
         self.clients.heal(self.time);
@@ -255,7 +270,7 @@ impl World {
             Event::Taken(..) => {}
             Event::Act(operation) => self.act(operation),
             Event::Cancel(to) => self.cancel(to),
-            Event::Connect => self.connect(),
+            Event::Connect(client) => self.connect(client),
             Event::Arrives(call) => self.arrives(call),
             Event::Ends(call, result) => self.ends(call, *result),
             Event::SpuriousAlarm => self.spurious_alarm(),

@@ -82,7 +82,7 @@ fn settled_entries_are_forgotten_after_a_while_and_open_ones_never() {
         ledger.insert(txn, id_at(1_000, 1), &settled).unwrap();
         ledger.insert(txn, id_at(1_001, 2), &write_entry(2)).unwrap();
     });
-    ledger.forget_old(UnixMs(1_500).plus(ANSWER_KEPT_FOR));
+    ledger.forget_old(UnixMs(1_500).plus(REPEATED_WITHIN));
     assert_eq!(ledger.equal_writes(&[1; 16]).next(), None);
     assert_eq!(ledger.equal_writes(&[2; 16]).next(), Some(id_at(1_001, 2)));
 }
@@ -92,7 +92,7 @@ fn the_floor_never_passes_an_open_entry() {
     let mut rows = MemoryRows::default();
     let mut ledger = Ledger::default();
     commit(&mut rows, |txn| ledger.insert(txn, id_at(1_000, 1), &write_entry(1)).unwrap());
-    let much_later = UnixMs(1_000).plus(DurationMs(ANSWER_KEPT_FOR.0 * 10));
+    let much_later = UnixMs(1_000).plus(DurationMs(REPEATED_WITHIN.0 * 10));
     let mut upkeep = None;
     commit(&mut rows, |txn| upkeep = ledger.keep_up(txn, much_later).unwrap());
     let recovered = Ledger::recover(&rows, upkeep.unwrap(), much_later).unwrap();

@@ -195,6 +195,10 @@ impl UserSession {
                     self.runs.insert(request, run);
                 }
                 _ => {
+                    if matches!(run.work, Work::Refresh) {
+                        // It never left. The refresher has to know, or it waits for this one for ever.
+                        self.refresher.failed(txn, None, now)?;
+                    }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
                 }

@@ -6,6 +6,7 @@
 //! that knows sockets.
 
 mod access;
+mod agenda;
 mod clock;
 mod concurrency;
 mod control;

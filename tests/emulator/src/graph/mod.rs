@@ -2,10 +2,14 @@
 //! workload is one sibling module with `route`; adding one means adding a line to `ROUTES`. Nothing in
 //! this folder may answer more kindly than the real service.
 
+pub mod calendar;
+pub mod calendar_write;
 pub mod collection;
 pub mod condition;
 pub mod context;
 pub mod error;
+pub mod event_model;
+pub mod event_view;
 pub mod filter;
 pub mod kql;
 pub mod mail;
@@ -33,7 +37,7 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 2] = [profile::route, mail::route];
+const ROUTES: [Route; 3] = [profile::route, mail::route, calendar::route];
 
 /// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
 /// have limits of their own kind, although their paths speak of messages too.
