@@ -58,7 +58,7 @@ pub fn begin(config: &Config, ticket: Option<&str>, now: UnixMs, random: &Random
     let location =
         authorize_url(&config.microsoft, &config.redirect_uri(), &state, &nonce, &challenge, hint.as_deref());
     Reply::redirect(location)
-        .with("set-cookie", cookie_header(config, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
+        .with("set-cookie", cookie_header(config, COOKIE, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
 }
 
 /// What came back from Microsoft.
@@ -79,7 +79,7 @@ pub struct Returned<'a> {
 /// # Errors
 /// The page to show instead.
 pub fn end(config: &Config, returned: Returned<'_>, now: UnixMs) -> Result<Connect, Reply> {
-    let cookie = returned.cookies.and_then(|header| find_cookie(config, header)).unwrap_or_default();
+    let cookie = returned.cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
     let state = returned
         .state
         .and_then(|text| open_state(&config.encryption_keys, text, cookie, now).ok())
@@ -127,7 +127,7 @@ pub fn ended(config: &Config, status: u16) -> Reply {
         ),
     };
     // The journey is over; its cookie goes.
-    shown.with("set-cookie", cookie_header(config, "", 0))
+    shown.with("set-cookie", cookie_header(config, COOKIE, "", 0))
 }
 
 /// The claims under which the object of a ticket is addressed.
@@ -153,17 +153,19 @@ fn link_is_over() -> Reply {
 
 /// The `__Host-` prefix binds a cookie to this very host (RFC 6265bis, section 4.1.3.2), but browsers refuse it without
 /// encryption, which a loopback address does not have.
-fn cookie_name(config: &Config) -> String {
-    if config.public_url.starts_with("https://") { format!("__Host-{COOKIE}") } else { COOKIE.to_owned() }
+fn cookie_name(config: &Config, name: &str) -> String {
+    if config.public_url.starts_with("https://") { format!("__Host-{name}") } else { name.to_owned() }
 }
 
-fn cookie_header(config: &Config, value: &str, max_age_secs: u64) -> String {
+/// A cookie of one journey.
+pub(crate) fn cookie_header(config: &Config, name: &str, value: &str, max_age_secs: u64) -> String {
     let secure = if config.public_url.starts_with("https://") { "; Secure" } else { "" };
     format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{secure}", cookie_name(config))
 }
 
-fn find_cookie<'a>(config: &Config, header: &'a str) -> Option<&'a str> {
-    let name = cookie_name(config);
+/// The value of a cookie in a `Cookie` header.
+pub(crate) fn find_cookie<'a>(config: &Config, name: &str, header: &'a str) -> Option<&'a str> {
+    let name = cookie_name(config, name);
     header.split(';').find_map(|pair| {
         let (known, value) = pair.trim().split_once('=')?;
         (known == name).then_some(value)
@@ -171,10 +173,13 @@ fn find_cookie<'a>(config: &Config, header: &'a str) -> Option<&'a str> {
 }
 
 fn page(status: u16, title: &str, body: &str) -> Reply {
+    Reply::page(status, page_html(title, body))
+}
+
+/// The frame of every page.
+pub(crate) fn page_html(title: &str, body: &str) -> String {
     let title = escape(title);
-    Reply::page(
-        status,
-        format!(
+    format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>\
              :root{{color-scheme:light dark}}body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;\
@@ -185,7 +190,8 @@ fn page(status: u16, title: &str, body: &str) -> Reply {
     )
 }
 
-fn escape(text: &str) -> String {
+/// A text that can stand anywhere in a page.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
