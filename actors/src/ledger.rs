@@ -227,7 +227,10 @@ impl Ledger {
         )?;
         let removed = old.len();
         for (key, entry) in old {
-            if let Some(used) = &entry.idempotency_key {
+            // The key may name a newer call by now, because one without effect can be called again under it.
+            if let Some(used) = &entry.idempotency_key
+                && Self::same_key(txn, used)? == Some(request_id(&key)?)
+            {
                 txn.delete::<KeyUse>(used.as_slice());
             }
             txn.delete::<Entry>(&key);
