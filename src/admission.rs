@@ -6,6 +6,7 @@
 use protocol::access_token::{AccessClaims, verify};
 use protocol::config::Config;
 use protocol::time::UnixMs;
+use protocol::tools::catalogue::scopes;
 
 use crate::reply::Reply;
 
@@ -50,14 +51,24 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
 /// A 401 with a challenge: bare when no token came, with `invalid_token` when one came that is not accepted.
 pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
-        return Err(Reply::challenge(401, None, "This request needs an access token.", None));
+        // The scopes of all everyday tools at once: many clients ask only once.
+        let scopes = scopes().join(" ");
+        return Err(Reply::challenge(
+            config,
+            401,
+            None,
+            "This request needs an access token.",
+            Some(&scopes),
+        ));
     };
     let token = match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => return Err(Reply::challenge(401, None, "This server accepts bearer tokens only.", None)),
+        _ => {
+            return Err(Reply::challenge(config, 401, None, "This server accepts bearer tokens only.", None));
+        }
     };
     verify(&config.encryption_keys, token, &config.resource(), now)
-        .map_err(|refused| Reply::challenge(401, Some("invalid_token"), refused.description(), None))
+        .map_err(|refused| Reply::challenge(config, 401, Some("invalid_token"), refused.description(), None))
 }
 
 fn authority(url: &str) -> &str {

@@ -160,7 +160,10 @@ fn cookie_name(config: &Config, name: &str) -> String {
 /// A cookie of one journey.
 pub(crate) fn cookie_header(config: &Config, name: &str, value: &str, max_age_secs: u64) -> String {
     let secure = if config.public_url.starts_with("https://") { "; Secure" } else { "" };
-    format!("{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{secure}", cookie_name(config))
+    format!(
+        "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{secure}",
+        cookie_name(config, name)
+    )
 }
 
 /// The value of a cookie in a `Cookie` header.
@@ -180,13 +183,15 @@ fn page(status: u16, title: &str, body: &str) -> Reply {
 pub(crate) fn page_html(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>\
-             :root{{color-scheme:light dark}}body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;\
-             margin:12vh auto 0;padding:0 1.5rem}}h1{{font-size:1.6rem;line-height:1.25}}code{{font-size:1rem;\
-             padding:.3rem .5rem;border:1px solid;border-radius:.3rem;overflow-wrap:anywhere}}</style></head>\
-             <body><main><h1>{title}</h1>{body}</main></body></html>"
-        ),
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>\
+         :root{{color-scheme:light dark}}body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:36rem;\
+         margin:12vh auto 0;padding:0 1.5rem 3rem}}h1{{font-size:1.6rem;line-height:1.25}}code{{font-size:1rem;\
+         padding:.15rem .4rem;border:1px solid;border-radius:.3rem;overflow-wrap:anywhere}}li{{margin:.2rem 0}}\
+         .note{{border-left:.3rem solid;padding-left:.8rem}}button{{font:inherit;padding:.6rem 1.2rem;border-radius:.4rem;\
+         border:1px solid;cursor:pointer;background:#0b57d0;color:#fff;margin:.5rem .5rem 0 0}}\
+         button.quiet{{background:transparent;color:inherit}}button:focus-visible{{outline:3px solid;\
+         outline-offset:2px}}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
     )
 }
 

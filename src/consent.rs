@@ -8,8 +8,8 @@ use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
 use protocol::entra::authorize_url;
 use protocol::oauth::authorization::{
-    AuthorizationRequest, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey, open_request,
-    read_request, seal_journey, seal_request,
+    AuthorizationRequest, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
+    open_request, read_request, seal_journey, seal_request,
 };
 use protocol::oauth::client::redirect_host;
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
@@ -77,7 +77,14 @@ pub fn decide(
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };
-    Reply::see_other(authorize_url(&config.microsoft, &config.redirect_uri(), &state, &nonce, &challenge, None))
+    Reply::see_other(authorize_url(
+        &config.microsoft,
+        &config.redirect_uri(),
+        &state,
+        &nonce,
+        &challenge,
+        None,
+    ))
 }
 
 /// The journey that a return from Microsoft belongs to, if it began on a consent page of this browser.
@@ -103,10 +110,9 @@ pub fn end(config: &Config, location: String) -> Reply {
 fn refuse(refused: Refused) -> Reply {
     match refused {
         Refused::Redirect(location) => Reply::see_other(location),
-        Refused::Page(reason) => Reply::page(
-            400,
-            page_html("This sign-in cannot go on", &format!("<p>{}</p>", escape(reason))),
-        ),
+        Refused::Page(reason) => {
+            Reply::page(400, page_html("This sign-in cannot go on", &format!("<p>{}</p>", escape(reason))))
+        }
     }
 }
 
@@ -125,7 +131,8 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
     let host = redirect_host(&request.redirect_uri);
     let permissions: String =
         request.scopes.iter().map(|scope| format!("<li>{}</li>", escape(meaning(scope)))).collect();
-    let local = if host.starts_with("127.0.0.1") || host.starts_with("localhost") || host.starts_with("[::1]") {
+    let local = if host.starts_with("127.0.0.1") || host.starts_with("localhost") || host.starts_with("[::1]")
+    {
         "<p class=\"note\">The answer goes to a program on this computer. Go on only if you started it yourself.</p>"
     } else {
         ""
@@ -186,7 +193,8 @@ mod tests {
             ("code_challenge_method", "S256"),
             ("state", "s"),
         ];
-        Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()).unwrap()
+        Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+            .unwrap()
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -195,19 +203,26 @@ mod tests {
 
     fn form(page: &Reply, decision: &str) -> Parameters {
         let sealed = page.body.split("name=\"request\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-        Parameters::new(vec![("request".into(), sealed.into()), ("decision".into(), decision.into())]).unwrap()
+        Parameters::new(vec![("request".into(), sealed.into()), ("decision".into(), decision.into())])
+            .unwrap()
     }
 
     #[test]
     fn the_page_names_client_host_and_permissions_and_escapes_them() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "<b>Claude</b>", "https://app.example/cb"), NOW, &random());
+        let page =
+            ask(&config, &parameters(&config, "<b>Claude</b>", "https://app.example/cb"), NOW, &random());
         assert_eq!(page.status, 200);
-        for text in ["&lt;b&gt;Claude&lt;/b&gt;", "<code>app.example</code>", "Read your mail", "Send mail as you"] {
+        for text in
+            ["&lt;b&gt;Claude&lt;/b&gt;", "<code>app.example</code>", "Read your mail", "Send mail as you"]
+        {
             assert!(page.body.contains(text), "{text}");
         }
         let policy = header(&page, "content-security-policy");
-        assert!(policy.contains("form-action 'self' https://login.microsoftonline.com https://app.example;"), "{policy}");
+        assert!(
+            policy.contains("form-action 'self' https://login.microsoftonline.com https://app.example;"),
+            "{policy}"
+        );
         assert!(policy.contains("frame-ancestors 'none'"));
         let local = ask(&config, &parameters(&config, "X", "http://127.0.0.1:5000/cb"), NOW, &random());
         assert!(local.body.contains("a program on this computer"));
@@ -220,9 +235,18 @@ mod tests {
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
         let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
         assert_eq!(allowed.status, 303);
-        assert!(header(&allowed, "location").starts_with("https://login.microsoftonline.com/x/oauth2/v2.0/authorize?"));
-        for cookies in [None, Some("__Host-m365-sign-in=00"), Some("m365-sign-in=03030303030303030303030303030303")] {
-            assert_eq!(decide(&config, &form(&page, "allow"), cookies, NOW, &random()).status, 400, "{cookies:?}");
+        assert!(
+            header(&allowed, "location")
+                .starts_with("https://login.microsoftonline.com/x/oauth2/v2.0/authorize?")
+        );
+        for cookies in
+            [None, Some("__Host-m365-sign-in=00"), Some("m365-sign-in=03030303030303030303030303030303")]
+        {
+            assert_eq!(
+                decide(&config, &form(&page, "allow"), cookies, NOW, &random()).status,
+                400,
+                "{cookies:?}"
+            );
         }
         let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random());
         assert!(header(&denied, "location").starts_with("https://app.example/cb?error=access_denied&"));

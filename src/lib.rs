@@ -7,8 +7,10 @@
 
 pub mod admission;
 pub mod browser;
+pub mod consent;
 pub mod health;
 pub mod mcp_endpoint;
+pub mod oauth_endpoints;
 pub mod reply;
 pub mod router;
 

@@ -5,6 +5,8 @@
 
 mod abort;
 mod body;
+mod microsoft;
+mod oauth;
 mod settled;
 
 use std::cell::OnceCell;
@@ -15,6 +17,7 @@ use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
 use protocol::object::{Caller, Command, McpMessage, ObjectRequest, encode};
 use protocol::time::UnixMs;
+use wasm_bindgen::JsCast as _;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use crate::admission::{Presented, admit, check_origin};
@@ -83,6 +86,8 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
     let headers = request.headers();
     let (host, origin) = (host(&request)?, headers.get("origin")?);
     let authorization = headers.get("authorization")?;
+    // Endpoints that look at no cookie may be called from any page; only the host is checked there.
+    let origin = origin.filter(|_| !route.is_open_to_any_origin());
     let presented =
         Presented { host: &host, origin: origin.as_deref(), authorization: authorization.as_deref() };
     if let Err(refusal) = check_origin(config, presented) {
@@ -94,7 +99,13 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         }
         Route::Landing => respond(browser::landing(config)),
         Route::Connect => begin_connect(config, &request),
-        Route::Callback => end_connect(config, &request, &env).await,
+        Route::Callback => oauth::callback(config, &request, &env).await,
+        Route::ResourceMetadata | Route::ServerMetadata | Route::Preflight => {
+            respond(oauth::document(config, route))
+        }
+        Route::Register | Route::Authorize | Route::Decide | Route::Token | Route::Revoke => {
+            oauth::serve(config, &request, &env, route, authorization.as_deref()).await
+        }
         Route::WrongMethod { allow } => respond(Reply::wrong_method(allow)),
         Route::Health | Route::NotFound => respond(Reply::text(404, "There is nothing here.")),
     }
@@ -126,7 +137,7 @@ async fn serve_mcp(
         let Some(session) = session else {
             return respond(Reply::text(400, "The header Mcp-Session-Id is missing."));
         };
-        return complete(ask(env, &caller, Command::EndSession { session }).await);
+        return complete(config, ask(env, &caller, Command::EndSession { session }).await);
     }
     let (bytes, _held) = match body::read(&request).await? {
         Ok(read) => read,
@@ -138,7 +149,7 @@ async fn serve_mcp(
     };
     match classify(revision.as_deref(), bytes) {
         Err(refusal) => respond(refusal),
-        Ok(Delivery::Single(bytes)) => complete(ask(env, &caller, message(bytes, false)).await),
+        Ok(Delivery::Single(bytes)) => complete(config, ask(env, &caller, message(bytes, false)).await),
         Ok(Delivery::Batch(messages)) => {
             let mut answers = Vec::with_capacity(messages.len());
             for bytes in messages {
@@ -147,7 +158,7 @@ async fn serve_mcp(
                     Ok(mut answer) if answer.status_code() != 401 => {
                         answers.push((answer.status_code(), answer.text().await?));
                     }
-                    other => return complete(other),
+                    other => return complete(config, other),
                 }
             }
             respond(join_batch(answers))
@@ -157,9 +168,8 @@ async fn serve_mcp(
 
 /// Asks the caller's object, which is named by the user key alone.
 async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
-    let random = random_bytes().map_err(|reason| worker::Error::RustError(reason.to_owned()))?;
     let request = ObjectRequest {
-        request: RequestId::new(now(), &caller.user, random),
+        request: RequestId::new(now(), &caller.user, random()?),
         caller: caller.clone(),
         command,
     };
@@ -178,7 +188,7 @@ async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
 }
 
 /// Completes the object's answer with what only the edge knows, and passes its body through untouched.
-fn complete(answer: Result<Response>) -> Result<Response> {
+fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -189,12 +199,14 @@ fn complete(answer: Result<Response>) -> Result<Response> {
     let Some(challenge) = answer.headers().get("x-challenge")? else { return Ok(answer) };
     let refusal = match challenge.strip_prefix("insufficient_scope ") {
         Some(scope) => Reply::challenge(
+            config,
             403,
             Some("insufficient_scope"),
             "The access token lacks the scope that this tool needs.",
             Some(scope),
         ),
         None => Reply::challenge(
+            config,
             401,
             Some("invalid_token"),
             "The permission behind this access token was withdrawn. Sign in again.",
@@ -207,16 +219,11 @@ fn complete(answer: Result<Response>) -> Result<Response> {
 fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
     let query = Query::of(request)?;
     let ticket = query.get("ticket");
-    let random = |_| worker::Error::RustError("no random bytes".to_owned());
-    let randomness = Randomness {
-        verifier: random_bytes().map_err(random)?,
-        nonce: random_bytes().map_err(random)?,
-        cookie: random_bytes().map_err(random)?,
-        seal: random_bytes().map_err(random)?,
-    };
+    let randomness = randomness()?;
     respond(browser::begin(config, ticket.as_deref(), now(), &randomness))
 }
 
+/// The way back from Microsoft to a link that connects an account.
 async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Response> {
     let query = Query::of(request)?;
     let (state, code, error) = (query.get("state"), query.get("code"), query.get("error"));
@@ -242,15 +249,42 @@ async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Re
     respond(browser::ended(config, status))
 }
 
+fn randomness() -> Result<Randomness> {
+    Ok(Randomness { verifier: random()?, nonce: random()?, cookie: random()?, seal: random()? })
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    random_bytes().map_err(|reason| worker::Error::RustError(reason.to_owned()))
+}
+
 /// The query of a request, read by the platform: a URL parser of our own would bring tables of its own.
 struct Query(web_sys::UrlSearchParams);
+
+/// More parameters than any request of a standard has.
+const PARAMETERS_MAX: usize = 64;
 
 impl Query {
     fn of(request: &Request) -> Result<Self> {
         let url = request.inner().url();
         let query = url.split_once('?').map_or("", |(_, query)| query);
-        let query = query.split('#').next().unwrap_or_default();
-        Ok(Self(web_sys::UrlSearchParams::new_with_str(query)?))
+        Self::parse(query.split('#').next().unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        Ok(Self(web_sys::UrlSearchParams::new_with_str(text)?))
+    }
+
+    /// All pairs, in their order.
+    fn pairs(&self) -> Vec<(String, String)> {
+        let Ok(Some(entries)) = js_sys::try_iter(&self.0) else { return Vec::new() };
+        entries
+            .flatten()
+            .take(PARAMETERS_MAX)
+            .filter_map(|pair| {
+                let pair: js_sys::Array = pair.dyn_into().ok()?;
+                Some((pair.get(0).as_string()?, pair.get(1).as_string()?))
+            })
+            .collect()
     }
 
     fn get(&self, name: &str) -> Option<String> {

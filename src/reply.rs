@@ -3,6 +3,9 @@
 //! What holds here: every reply carries the headers that keep browsers from guessing, framing and caching; a refusal says
 //! whose fault it is and what to do; nothing that a client sent is repeated in clear.
 
+use protocol::config::Config;
+use protocol::oauth::metadata::RESOURCE_PATH;
+use protocol::oauth::{ErrorCode, OAuthError};
 use serde_json::{Value, json};
 
 /// A reply before it becomes the platform's response.
@@ -56,6 +59,48 @@ impl Reply {
             .with("x-frame-options", "DENY".to_owned())
     }
 
+    /// A page with a form. Browsers hold a form's target and every redirect that follows it against `targets`.
+    #[must_use]
+    pub fn form_page(status: u16, html: String, targets: &str) -> Self {
+        let policy = PAGE_POLICY.replace("form-action 'none'", &format!("form-action {targets}"));
+        Self::new(status, "text/html; charset=utf-8", html)
+            .with("content-security-policy", policy)
+            .with("x-frame-options", "DENY".to_owned())
+    }
+
+    /// Sends the browser elsewhere with a GET, whatever the request was (RFC 9110, section 15.4.4).
+    #[must_use]
+    pub fn see_other(location: String) -> Self {
+        Self::new(303, "text/plain; charset=utf-8", String::new()).with("location", location)
+    }
+
+    /// An OAuth error as the token and registration endpoints answer it (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
+    #[must_use]
+    pub fn oauth_error(error: &OAuthError) -> Self {
+        let status = if error.code == ErrorCode::InvalidClient { 401 } else { 400 };
+        let body = json!({ "error": error.code.as_str(), "error_description": error.description });
+        Self::json(status, &body)
+    }
+
+    /// Lets pages of any origin read the reply: documents and endpoints that use no cookie.
+    #[must_use]
+    pub fn for_any_origin(self) -> Self {
+        self.with("access-control-allow-origin", "*".to_owned())
+    }
+
+    /// The answer to a browser's question whether it may ask (Fetch standard, "CORS-preflight fetch").
+    #[must_use]
+    pub fn preflight() -> Self {
+        Self { status: 204, headers: Vec::new(), body: String::new() }
+            .with("access-control-allow-methods", "GET, POST, OPTIONS".to_owned())
+            .with(
+                "access-control-allow-headers",
+                "authorization, content-type, mcp-protocol-version".to_owned(),
+            )
+            .with("access-control-max-age", "86400".to_owned())
+            .for_any_origin()
+    }
+
     /// Sends the browser elsewhere.
     #[must_use]
     pub fn redirect(location: String) -> Self {
@@ -77,8 +122,15 @@ impl Reply {
 
     /// A refusal in the form of RFC 6750, section 3: a challenge and the same in JSON.
     #[must_use]
-    pub fn challenge(status: u16, error: Option<&str>, description: &str, scope: Option<&str>) -> Self {
-        let mut challenge = String::from("Bearer realm=\"Microsoft 365 MCP server\"");
+    pub fn challenge(
+        config: &Config,
+        status: u16,
+        error: Option<&str>,
+        description: &str,
+        scope: Option<&str>,
+    ) -> Self {
+        // RFC 9728, section 5.1: from here a client finds out how to sign in.
+        let mut challenge = format!("Bearer resource_metadata=\"{}{RESOURCE_PATH}\"", config.public_url);
         if let Some(error) = error {
             challenge.push_str(&format!(", error=\"{error}\", error_description=\"{description}\""));
         }
@@ -147,17 +199,19 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::tests::config_at;
 
     #[test]
     fn a_challenge_names_the_error_and_what_to_do() {
-        let reply = Reply::challenge(401, Some("invalid_token"), "Sign in again.", None);
+        let config = config_at("https://mcp.example.com");
+        let reply = Reply::challenge(&config, 401, Some("invalid_token"), "Sign in again.", None);
         let header = reply.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
         assert_eq!(
             header.1,
-            "Bearer realm=\"Microsoft 365 MCP server\", error=\"invalid_token\", error_description=\"Sign in again.\""
+            "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\", error=\"invalid_token\", error_description=\"Sign in again.\""
         );
         // RFC 6750, section 3.1: no error code when the request carried no credentials.
-        let bare = Reply::challenge(401, None, "Sign in first.", None);
+        let bare = Reply::challenge(&config, 401, None, "Sign in first.", None);
         let header = bare.headers.iter().find(|(name, _)| *name == "www-authenticate").unwrap();
         assert!(!header.1.contains("error"));
     }

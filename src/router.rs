@@ -21,6 +21,22 @@ pub enum Route {
     Connect,
     /// The way back from Microsoft.
     Callback,
+    /// The protected resource's document.
+    ResourceMetadata,
+    /// The authorization server's document.
+    ServerMetadata,
+    /// Registration of a client.
+    Register,
+    /// A client's request for authorization.
+    Authorize,
+    /// The person's decision about it.
+    Decide,
+    /// Codes and refresh tokens become tokens.
+    Token,
+    /// A client gives a token back.
+    Revoke,
+    /// A browser asks whether a page of another origin may call.
+    Preflight,
     /// No such page.
     NotFound,
     /// The page exists, but not for this verb.
@@ -30,16 +46,55 @@ pub enum Route {
     },
 }
 
+impl Route {
+    /// Whether pages of other origins may call: documents and endpoints that look at no cookie.
+    #[must_use]
+    pub const fn is_open_to_any_origin(self) -> bool {
+        matches!(
+            self,
+            Self::ResourceMetadata
+                | Self::ServerMetadata
+                | Self::Register
+                | Self::Token
+                | Self::Revoke
+                | Self::Preflight
+        )
+    }
+}
+
 /// The route of a request. `HEAD` is served like `GET`; the platform drops the body.
 #[must_use]
 pub fn route(method: &str, path: &str) -> Route {
     let reads = matches!(method, "GET" | "HEAD");
     let page = |route: Route| if reads { route } else { Route::WrongMethod { allow: "GET, HEAD" } };
+    let open_page = |route: Route| match method {
+        "OPTIONS" => Route::Preflight,
+        _ => page(route),
+    };
+    let open_form = |route: Route| match method {
+        "POST" => route,
+        "OPTIONS" => Route::Preflight,
+        _ => Route::WrongMethod { allow: "POST, OPTIONS" },
+    };
     match path {
         "/mcp" => match method {
             "POST" => Route::McpPost,
             "DELETE" => Route::McpDelete,
             _ => Route::McpOther,
+        },
+        "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp" => {
+            open_page(Route::ResourceMetadata)
+        }
+        "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration" => {
+            open_page(Route::ServerMetadata)
+        }
+        "/register" => open_form(Route::Register),
+        "/token" => open_form(Route::Token),
+        "/revoke" => open_form(Route::Revoke),
+        "/authorize" => match method {
+            "GET" | "HEAD" => Route::Authorize,
+            "POST" => Route::Decide,
+            _ => Route::WrongMethod { allow: "GET, HEAD, POST" },
         },
         "/healthz" => page(Route::Health),
         "/" => page(Route::Landing),

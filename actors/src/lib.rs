@@ -29,6 +29,7 @@ mod shell;
 pub use shell::{
     durable_object::UserSession,
     entropy::random_bytes,
+    outgoing::send,
     settings::config_from_env,
     sql_rows::{SqlDisk, SqlRows},
 };

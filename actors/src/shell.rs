@@ -6,6 +6,6 @@
 mod bindings;
 pub(crate) mod durable_object;
 pub(crate) mod entropy;
-mod outgoing;
+pub(crate) mod outgoing;
 pub(crate) mod settings;
 pub(crate) mod sql_rows;

@@ -76,6 +76,9 @@ pub struct Config {
     pub gateway: GatewaySettings,
     /// Keys of everything that is sealed at rest or in tokens.
     pub encryption_keys: KeyRing,
+    /// Keys of client identifiers, which clients keep for ever: they rotate only when one was compromised. Those of
+    /// everything else, unless a setting names others.
+    pub registration_keys: KeyRing,
     /// Keys of cookies' contents.
     pub cookie_encryption_keys: KeyRing,
     /// Keys of cookies' signatures.
@@ -195,6 +198,11 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
     let microsoft = read_microsoft(reader);
     let gateway = read_gateway(reader);
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
+    let registration_keys = match reader.optional("REGISTRATION_KEY") {
+        Some(_) => reader.keys("REGISTRATION_KEY"),
+        // A malformed ENCRYPTION_KEY was named above already.
+        None => reader.optional("ENCRYPTION_KEY").and_then(|value| KeyRing::parse(&value).ok()),
+    };
     let cookie_encryption_keys = reader.keys("COOKIE_ENCRYPTION_KEY");
     let cookie_keys = reader.keys("COOKIE_SECRET");
     Some(Config {
@@ -204,6 +212,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         microsoft: microsoft?,
         gateway: gateway?,
         encryption_keys: encryption_keys?,
+        registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,
         cookie_keys: cookie_keys?,
     })

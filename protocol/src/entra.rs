@@ -172,6 +172,43 @@ struct IdTokenClaims {
     oid: String,
 }
 
+/// The URL of the keys that sign ID tokens.
+#[must_use]
+pub fn keys_endpoint(app: &MicrosoftApp) -> String {
+    format!("{}/{}/discovery/v2.0/keys", app.login_url, app.tenant_id)
+}
+
+/// A token in the compact form of RFC 7515, taken apart for the check of its signature.
+pub struct SignedToken<'a> {
+    /// The name of the key.
+    pub key_id: String,
+    /// What was signed.
+    pub signed: &'a str,
+    /// The signature.
+    pub signature: Vec<u8>,
+}
+
+/// Takes a token apart. Only RS256 is accepted, whatever the token says of itself (RFC 8725, section 3.1).
+///
+/// # Errors
+/// [`NotBelieved`] names what is wrong.
+pub fn take_apart(token: &Secret<String>) -> Result<SignedToken<'_>, NotBelieved> {
+    #[derive(Deserialize)]
+    struct Header {
+        alg: String,
+        kid: String,
+    }
+    let (signed, signature) = token.expose().rsplit_once('.').ok_or(NotBelieved("shape"))?;
+    let (header, _) = signed.split_once('.').ok_or(NotBelieved("shape"))?;
+    let header = crate::digest::from_base64url(header).ok_or(NotBelieved("shape"))?;
+    let header: Header = serde_json::from_slice(&header).map_err(|_| NotBelieved("header"))?;
+    if header.alg != "RS256" {
+        return Err(NotBelieved("algorithm"));
+    }
+    let signature = crate::digest::from_base64url(signature).ok_or(NotBelieved("shape"))?;
+    Ok(SignedToken { key_id: header.kid, signed, signature })
+}
+
 /// Why an ID token is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotBelieved(pub &'static str);

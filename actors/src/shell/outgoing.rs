@@ -20,7 +20,7 @@ use super::bindings::AiBinding;
 use crate::egress::{Departure, read_answer};
 
 /// Sends a call and waits for its end, at most [`CALL_TIMEOUT`].
-pub(super) async fn send(env: &Env, departure: Departure) -> CallResult {
+pub async fn send(env: &Env, departure: Departure) -> CallResult {
     let controller = AbortController::default();
     let exchange = exchange(env, departure, controller.signal());
     let timeout = Delay::from(Duration::from_millis(CALL_TIMEOUT.0));

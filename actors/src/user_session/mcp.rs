@@ -3,7 +3,7 @@
 //! What holds here: a request is first recognised as new or as a repeat, and only a new one gets a plan; a repeat waits
 //! for the first or gets its answer. Statuses and codes are those of MCP 2025-11-25, basic/transports.
 
-use protocol::digest::{canonical_json, keyed_digest};
+use protocol::digest::canonical_json;
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
 use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
@@ -196,18 +196,16 @@ impl UserSession {
             return Ok(Err(ReadRefused::MissingScope(tool)));
         }
         let mut arguments = call.arguments.unwrap_or_default();
-        let key = self.digest_key()?;
         let id_text = serde_json::to_string(id).unwrap_or_default();
-        let in_session = keyed_digest(key.expose(), &[b"id", session.as_bytes(), id_text.as_bytes()]);
+        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let idempotency_key =
             arguments.get("idempotencyKey").filter(|_| tool.writes()).and_then(Value::as_str);
         let idempotency_key =
-            idempotency_key.map(|text| keyed_digest(key.expose(), &[b"key", text.as_bytes()]));
+            idempotency_key.map(|text| self.fingerprint(&[b"key", text.as_bytes()])).transpose()?;
         // The idempotency key names a call and is not a part of what is called.
         let named = arguments.remove("idempotencyKey");
         let canonical = canonical_json(&Value::Object(arguments.clone()));
-        let fingerprint =
-            keyed_digest(key.expose(), &[b"call", tool.name().as_bytes(), canonical.as_bytes()]);
+        let fingerprint = self.fingerprint(&[b"call", tool.name().as_bytes(), canonical.as_bytes()])?;
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }
@@ -380,9 +378,8 @@ impl UserSession {
         params: Option<&RawValue>,
     ) -> Result<(), Fault> {
         let Some(id) = mcp::read_cancelled(params) else { return Ok(()) };
-        let key = self.digest_key()?;
         let id_text = serde_json::to_string(&id).unwrap_or_default();
-        let in_session = keyed_digest(key.expose(), &[b"id", session.as_bytes(), id_text.as_bytes()]);
+        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
         let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
         if never_left && let Some(run) = self.runs.remove(&request) {

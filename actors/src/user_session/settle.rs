@@ -189,9 +189,8 @@ fn answer_tool_waiter(
     let raw =
         RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
-    if entry.writes && entry.state.is_final() {
-        answer.delivers = Some(request);
-    }
+    answer.answers = Some(request);
+    answer.delivers = entry.writes && entry.state.is_final();
     reply(txn, waiter.to, answer);
     Ok(())
 }
