@@ -93,7 +93,10 @@ describe("sessions", () => {
   const strange = {
     "an identifier that never was": () => ({ token, session: "0".repeat(32) }),
     "an identifier that is none": () => ({ token, session: "../../x" }),
-    "the session of another grant of the same person": async () => ({ token: await stack.connect("alice"), session: session.id }),
+    "the session of another grant of the same person": async () => ({
+      token: await stack.connect("alice"),
+      session: session.id,
+    }),
     "the session of another person": async () => ({ token: await stack.connect("bob"), session: session.id }),
   };
   for (const [title, make] of Object.entries(strange)) {
@@ -137,9 +140,12 @@ describe("verbs and paths", () => {
 function withHeaders(path, headers, { method = "POST", body = JSON.stringify(list) } = {}) {
   return new Promise((done, failed) => {
     const { hostname, port } = new URL(stack.origin);
-    const call = httpRequest({ hostname, port, path, method, headers: { authorization: `Bearer ${token}`, ...headers } }, (response) => {
-      response.resume().once("end", () => done(response.statusCode));
-    });
+    const call = httpRequest(
+      { hostname, port, path, method, headers: { authorization: `Bearer ${token}`, ...headers } },
+      (response) => {
+        response.resume().once("end", () => done(response.statusCode));
+      },
+    );
     call.once("error", failed);
     call.end(method === "POST" ? body : undefined);
   });
@@ -184,7 +190,12 @@ describe("revisions", () => {
 
   test("initialize is answered with the wish if it is served, else with the latest", async () => {
     const clientInfo = { name: "x", version: "1" };
-    const wishes = { "2025-06-18": "2025-06-18", "2024-11-05": "2024-11-05", "2026-07-28": "2025-11-25", "nonsense": "2025-11-25" };
+    const wishes = {
+      "2025-06-18": "2025-06-18",
+      "2024-11-05": "2024-11-05",
+      "2026-07-28": "2025-11-25",
+      nonsense: "2025-11-25",
+    };
     for (const [protocolVersion, given] of Object.entries(wishes)) {
       const opening = request(1, "initialize", { protocolVersion, capabilities: {}, clientInfo });
       const { json, text } = await post(stack, { token, body: opening });

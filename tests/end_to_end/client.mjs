@@ -28,7 +28,7 @@ export async function sdkClient(stack, token) {
 
 /** One POST to the endpoint; `body` is sent as it is when it is no plain object or array. */
 export async function post(stack, { token, session, revision, headers = {}, body, method = "POST" } = {}) {
-  const raw = body === undefined || typeof body === "string" || ArrayBuffer.isView(body) || body instanceof ReadableStream;
+  const raw = body === undefined || typeof body === "string" || ArrayBuffer.isView(body);
   const all = {
     "content-type": "application/json",
     accept: "application/json, text/event-stream",
@@ -37,9 +37,7 @@ export async function post(stack, { token, session, revision, headers = {}, body
     ...(revision && { "mcp-protocol-version": revision }),
     ...headers,
   };
-  const payload = raw ? body : JSON.stringify(body);
-  const duplex = body instanceof ReadableStream ? { duplex: "half" } : {};
-  const response = await fetch(stack.mcpUrl, { method, headers: all, body: payload, ...duplex });
+  const response = await fetch(stack.mcpUrl, { method, headers: all, body: raw ? body : JSON.stringify(body) });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: parsed(text) };
 }

@@ -19,6 +19,8 @@ import { followConnect } from "../tools/token.mjs";
 import { startWorkerd } from "../tools/workerd.mjs";
 
 const runFile = promisify(execFile);
+/** Runs any test over the other way out: M365_TEST_EGRESS=custom_provider. A test's own choice comes first. */
+const egress = process.env.M365_TEST_EGRESS ? { EGRESS: process.env.M365_TEST_EGRESS } : {};
 const stacks = new Set();
 const folders = new Set();
 process.once("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -52,7 +54,7 @@ export async function startStack({ settings = {}, emulatorArgs = [], persistTo }
     folder, emulator, port, origin,
     envFile: join(folder, "settings"),
     statePath: persistTo ?? join(folder, "state"),
-    settings: merged(freshSettings({ origin, emulator: emulator.url }), settings),
+    settings: merged(freshSettings({ origin, emulator: emulator.url }), { ...egress, ...settings }),
     lines: [], waiters: new Set(), workerd: undefined,
   };
   stacks.add(state);

@@ -38,12 +38,34 @@ const sources = [
   () => request(below(50), "ping"),
   () => request(`s${below(50)}`, "tools/list", { cursor: "x" }),
   () => toolCall(below(500), "getEmails", { folder: pick(["inbox", "drafts"]), count: 1 + below(60) }),
-  () => toolCall(below(500), "sendEmail", mailTo(pick(["bob", "carol"]), `Mutated ${below(40)}`, { bodyType: "html", idempotencyKey: `k${below(9)}` })),
+  () =>
+    toolCall(
+      below(500),
+      "sendEmail",
+      mailTo(pick(["bob", "carol"]), `Mutated ${below(40)}`, { bodyType: "html", idempotencyKey: `k${below(9)}` }),
+    ),
   () => ({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: below(50), reason: "r" } }),
   () => ({ jsonrpc: "2.0", id: below(9), result: { content: [] } }),
   () => Array.from({ length: 1 + below(18) }, () => request(below(9), pick(["ping", "tools/list", "initialize"]))),
 ];
-const words = ["null", "true", "[]", "{}", "1e999", "-0", "18446744073709551616", '"\\ud800"', '"\\u0000"', "\u2028", '"__proto__"', "\\", '"', ",", "[[[[", "}}}}"];
+const words = [
+  "null",
+  "true",
+  "[]",
+  "{}",
+  "1e999",
+  "-0",
+  "18446744073709551616",
+  '"\\ud800"',
+  '"\\u0000"',
+  "\u2028",
+  '"__proto__"',
+  "\\",
+  '"',
+  ",",
+  "[[[[",
+  "}}}}",
+];
 
 function mutated(bytes) {
   const [from, length] = [below(bytes.length), 1 + below(12)];
@@ -54,22 +76,43 @@ function mutated(bytes) {
       copy[from] ^= 1 << below(8);
       return copy;
     }
-    case 1: return cut(Buffer.alloc(0));
-    case 2: return cut(Buffer.from(Array.from({ length }, () => below(256))));
-    case 3: return cut(Buffer.from(pick(words)));
-    case 4: return bytes.subarray(0, from);
-    default: return cut(Buffer.concat([bytes.subarray(from, from + length), bytes.subarray(from, from + length * 20)]));
+    case 1:
+      return cut(Buffer.alloc(0));
+    case 2:
+      return cut(Buffer.from(Array.from({ length }, () => below(256))));
+    case 3:
+      return cut(Buffer.from(pick(words)));
+    case 4:
+      return bytes.subarray(0, from);
+    default:
+      return cut(Buffer.concat([bytes.subarray(from, from + length), bytes.subarray(from, from + length * 20)]));
   }
 }
 
 /** Texts that HTTP allows in a header, which is less than what there is. */
-const headerText = (length) => Array.from({ length }, () => String.fromCharCode(pick([32, 33, 34, 44, 59, 61, 92, 126, 163, 255, 65 + below(26)]))).join("");
+const headerText = (length) =>
+  Array.from({ length }, () => String.fromCharCode(pick([32, 33, 34, 44, 59, 61, 92, 126, 163, 255, 65 + below(26)]))).join(
+    "",
+  );
 
 function headers() {
   const all = { "content-type": "application/json", authorization: `Bearer ${token}`, "mcp-session-id": session.id };
-  const wild = () => pick([headerText(below(40)), "x".repeat(below(6000)), "0", "null", "%00", session.id.slice(1), session.id.toUpperCase()]);
-  if (random() < 0.25) all[pick(["mcp-session-id", "mcp-protocol-version", "content-type", "accept", "cookie", "last-event-id", "x-request-id"])] = wild();
-  if (random() < 0.05) all.authorization = pick([wild(), `Bearer ${wild()}`, `Bearer ${token.slice(0, below(token.length))}`]);
+  const wild = () =>
+    pick([
+      headerText(below(40)),
+      "x".repeat(below(6000)),
+      "0",
+      "null",
+      "%00",
+      session.id.slice(1),
+      session.id.toUpperCase(),
+    ]);
+  if (random() < 0.25)
+    all[
+      pick(["mcp-session-id", "mcp-protocol-version", "content-type", "accept", "cookie", "last-event-id", "x-request-id"])
+    ] = wild();
+  if (random() < 0.05)
+    all.authorization = pick([wild(), `Bearer ${wild()}`, `Bearer ${token.slice(0, below(token.length))}`]);
   if (random() < 0.05) delete all[pick(Object.keys(all))];
   return all;
 }
@@ -77,7 +120,18 @@ function headers() {
 function oneRequest() {
   let body = Buffer.from(JSON.stringify(pick(sources)()));
   for (let count = below(3); count > 0 && body.length > 0; count -= 1) body = mutated(body);
-  const [method, path] = random() < 0.05 ? [pick(["POST", "DELETE", "PUT", "GET"]), pick(["/mcp", "/connect?ticket=" + encodeURIComponent(headerText(20)), "/callback?state=x&code=%ff%00", "/healthz"])] : ["POST", "/mcp"];
+  const [method, path] =
+    random() < 0.05
+      ? [
+          pick(["POST", "DELETE", "PUT", "GET"]),
+          pick([
+            "/mcp",
+            "/connect?ticket=" + encodeURIComponent(headerText(20)),
+            "/callback?state=x&code=%ff%00",
+            "/healthz",
+          ]),
+        ]
+      : ["POST", "/mcp"];
   // The one session of all requests must not be ended on the way.
   const who = method === "DELETE" ? { "mcp-session-id": "0".repeat(32) } : {};
   return { method, path, headers: { ...headers(), ...who }, ...(method !== "GET" && { body }) };
@@ -93,7 +147,10 @@ test(`${rounds} mutated requests (seed ${seed}): no 5xx, and the same process go
       const response = await fetch(stack.origin + path, { ...init, redirect: "manual" });
       const text = await response.text();
       statuses[response.status] = (statuses[response.status] ?? 0) + 1;
-      assert.ok(response.status < 500, `${response.status} ${text} to ${init.body?.toString("latin1")} ${JSON.stringify(init.headers)}`);
+      assert.ok(
+        response.status < 500,
+        `${response.status} ${text} to ${init.body?.toString("latin1")} ${JSON.stringify(init.headers)}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
@@ -101,7 +158,10 @@ test(`${rounds} mutated requests (seed ${seed}): no 5xx, and the same process go
   assert.ok(statuses[200] > 100 && statuses[400] > 100, "the mutations are too wild or too tame");
   assert.equal((await fetch(`${stack.origin}/healthz`)).status, 200);
   assert.equal(stack.pid(), pid);
-  assert.deepEqual(stack.logLines().filter(({ event }) => event === "fault"), []);
+  assert.deepEqual(
+    stack.logLines().filter(({ event }) => event === "fault"),
+    [],
+  );
   assert.doesNotMatch(stack.output(), /panicked|unreachable/);
   const mails = await (await openSession(stack, token)).call("getEmails", { count: 1 });
   assert.equal(mails.isError, false, mails.message);

@@ -8,7 +8,15 @@ import { DatabaseSync } from "node:sqlite";
 export const tables = ["meta", "tokens", "grants", "sessions", "ledger", "idempotency_keys"];
 
 /** The names that the states of a ledger entry have in logs, by their name in rows. */
-export const stateNames = { q: "queued", f: "in_flight", r: "reconciling", d: "done", x: "failed", u: "unknown", c: "cancelled" };
+export const stateNames = {
+  q: "queued",
+  f: "in_flight",
+  r: "reconciling",
+  d: "done",
+  x: "failed",
+  u: "unknown",
+  c: "cancelled",
+};
 
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 
@@ -69,7 +77,11 @@ function databaseOf(stack, userKey) {
 export function rowsOf(stack, userKey) {
   const database = databaseOf(stack, userKey);
   const rows = tables.flatMap((table) =>
-    database.prepare(`SELECT k, v FROM ${table} ORDER BY k`).all().map(({ k, v }) => `${table} ${hex(k)} ${hex(v)}`));
+    database
+      .prepare(`SELECT k, v FROM ${table} ORDER BY k`)
+      .all()
+      .map(({ k, v }) => `${table} ${hex(k)} ${hex(v)}`),
+  );
   database.close();
   return rows;
 }

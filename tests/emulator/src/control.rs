@@ -3,6 +3,7 @@
 //! reachable from the emulated services themselves.
 
 use crate::access::{self, Wanted};
+use crate::agenda::{Agenda, Attendee, Calendar, Event, Moment};
 use crate::clock::iso;
 use crate::entra::store::{Access, Refresh};
 use crate::faults::Rule;
@@ -100,6 +101,41 @@ fn message_json(message: &Message, now_ms: u64) -> Value {
     })
 }
 
+fn event_json(event: &Event) -> Value {
+    let at = |moment: &Moment| u64::try_from(moment.ms()).map(iso).unwrap_or_default();
+    let attendee =
+        |a: &Attendee| json!({ "address": a.address.address, "type": a.kind, "response": a.response });
+    let plain = |name: &str| event.plain.get(name);
+    json!({
+        "id": event.rest_id,
+        "immutableId": event.immutable_id,
+        "iCalUId": event.uid,
+        "subject": plain("subject"),
+        "body": plain("body"),
+        "location": plain("location").and_then(|l| l.get("displayName")),
+        "start": at(&event.start),
+        "end": at(&event.end),
+        "timeZone": event.start.zone,
+        "isAllDay": event.all_day,
+        "isCancelled": event.cancelled,
+        "isOrganizer": event.is_organizer,
+        "organizer": event.organizer.address,
+        "attendees": event.attendees.iter().map(attendee).collect::<Vec<_>>(),
+        "response": event.response,
+        "recurrence": event.recurrence.as_ref().map(|(_, shown)| shown),
+        "exceptions": event.exceptions.iter().map(|(day, e)| json!({ "day": day.to_string(), "deleted": e.is_none() })).collect::<Vec<_>>(),
+        "transactionId": event.transaction_id,
+        "joinUrl": event.join_url,
+    })
+}
+
+fn calendars_json(agenda: &Agenda) -> Value {
+    let inside =
+        |id: &str| agenda.events.iter().filter(|e| e.calendar_id == id).map(event_json).collect::<Vec<_>>();
+    let one = |c: &Calendar| json!({ "id": c.id, "name": c.name, "isDefault": c.is_default, "events": inside(&c.id) });
+    Value::Array(agenda.calendars.iter().map(one).collect())
+}
+
 fn state(world: &World) -> Answer {
     let now_ms = world.now_ms();
     let users: Vec<Value> = USERS
@@ -114,6 +150,9 @@ fn state(world: &World) -> Answer {
             json!({
                 "address": user.address, "oid": user.oid, "displayName": user.display_name,
                 "timeZone": user.time_zone, "folders": folders,
+                "calendars": world.agendas.get(user.oid).map(calendars_json),
+                "contacts": world.contacts.to_json(user.oid),
+                "onlineMeetings": world.teamwork.meetings_json(user.oid),
             })
         })
         .collect();
@@ -123,10 +162,15 @@ fn state(world: &World) -> Answer {
         "clientId": world.options.client_id,
         "gatewayId": world.options.gateway_id,
         "users": users,
+        "teams": world.teamwork.teams_json(),
+        "chats": world.teamwork.chats_json(),
         "settings": world.settings,
         "tokens": { "access": world.grants.access.len(), "refresh": world.grants.refresh.len() },
     }))
 }
+
+/// Settings whose members are addresses.
+const BY_ADDRESS: [&str; 2] = ["deniedScopes", "refusedConsent"];
 
 /// Lays a partial value over a whole one, object by object; null replaces.
 fn overlay(base: &mut Value, patch: Value) {
@@ -135,7 +179,9 @@ fn overlay(base: &mut Value, patch: Value) {
             for (name, value) in patch {
                 match base.get_mut(&name) {
                     // Scopes by address are replaced as a whole, so that a denial can be taken back.
-                    Some(inner) if inner.is_object() && value.is_object() && name != "deniedScopes" => {
+                    Some(inner)
+                        if inner.is_object() && value.is_object() && !BY_ADDRESS.contains(&name.as_str()) =>
+                    {
                         overlay(inner, value);
                     }
                     _ => {
@@ -209,10 +255,10 @@ fn mint(world: &mut World, call: &Call) -> Answer {
         access.clone(),
         Access { oid: owner.oid, scopes: scopes.clone(), expires_ms, revoked: false },
     );
-    world
-        .grants
-        .refresh
-        .insert(refresh.clone(), Refresh { oid: owner.oid, scopes, issued_ms: now_ms, revoked: false });
+    world.grants.refresh.insert(
+        refresh.clone(),
+        Refresh { oid: owner.oid, scopes, issued_ms: now_ms, stepped_up: false, revoked: false },
+    );
     Ok(json!({ "accessToken": access, "refreshToken": refresh, "expiresIn": lifetime_s }))
 }
 

@@ -26,6 +26,7 @@ pub struct Key {
 #[derive(Debug, Default)]
 pub struct Keys {
     entra: OnceLock<Option<Key>>,
+    entra_next: OnceLock<Option<Key>>,
     access: OnceLock<Option<Key>>,
 }
 
@@ -33,6 +34,25 @@ impl Keys {
     /// Entra's key.
     pub fn entra(&self) -> Option<&Key> {
         self.entra.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Entra rotates to.
+    pub fn entra_next(&self) -> Option<&Key> {
+        self.entra_next.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Entra signs with, before or after its rotation.
+    pub fn signing(&self, rotated: bool) -> Option<&Key> {
+        if rotated { self.entra_next() } else { self.entra() }
+    }
+
+    /// What Entra publishes. The old key stays first, so that whoever takes the first key is wrong.
+    pub fn published(&self, rotated: bool) -> Option<Vec<Value>> {
+        let mut list = vec![self.entra()?.jwk()];
+        if rotated {
+            list.push(self.entra_next()?.jwk());
+        }
+        Some(list)
     }
 
     /// Access's key.

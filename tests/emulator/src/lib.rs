@@ -9,6 +9,7 @@ mod access;
 mod agenda;
 mod clock;
 mod concurrency;
+mod contacts;
 mod control;
 mod der;
 mod entra;
@@ -25,6 +26,7 @@ mod router;
 mod seed;
 mod server;
 mod settings;
+mod teamwork;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,7 @@ impl Emulator {
         runtime.spawn_blocking(move || {
             keys.keys().entra();
             keys.keys().access();
+            keys.keys().entra_next();
         });
         Ok(Self { base, shared, runtime: Some(runtime) })
     }

@@ -2,6 +2,10 @@
 //! week" always finds something. Bodies are plain or HTML, one thread runs through three inboxes, one
 //! mail carries an attachment. No text here may be mistaken for a real person's mail.
 
+pub mod agenda;
+pub mod people;
+pub mod teams;
+
 use crate::clock::DAY_MS;
 use crate::ids::Ids;
 use crate::mailbox::{Address, Mailboxes, Message};

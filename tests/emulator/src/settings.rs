@@ -157,11 +157,25 @@ impl Settings {
         }
     }
 
+    /// Whether a list of addresses names this one, or `*`.
+    pub fn lists(&self, list: &[String], address: &str) -> bool {
+        list.iter().any(|item| item == "*" || item.eq_ignore_ascii_case(address))
+    }
+
+    /// Whether consent is refused to `scope` for the user with this address.
+    pub fn refuses_consent(&self, address: &str, scope: &str) -> bool {
+        names(&self.refused_consent, address, scope)
+    }
+
     /// Whether an administrator denies `scope` to the user with this address.
     pub fn denies(&self, address: &str, scope: &str) -> bool {
-        ["*", address].iter().any(|key| {
-            let denied = self.denied_scopes.get(*key);
-            denied.is_some_and(|list| list.iter().any(|item| item.eq_ignore_ascii_case(scope)))
-        })
+        names(&self.denied_scopes, address, scope)
     }
+}
+
+fn names(lists: &BTreeMap<String, Vec<String>>, address: &str, scope: &str) -> bool {
+    ["*", address].iter().any(|key| {
+        let list = lists.get(*key);
+        list.is_some_and(|list| list.iter().any(|item| item.eq_ignore_ascii_case(scope)))
+    })
 }

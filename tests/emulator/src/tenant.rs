@@ -98,6 +98,11 @@ pub fn by_address(address: &str) -> Option<&'static User> {
     USERS.iter().find(|user| user.address.eq_ignore_ascii_case(address.trim()))
 }
 
+/// Whom a person reports to: everyone to the first, who reports to nobody.
+pub fn manager_of(user: &User) -> Option<&'static User> {
+    USERS.first().filter(|first| first.oid != user.oid)
+}
+
 /// Whether an address belongs to the tenant, known or not.
 pub fn is_internal(address: &str) -> bool {
     address.rsplit_once('@').is_some_and(|(_, domain)| domain.eq_ignore_ascii_case(DOMAIN))

@@ -5,6 +5,7 @@
 use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
+use crate::contacts::Contacts;
 use crate::entra::store::Grants;
 use crate::faults::{Action, Faults, shortcut_reply};
 use crate::gateway::log::GatewayState;
@@ -14,6 +15,7 @@ use crate::mailbox::{Mailboxes, Post};
 use crate::options::Options;
 use crate::records::Records;
 use crate::settings::Settings;
+use crate::teamwork::Teamwork;
 use crate::tenant;
 use crate::wire::{Call, Outcome, Reply, pair, parse_pairs};
 use std::future::Future;
@@ -37,6 +39,10 @@ pub struct World {
     pub mailboxes: Mailboxes,
     /// The calendars.
     pub agendas: Agendas,
+    /// The contacts.
+    pub contacts: Contacts,
+    /// Teams, chats and meetings.
+    pub teamwork: Teamwork,
     /// Codes and tokens.
     pub grants: Grants,
     /// The gateway's log, cache and counters.
@@ -57,6 +63,11 @@ impl World {
         let mut ids = Ids::new(options.seed, now_ms);
         let mut mailboxes = Mailboxes::new();
         crate::seed::fill(&mut mailboxes, &mut ids, now_ms);
+        let (mut agendas, mut contacts) = (Agendas::new(), Contacts::default());
+        crate::seed::agenda::fill(&mut agendas, &mut ids, now_ms);
+        crate::seed::people::fill(&mut contacts, &mut ids, now_ms);
+        let mut teamwork = Teamwork::default();
+        crate::seed::teams::fill(&mut teamwork, &mut ids, now_ms);
         Self {
             settings: Settings::initial(&options),
             options,
@@ -64,7 +75,9 @@ impl World {
             clock,
             ids,
             mailboxes,
-            agendas: Agendas::new(),
+            agendas,
+            contacts,
+            teamwork,
             grants: Grants::default(),
             gateway: GatewayState::default(),
             records: Records::default(),

@@ -4,7 +4,7 @@
 
 use super::errors::{EntraError, bad};
 use super::store::Code;
-use super::{page, scopes};
+use super::{page, policy, scopes};
 use crate::tenant::{self, User};
 use crate::wire::{Call, Reply, duplicate, pair, parse_pairs, percent_encode};
 use crate::world::World;
@@ -18,6 +18,7 @@ struct Request {
     scopes: Vec<String>,
     login_hint: Option<String>,
     prompt: Option<String>,
+    stepped_up: bool,
 }
 
 /// Any port of the loopback host, path `/callback`, nothing else.
@@ -117,6 +118,7 @@ fn validate(world: &World, query: &str) -> Result<Request, EntraError> {
         scopes,
         login_hint: text("login_hint"),
         prompt: text("prompt"),
+        stepped_up: policy::steps_up(pair(&pairs, "claims")),
     })
 }
 
@@ -134,7 +136,31 @@ fn refuse(world: &mut World, request: &Request, error: &EntraError) -> Reply {
     redirect(request, &[("error", error.error.to_owned()), ("error_description", description)])
 }
 
+/// What a policy has against this sign-in, as Entra shows it: an unassigned person ends on Entra's own page,
+/// because sending him back could loop; everything else goes back to the application. Without interaction,
+/// all of it does.
+fn policies(world: &mut World, request: &Request, user: &'static User) -> Option<Reply> {
+    let silent = request.prompt.as_deref() == Some("none");
+    if let Err(mut error) = policy::assignment(world, user) {
+        if !silent {
+            return Some(error.page(world));
+        }
+        error.error = "interaction_required";
+        return Some(refuse(world, request, &error));
+    }
+    // A person in front of the page would be asked for the second factor there and then.
+    if silent && let Err(error) = policy::second_factor(world, user, request.stepped_up) {
+        return Some(refuse(world, request, &error));
+    }
+    let mut error = policy::consent(world, user, &request.scopes).err()?;
+    error.error = if silent { "consent_required" } else { "access_denied" };
+    Some(refuse(world, request, &error))
+}
+
 fn sign_in(world: &mut World, request: &Request, user: &'static User) -> Reply {
+    if let Some(reply) = policies(world, request, user) {
+        return reply;
+    }
     let now_ms = world.now_ms();
     let scopes: Vec<String> =
         request.scopes.iter().filter(|s| !world.settings.denies(user.address, s)).cloned().collect();
@@ -147,6 +173,7 @@ fn sign_in(world: &mut World, request: &Request, user: &'static User) -> Reply {
         scopes,
         issued_ms: now_ms,
         used: false,
+        stepped_up: request.stepped_up,
     };
     world.grants.prune(now_ms);
     world.grants.codes.insert(code.clone(), entry);

@@ -20,16 +20,25 @@ pub struct EntraError {
     pub text: String,
     /// Microsoft's finer distinction.
     pub suberror: Option<&'static str>,
+    /// What the next authorize request has to carry.
+    pub claims: Option<String>,
 }
 
 /// An error with status 400.
 pub fn bad(error: &'static str, number: u32, text: impl Into<String>) -> EntraError {
-    EntraError { status: 400, error, number, text: text.into(), suberror: None }
+    EntraError { status: 400, error, number, text: text.into(), suberror: None, claims: None }
 }
 
 /// An `invalid_client` error with status 401.
 pub fn client(number: u32, text: impl Into<String>) -> EntraError {
-    EntraError { status: 401, error: "invalid_client", number, text: text.into(), suberror: None }
+    EntraError {
+        status: 401,
+        error: "invalid_client",
+        number,
+        text: text.into(),
+        suberror: None,
+        claims: None,
+    }
 }
 
 impl EntraError {
@@ -69,6 +78,9 @@ impl EntraError {
         });
         if let (Some(suberror), Some(map)) = (self.suberror, body.as_object_mut()) {
             map.insert("suberror".into(), suberror.into());
+        }
+        if let (Some(claims), Some(map)) = (&self.claims, body.as_object_mut()) {
+            map.insert("claims".into(), claims.clone().into());
         }
         Reply::json(self.status, &body).with("cache-control", "no-store, no-cache")
     }

@@ -5,6 +5,7 @@
 pub mod authorize;
 pub mod errors;
 pub mod page;
+pub mod policy;
 pub mod scopes;
 pub mod store;
 pub mod token;
@@ -56,8 +57,8 @@ pub fn execute(world: &mut World, keys: &Keys, call: &Call, path: &str) -> Reply
         ("POST", "oauth2/v2.0/authorize") => authorize::post(world, call),
         ("POST", "oauth2/v2.0/token") => token::post(world, keys, call),
         ("GET", "v2.0/.well-known/openid-configuration") => metadata(world, tenant),
-        ("GET", "discovery/v2.0/keys") => match keys.entra() {
-            Some(key) => Reply::json(200, &json!({ "keys": [key.jwk()] })),
+        ("GET", "discovery/v2.0/keys") => match keys.published(world.settings.rotate_keys) {
+            Some(list) => Reply::json(200, &json!({ "keys": list })),
             None => Reply::text(500, "text/plain", "no signing key could be made"),
         },
         (_, "oauth2/v2.0/authorize" | "oauth2/v2.0/token" | "discovery/v2.0/keys") => {

@@ -27,6 +27,8 @@ pub struct Code {
     pub issued_ms: u64,
     /// Whether it was redeemed.
     pub used: bool,
+    /// Whether the sign-in followed a demand for a second factor.
+    pub stepped_up: bool,
 }
 
 /// One refresh token.
@@ -38,6 +40,8 @@ pub struct Refresh {
     pub scopes: Vec<String>,
     /// When it was issued.
     pub issued_ms: u64,
+    /// Whether the sign-in followed a demand for a second factor.
+    pub stepped_up: bool,
     /// Whether it was revoked.
     pub revoked: bool,
 }

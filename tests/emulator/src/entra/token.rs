@@ -3,8 +3,8 @@
 //! leaves the old one valid, as Entra does.
 
 use super::errors::{EntraError, bad, client};
-use super::scopes;
 use super::store::{Access, CODE_LIFETIME_MS, REFRESH_LIFETIME_MS, Refresh};
+use super::{policy, scopes};
 use crate::ids::{base64_url, sha256};
 use crate::jwt::Keys;
 use crate::tenant;
@@ -18,6 +18,7 @@ struct Granted {
     oid: &'static str,
     scopes: Vec<String>,
     nonce: Option<String>,
+    stepped_up: bool,
 }
 
 fn required<'a>(form: &'a [(String, String)], name: &str) -> Result<&'a str, EntraError> {
@@ -103,7 +104,12 @@ fn redeem_code(world: &mut World, form: &[(String, String)]) -> Result<Granted, 
         return Err(bad("invalid_grant", 501_481, text));
     }
     entry.used = true;
-    Ok(Granted { oid: entry.oid, scopes: entry.scopes.clone(), nonce: entry.nonce.clone() })
+    Ok(Granted {
+        oid: entry.oid,
+        scopes: entry.scopes.clone(),
+        nonce: entry.nonce.clone(),
+        stepped_up: entry.stepped_up,
+    })
 }
 
 fn redeem_refresh(world: &mut World, form: &[(String, String)]) -> Result<Granted, EntraError> {
@@ -122,7 +128,7 @@ fn redeem_refresh(world: &mut World, form: &[(String, String)]) -> Result<Grante
         let text = "The refresh token has expired due to inactivity.";
         return Err(bad("invalid_grant", 700_082, text).sub("bad_token"));
     }
-    Ok(Granted { oid: entry.oid, scopes: entry.scopes.clone(), nonce: None })
+    Ok(Granted { oid: entry.oid, scopes: entry.scopes.clone(), nonce: None, stepped_up: entry.stepped_up })
 }
 
 /// Narrows a grant to the scopes that the request names; more than was granted needs consent.
@@ -168,7 +174,7 @@ fn id_token(world: &World, keys: &Keys, granted: &Granted) -> Option<String> {
     if granted.scopes.iter().any(|s| s == "email") {
         map.insert("email".into(), user.address.into());
     }
-    keys.entra()?.rs256(&claims)
+    keys.signing(world.settings.rotate_keys)?.rs256(&claims)
 }
 
 /// Issues tokens for a grant.
@@ -203,6 +209,7 @@ fn issue(world: &mut World, keys: &Keys, mut granted: Granted) -> Reply {
                 oid: granted.oid,
                 scopes: granted.scopes.clone(),
                 issued_ms: now_ms,
+                stepped_up: granted.stepped_up,
                 revoked: false,
             };
             world.grants.refresh.insert(refresh, entry);
@@ -248,6 +255,11 @@ fn try_post(world: &mut World, call: &Call) -> Result<Granted, EntraError> {
         }
     };
     narrow(world, &form, &mut granted)?;
+    if let Some(user) = tenant::by_oid(granted.oid) {
+        policy::assignment(world, user)?;
+        policy::second_factor(world, user, granted.stepped_up)?;
+        policy::consent(world, user, &granted.scopes)?;
+    }
     Ok(granted)
 }
 

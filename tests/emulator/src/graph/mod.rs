@@ -4,9 +4,12 @@
 
 pub mod calendar;
 pub mod calendar_write;
+pub mod chat_message;
+pub mod chats;
 pub mod collection;
 pub mod condition;
 pub mod context;
+pub mod directory;
 pub mod error;
 pub mod event_model;
 pub mod event_view;
@@ -16,9 +19,12 @@ pub mod mail;
 pub mod mail_list;
 pub mod mail_view;
 pub mod mail_write;
+pub mod meetings;
 pub mod model;
 pub mod odata;
+pub mod people;
 pub mod profile;
+pub mod teams;
 
 use crate::clock;
 use crate::wire::{Call, Outcome, Reply};
@@ -37,7 +43,16 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 3] = [profile::route, mail::route, calendar::route];
+const ROUTES: [Route; 8] = [
+    profile::route,
+    mail::route,
+    calendar::route,
+    meetings::route,
+    teams::route,
+    chats::route,
+    people::route,
+    directory::route,
+];
 
 /// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
 /// have limits of their own kind, although their paths speak of messages too.

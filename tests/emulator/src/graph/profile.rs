@@ -12,7 +12,7 @@ use crate::world::World;
 use serde_json::{Map, Value, json};
 
 /// What `GET /me` answers without `$select`.
-const DEFAULTS: [&str; 11] = [
+pub const DEFAULTS: [&str; 11] = [
     "businessPhones",
     "displayName",
     "givenName",
@@ -27,7 +27,7 @@ const DEFAULTS: [&str; 11] = [
 ];
 
 /// What can be selected on a user; those that the demo tenant does not fill are null.
-const PROPERTIES: [&str; 38] = [
+pub const PROPERTIES: [&str; 41] = [
     "accountEnabled",
     "ageGroup",
     "businessPhones",
@@ -45,6 +45,7 @@ const PROPERTIES: [&str; 38] = [
     "id",
     "identities",
     "imAddresses",
+    "isResourceAccount",
     "jobTitle",
     "lastPasswordChangeDateTime",
     "mail",
@@ -61,14 +62,17 @@ const PROPERTIES: [&str; 38] = [
     "preferredLanguage",
     "proxyAddresses",
     "securityIdentifier",
+    "showInAddressList",
     "state",
     "streetAddress",
     "surname",
     "usageLocation",
     "userPrincipalName",
+    "userType",
 ];
 
-fn value(user: &User, property: &str) -> Value {
+/// A property of a user.
+pub fn value(user: &User, property: &str) -> Value {
     match property {
         "id" => user.oid.into(),
         "displayName" => user.display_name.into(),
@@ -82,7 +86,11 @@ fn value(user: &User, property: &str) -> Value {
         "mobilePhone" => user.mobile.into(),
         "preferredLanguage" => user.language.into(),
         "companyName" => "Contoso".into(),
-        "accountEnabled" => true.into(),
+        "accountEnabled" | "showInAddressList" => true.into(),
+        "isResourceAccount" => false.into(),
+        "userType" => "Member".into(),
+        // An office is a city with a number behind it.
+        "city" => user.office.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '/' | ' ')).into(),
         "businessPhones" => json!([user.mobile]),
         "proxyAddresses" => json!([format!("SMTP:{}", user.address)]),
         "imAddresses" => json!([user.address]),

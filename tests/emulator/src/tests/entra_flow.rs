@@ -5,17 +5,17 @@ use super::*;
 use crate::ids::{base64_url, sha256};
 use crate::wire::{pair, parse_pairs, percent_encode};
 
-const TENANT: &str = "/entra/11111111-2222-4333-8444-555555555555";
+pub(super) const TENANT: &str = "/entra/11111111-2222-4333-8444-555555555555";
 const CLIENT: &str = "00000000-0000-4000-8000-00000000c11e";
 const REDIRECT: &str = "http://127.0.0.1:8787/callback";
 const SCOPE: &str = "openid profile offline_access User.Read https://graph.microsoft.com/Mail.ReadWrite";
 
-fn verifier() -> String {
+pub(super) fn verifier() -> String {
     "v".repeat(43)
 }
 
 /// The query of a right authorize request, with some parameters replaced, added or (empty) removed.
-fn query(changes: &[(&str, &str)]) -> String {
+pub(super) fn query(changes: &[(&str, &str)]) -> String {
     let challenge = base64_url(&sha256(verifier().as_bytes()));
     let mut pairs = vec![
         ("client_id", CLIENT),
@@ -39,18 +39,18 @@ fn query(changes: &[(&str, &str)]) -> String {
     parts.join("&")
 }
 
-fn location(reply: &Reply) -> Vec<(String, String)> {
+pub(super) fn location(reply: &Reply) -> Vec<(String, String)> {
     let target = reply.headers.get("location").unwrap();
     let (base, query) = target.split_once('?').unwrap();
     assert_eq!(base, REDIRECT);
     parse_pairs(query).unwrap()
 }
 
-async fn authorize(rig: &Rig, changes: &[(&str, &str)]) -> Reply {
+pub(super) async fn authorize(rig: &Rig, changes: &[(&str, &str)]) -> Reply {
     rig.call("GET", &format!("{TENANT}/oauth2/v2.0/authorize?{}", query(changes)), &[], b"").await
 }
 
-async fn fresh_code(rig: &Rig) -> String {
+pub(super) async fn fresh_code(rig: &Rig) -> String {
     pair(&location(&authorize(rig, &[]).await), "code").unwrap().to_owned()
 }
 
@@ -65,7 +65,7 @@ async fn token(rig: &Rig, fields: &[(&str, &str)]) -> Reply {
     rig.call("POST", &format!("{TENANT}/oauth2/v2.0/token"), &[form], parts.join("&").as_bytes()).await
 }
 
-async fn redeem(rig: &Rig, code: &str, verifier: &str) -> Reply {
+pub(super) async fn redeem(rig: &Rig, code: &str, verifier: &str) -> Reply {
     let fields = [
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -75,11 +75,11 @@ async fn redeem(rig: &Rig, code: &str, verifier: &str) -> Reply {
     token(rig, &fields).await
 }
 
-async fn refresh(rig: &Rig, token_text: &str) -> Reply {
+pub(super) async fn refresh(rig: &Rig, token_text: &str) -> Reply {
     token(rig, &[("grant_type", "refresh_token"), ("refresh_token", token_text)]).await
 }
 
-fn number(reply: &Reply) -> u64 {
+pub(super) fn number(reply: &Reply) -> u64 {
     reply.value()["error_codes"][0].as_u64().unwrap_or_default()
 }
 

@@ -2,13 +2,17 @@
 //! connections use real sockets on free ports. Nothing here may depend on a fixed port or on sleeping
 //! for luck.
 
+mod calendar_flow;
 mod entra_flow;
+mod entra_policy;
 mod faults_flow;
 mod gateway_flow;
 mod mail_flow;
 mod mail_strict;
+mod people_flow;
 mod robust;
 mod sockets;
+mod teams_flow;
 
 use crate::options::Options;
 use crate::router;

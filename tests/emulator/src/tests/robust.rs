@@ -30,6 +30,25 @@ const PATHS: &[&str] = &[
     "/mailFolders",
     "/inbox",
     "/send",
+    "/calendarView",
+    "/calendars",
+    "/events",
+    "/accept",
+    "/onlineMeetings",
+    "/createOrGet",
+    "/joinedTeams",
+    "/teams",
+    "/channels",
+    "/replies",
+    "/chats",
+    "/contacts",
+    "/people",
+    "/users",
+    "/manager",
+    "startDateTime=2026-01-01&endDateTime=2026-02-01",
+    "$orderby=start/dateTime",
+    "emailAddresses/any(a:",
+    "/AAMkAGVmMDEzMTM4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA20260101AAAA=",
     "/%",
     "/%2e",
     "/é",
@@ -85,13 +104,31 @@ const BODIES: &[&str] = &[
     "{\"message\":{\"body\":null,\"from\":{\"emailAddress\":null}}}",
     "{\"subject\":null}",
     "code=",
+    "{\"subject\":\"x\",\"start\":{\"dateTime\":\"9999-12-31T23:59:59\",\"timeZone\":\"UTC\"},\"end\":{\"dateTime\":\"9999-12-31T23:59:59\",\"timeZone\":\"Pacific/Apia\"}}",
+    "{\"body\":{\"contentType\":\"html\",\"content\":\"<at id=\"},\"mentions\":[{}]}",
+    "{\"chatType\":\"group\",\"members\":[null]}",
+    "{\"externalId\":\"\"}",
     "\u{7f}",
 ];
 
 #[tokio::test]
 async fn nonsense_is_answered() {
     let rig = Rig::new();
-    let token = rig.token("alice", ALL_MAIL).await;
+    let all = [
+        "User.Read",
+        "User.Read.All",
+        "Mail.ReadWrite",
+        "Mail.Send",
+        "MailboxSettings.Read",
+        "Calendars.ReadWrite",
+        "OnlineMeetings.ReadWrite",
+        "Team.ReadBasic.All",
+        "ChannelMessage.Send",
+        "Chat.ReadWrite",
+        "Contacts.Read",
+        "People.Read",
+    ];
+    let token = rig.token("alice", &all).await;
     let bearer = format!("Bearer {token}");
     let mut noise = Noise(7);
     for _ in 0..6_000 {
@@ -129,6 +166,8 @@ async fn control_requests_are_checked() {
         ("/mail", r#"{"user":"alice@contoso.example","message":{"nonsense":1}}"#),
         ("/revoke", r#"{"what":"everything"}"#),
         ("/token", "{}"),
+        ("/settings", r#"{"mfaRequired":true}"#),
+        ("/settings", r#"{"duplicateTransaction":"maybe"}"#),
         ("/access/assertion", r#"{"flaw":"none"}"#),
     ] {
         let reply = rig.call("POST", &format!("/_emulator{path}"), &[], body.as_bytes()).await;
