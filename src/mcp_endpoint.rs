@@ -49,15 +49,15 @@ pub fn classify(revision_header: Option<&str>, body: Vec<u8>) -> Result<Delivery
 
 /// The answer to a batch, from the answers to its messages: an array of the responses, or 202 when none is due.
 ///
-/// A refusal that concerns every message (a revoked grant, an unknown session) is given as it is. One that concerns its
-/// own message stands in the array, so that it does not take the answers of the others with it.
+/// A refusal of the whole request (an unknown session, a revision without batches) is given as it is. One that concerns
+/// its own message stands in the array, so that it does not take the answers of the others with it.
 #[must_use]
 pub fn join_batch(answers: Vec<(u16, String)>) -> Reply {
     let mut responses: Vec<Box<RawValue>> = Vec::new();
     for (status, body) in answers {
         match status {
             202 => {}
-            404 => return Reply::json_text(status, body),
+            400 | 404 => return Reply::json_text(status, body),
             _ => match RawValue::from_string(body) {
                 Ok(response) => responses.push(response),
                 Err(_) => return Reply::object_unavailable(),
@@ -102,7 +102,8 @@ mod tests {
         assert_eq!((joined.status, joined.body.as_str()), (200, "[{\"id\":1},{\"id\":2}]"));
         assert_eq!(join_batch(vec![(202, String::new())]).status, 202);
         assert_eq!(join_batch(vec![(404, "{}".into()), (200, "{}".into())]).status, 404);
-        let with_a_bad_one = join_batch(vec![(200, "{\"id\":1}".into()), (400, "{\"error\":{}}".into())]);
+        assert_eq!(join_batch(vec![(400, "{}".into()), (200, "{}".into())]).status, 400);
+        let with_a_bad_one = join_batch(vec![(200, "{\"id\":1}".into()), (503, "{\"error\":{}}".into())]);
         assert_eq!(
             (with_a_bad_one.status, with_a_bad_one.body.as_str()),
             (200, "[{\"id\":1},{\"error\":{}}]")

@@ -5,6 +5,7 @@
 
 mod abort;
 mod body;
+mod settled;
 
 use std::cell::OnceCell;
 use std::sync::Once;
@@ -14,7 +15,7 @@ use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
 use protocol::object::{Caller, Command, McpMessage, ObjectRequest, encode};
 use protocol::time::UnixMs;
-use worker::{Context, Env, Headers, Request, RequestInit, Response, Result, event};
+use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use crate::admission::{Presented, admit, check_origin};
 use crate::browser::{self, Randomness, Returned};
@@ -101,7 +102,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
 
 async fn serve_mcp(
     config: &Config,
-    mut request: Request,
+    request: Request,
     env: &Env,
     presented: Presented<'_>,
     route: Route,
@@ -127,7 +128,7 @@ async fn serve_mcp(
         };
         return complete(ask(env, &caller, Command::EndSession { session }).await);
     }
-    let (bytes, _held) = match body::read(&mut request).await? {
+    let (bytes, _held) = match body::read(&request).await? {
         Ok(read) => read,
         Err(refusal) => return respond(refusal),
     };
@@ -164,10 +165,16 @@ async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
     };
     let frame =
         encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
-    let mut init = RequestInit::new();
-    init.with_method(worker::Method::Post).with_body(Some(js_sys::Uint8Array::from(frame.as_slice()).into()));
+    let question = abort::Abandoned::new()?;
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&js_sys::Uint8Array::from(frame.as_slice()).into());
+    init.set_signal(Some(question.signal()));
     let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&caller.user.to_string())?;
-    stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await
+    let sent = web_sys::Request::new_with_str_and_init("https://object/", &init)?;
+    let answer = stub.fetch_with_request(Request::from(sent)).await;
+    question.answered();
+    answer
 }
 
 /// Completes the object's answer with what only the edge knows, and passes its body through untouched.

@@ -6,19 +6,28 @@
 
 mod entry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::RequestId;
 use protocol::limits::{
     ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_PAGE_ROWS,
+    RECONCILE_FOR, REQUEST_DEADLINE,
 };
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
 pub use entry::{Entry, EntryEvent, EntryState, Kind, Transition};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
+
+/// Refreshes in a row that recovery looks behind for the last activity: a day of hourly ones twice over. Beyond them the
+/// person counts as idle, and the next use refreshes.
+const REFRESHES_SEEN_THROUGH: usize = 64;
+
+/// How old an entry can be that a repeat still means: its answer is kept from when it was settled, and that may be
+/// as late as the end of looking into it.
+const REPEATED_WITHIN: DurationMs = DurationMs(ANSWER_KEPT_FOR.0 + REQUEST_DEADLINE.0 + RECONCILE_FOR.0);
 
 /// A keyed digest that recognises a repeat.
 pub type Fingerprint = [u8; 16];
@@ -43,9 +52,9 @@ impl Record for KeyUse {
 }
 
 /// By what a repeat of an entry would be recognised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Marks {
-    in_session: Option<Fingerprint>,
+    in_session: Vec<Fingerprint>,
     write: Option<Fingerprint>,
 }
 
@@ -54,7 +63,7 @@ struct Marks {
 pub struct Ledger {
     recent: BTreeMap<RequestId, Marks>,
     by_session_and_id: BTreeMap<Fingerprint, RequestId>,
-    by_write: BTreeMap<Fingerprint, RequestId>,
+    by_write: BTreeMap<Fingerprint, BTreeSet<RequestId>>,
     open: BTreeMap<RequestId, ()>,
     oldest: Option<UnixMs>,
     upkeep: Upkeep,
@@ -76,18 +85,16 @@ impl Ledger {
     /// # Errors
     /// [`Fault::CorruptRow`] when an entry does not decode.
     pub fn recover(rows: &dyn Rows, upkeep: Upkeep, now: UnixMs) -> Result<Recovered, Fault> {
-        let window = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        let window = RequestId::first_at(now.minus(REPEATED_WITHIN));
         let mut from = upkeep.floor.map_or_else(Vec::new, |floor| floor.min(window).as_bytes().to_vec());
         let mut ledger = Self { upkeep, ..Self::default() };
         let mut orphans = Vec::new();
-        let mut last_activity = None;
         // Page by page, so that the entries of a busy quarter of an hour are not in memory all at once.
         loop {
             let page = read_range::<Entry>(rows, &from, None, LEDGER_RECOVERY_PAGE_ROWS, Order::Ascending)?;
             let is_last = page.len() < LEDGER_RECOVERY_PAGE_ROWS;
             for (key, entry) in page {
                 let id = request_id(&key)?;
-                last_activity = last_activity.max(Some(id.created_at()));
                 if id >= window || !entry.state.is_final() {
                     ledger.index(id, &entry);
                 }
@@ -106,7 +113,7 @@ impl Ledger {
             Some((key, _)) => Some(request_id(key)?.created_at()),
             None => None,
         };
-        Ok(Recovered { ledger, orphans, last_activity })
+        Ok(Recovered { ledger, orphans, last_activity: last_activity(rows)? })
     }
 
     /// Writes a new entry.
@@ -145,10 +152,10 @@ impl Ledger {
         self.by_session_and_id.get(fingerprint).copied()
     }
 
-    /// The latest entry of an equal write.
-    #[must_use]
-    pub fn equal_write(&self, fingerprint: &Fingerprint) -> Option<RequestId> {
-        self.by_write.get(fingerprint).copied()
+    /// The recent entries of equal writes, the latest first. There can be several: calls that a client named with keys
+    /// of its own, and an identifier that is older than its arrival because clocks differ.
+    pub fn equal_writes(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = RequestId> + '_ {
+        self.by_write.get(fingerprint).into_iter().flatten().rev().copied()
     }
 
     /// The entry that an idempotency key was used for.
@@ -161,19 +168,23 @@ impl Ledger {
 
     /// Forgets what a repeat can no longer mean. Rows stay.
     pub fn forget_old(&mut self, now: UnixMs) {
-        let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
-        while let Some((&id, &marks)) = self.recent.first_key_value() {
+        let horizon = RequestId::first_at(now.minus(REPEATED_WITHIN));
+        while let Some((&id, _)) = self.recent.first_key_value() {
             if id >= horizon || self.open.contains_key(&id) {
                 break;
             }
-            self.recent.remove(&id);
-            for (map, mark) in
-                [(&mut self.by_session_and_id, marks.in_session), (&mut self.by_write, marks.write)]
+            let Some(marks) = self.recent.remove(&id) else { break };
+            for mark in &marks.in_session {
+                if self.by_session_and_id.get(mark) == Some(&id) {
+                    self.by_session_and_id.remove(mark);
+                }
+            }
+            if let Some(mark) = marks.write
+                && let Some(equal) = self.by_write.get_mut(&mark)
             {
-                if let Some(mark) = mark
-                    && map.get(&mark) == Some(&id)
-                {
-                    map.remove(&mark);
+                equal.remove(&id);
+                if equal.is_empty() {
+                    self.by_write.remove(&mark);
                 }
             }
         }
@@ -234,13 +245,15 @@ impl Ledger {
     }
 
     fn index(&mut self, id: RequestId, entry: &Entry) {
-        let marks = Marks { in_session: entry.in_session, write: entry.writes.then_some(entry.fingerprint) };
-        if let Some(mark) = marks.in_session {
-            self.by_session_and_id.insert(mark, id);
+        let marks = Marks {
+            in_session: entry.ids_in_sessions().collect(),
+            write: entry.writes.then_some(entry.fingerprint),
+        };
+        for mark in &marks.in_session {
+            self.by_session_and_id.insert(*mark, id);
         }
         if let Some(mark) = marks.write {
-            let known = self.by_write.entry(mark).or_insert(id);
-            *known = (*known).max(id);
+            self.by_write.entry(mark).or_default().insert(id);
         }
         self.recent.insert(id, marks);
         if entry.state.is_final() {
@@ -249,6 +262,22 @@ impl Ledger {
             self.open.insert(id, ());
         }
     }
+}
+
+/// When a client last asked for something. Entries of the object's own refreshes do not count, or each would be the
+/// reason for the next one; and the floor does not matter, because it rises with every alarm.
+fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
+    let mut before: Option<Vec<u8>> = None;
+    for _ in 0..REFRESHES_SEEN_THROUGH {
+        // One at a time: almost always the newest entry is a client's, and an entry may hold a long answer.
+        let newest = read_range::<Entry>(rows, &[], before.as_deref(), 1, Order::Descending)?;
+        let Some((key, entry)) = newest.into_iter().next() else { return Ok(None) };
+        if entry.kind != Kind::Refresh {
+            return Ok(Some(request_id(&key)?.created_at()));
+        }
+        before = Some(key);
+    }
+    Ok(None)
 }
 
 fn request_id(key: &[u8]) -> Result<RequestId, Fault> {

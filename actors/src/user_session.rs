@@ -246,8 +246,9 @@ impl UserSession {
         self.timers.set(Timer::Refresh, self.refresher.due(self.last_activity));
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
+        // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
         if let Some(due) = self.timers.next()
-            && self.armed.is_none_or(|armed| due < armed)
+            && self.armed.is_none_or(|armed| due < armed || armed <= now)
         {
             txn.set_alarm(due);
         }

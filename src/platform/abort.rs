@@ -13,6 +13,41 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
 use worker::{Response, Result};
 
+/// Aborts a sub-request when it is dropped without an answer.
+///
+/// A promise that a future waits for holds that future's memory until it settles; aborting settles it. The user's object
+/// is not stopped by this: what it began it brings to an end.
+pub(super) struct Abandoned {
+    controller: Option<web_sys::AbortController>,
+    signal: web_sys::AbortSignal,
+}
+
+impl Abandoned {
+    /// A sub-request that is about to be sent.
+    pub(super) fn new() -> Result<Self> {
+        let controller = web_sys::AbortController::new()?;
+        Ok(Self { signal: controller.signal(), controller: Some(controller) })
+    }
+
+    /// The signal to send it with.
+    pub(super) const fn signal(&self) -> &web_sys::AbortSignal {
+        &self.signal
+    }
+
+    /// The answer is here: its body must not be cut off.
+    pub(super) fn answered(mut self) {
+        self.controller = None;
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(controller) = &self.controller {
+            controller.abort();
+        }
+    }
+}
+
 /// The status that nobody reads, because the client is gone (the customary number for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 

@@ -5,10 +5,13 @@
 
 use std::cell::Cell;
 
-use futures::StreamExt as _;
+use js_sys::{Reflect, Uint8Array};
 use protocol::limits::{ISOLATE_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::ReadableStreamDefaultReader;
 use worker::{Request, Result};
 
+use super::settled::Settled;
 use crate::reply::Reply;
 
 thread_local! {
@@ -48,28 +51,50 @@ impl Drop for Held {
 }
 
 /// Reads the body, or says which refusal to give instead.
-pub(super) async fn read(request: &mut Request) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
+pub(super) async fn read(request: &Request) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
     let declared = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > REQUEST_BODY_BYTES_MAX) {
         return Ok(Err(Reply::too_large()));
     }
     let Some(mut held) = Held::take(0) else { return Ok(Err(Reply::overloaded())) };
     let mut body = Vec::new();
-    if request.inner().body().is_none() {
-        return Ok(Ok((body, held)));
-    }
-    let mut stream = request.stream()?;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk?;
-        if body.len() + chunk.len() > REQUEST_BODY_BYTES_MAX {
+    let Some(stream) = request.inner().body() else { return Ok(Ok((body, held))) };
+    let reader = Reader(stream.get_reader().unchecked_into());
+    while let Some(chunk) = reader.next().await? {
+        let length = chunk.length() as usize;
+        if body.len() + length > REQUEST_BODY_BYTES_MAX {
             return Ok(Err(Reply::too_large()));
         }
-        if !held.grow(chunk.len()) {
+        if !held.grow(length) {
             return Ok(Err(Reply::overloaded()));
         }
-        body.extend_from_slice(&chunk);
+        let start = body.len();
+        body.resize(start + length, 0);
+        if let Some(room) = body.get_mut(start..) {
+            chunk.copy_to(room);
+        }
     }
     Ok(Ok((body, held)))
+}
+
+/// Reads a stream chunk by chunk, and cancels it when dropped, so that nobody sends what nobody reads.
+struct Reader(ReadableStreamDefaultReader);
+
+impl Reader {
+    async fn next(&self) -> std::result::Result<Option<Uint8Array>, JsValue> {
+        let read = Settled::of(&self.0.read()).await?;
+        let is_done = Reflect::get(&read, &JsValue::from_str("done"))?.as_bool().unwrap_or(true);
+        if is_done {
+            return Ok(None);
+        }
+        Ok(Some(Reflect::get(&read, &JsValue::from_str("value"))?.unchecked_into()))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _when_cancelled = self.0.cancel();
+    }
 }
 
 /// The size of the instance's linear memory, which never shrinks.

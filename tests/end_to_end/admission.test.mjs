@@ -117,11 +117,12 @@ describe("sessions", () => {
 
 describe("verbs and paths", () => {
   for (const method of ["GET", "PUT", "PATCH", "OPTIONS", "HEAD"]) {
-    test(`${method} /mcp is 405 and names the right verbs`, async () => {
-      for (const who of [{}, { token, session: session.id }]) {
-        const answer = await post(stack, { ...who, method });
-        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST, DELETE"]);
-      }
+    test(`${method} /mcp is 405 and names the right verbs, and 401 for a stranger`, async () => {
+      const answer = await post(stack, { token, session: session.id, method });
+      assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST, DELETE"]);
+      const stranger = await post(stack, { method });
+      assert.equal(stranger.status, 401);
+      assert.match(challenge(stranger), /^Bearer /);
     });
   }
 

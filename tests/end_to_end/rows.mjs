@@ -50,15 +50,28 @@ const objectFiles = (stack) => {
 
 const identifier = (value) => (typeof value === "string" ? value : hex(value));
 
-/** Opens the rows of one person; the worker must be dead. */
+const owners = new Map();
+
+/** Opens the rows of one person; the worker must be dead. A file once found is remembered: its meta may be damaged later. */
 function databaseOf(stack, userKey) {
   for (const file of objectFiles(stack)) {
     const database = new DatabaseSync(file);
     const [meta] = database.prepare("SELECT v FROM meta").all();
-    if (meta && identifier(decodeCbor(meta.v).u) === userKey) return database;
+    const owner = owners.get(file) ?? (meta && identifier(decodeCbor(meta.v).u));
+    if (owner) owners.set(file, owner);
+    if (owner === userKey) return database;
     database.close();
   }
   throw new Error(`no object of ${userKey} on disk`);
+}
+
+/** Every row of one person as it lies there: table, key and value in hexadecimal. */
+export function rowsOf(stack, userKey) {
+  const database = databaseOf(stack, userKey);
+  const rows = tables.flatMap((table) =>
+    database.prepare(`SELECT k, v FROM ${table} ORDER BY k`).all().map(({ k, v }) => `${table} ${hex(k)} ${hex(v)}`));
+  database.close();
+  return rows;
 }
 
 /** The decoded ledger of one person, oldest first: identifier, state and outcome of each request. */

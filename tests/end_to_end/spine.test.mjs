@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv";
-import { address, folders, mailTo, openSession, recordMark, records, requestLines, sdkClient, setEmulator, toolCall,
-  toolResult, traces } from "./client.mjs";
+import { addFault, address, folders, mailTo, openSession, recordMark, records, requestLines, sdkClient, sendOfDraft,
+  setEmulator, toolCall, toolResult, traces } from "./client.mjs";
 import { startStack } from "./harness.mjs";
 
 const fits = (schema, value) => {
@@ -75,6 +75,28 @@ function spine(transport) {
     assert.deepEqual(await traces(stack, subject, { from: "carol" }), { sent: 1, arrived: 1, drafts: 0 });
     const calls = (await records(stack, "graph", mark)).map(({ method, path }) => `${method} ${path}`);
     assert.deepEqual(calls, ["POST /v1.0/me/sendMail"]);
+  });
+
+  test("the line's graphRequestId is the one that Graph answered with", async () => {
+    const named = { status: 202, headers: { "request-id": `graph-${transport}` } };
+    await addFault(stack, { ...sendOfDraft, times: 1, action: { respondAfter: named } });
+    const since = stack.logMark();
+    const session = await openSession(stack, token);
+    assert.equal((await session.call("sendEmail", mailTo("bob", "Named by Graph"))).isError, false);
+    const line = await stack.waitForLog(({ tool }) => tool === "sendEmail", { since });
+    assert.equal(line.graphRequestId, `graph-${transport}`);
+  });
+
+  // The binding's own way to the gateway is not ours to steer.
+  if (transport === "custom_provider") test("a redirect is not followed, because it would take the token along", async () => {
+    const away = { status: 302, headers: { location: `${stack.emulator.url}/graph/v1.0/me/messages` } };
+    await addFault(stack, { service: "graph", method: "GET", times: 1, action: { respond: away } });
+    const mark = await recordMark(stack);
+    const session = await openSession(stack, token);
+    const { isError, message } = await session.call("getEmails", { count: 1 });
+    assert.equal(isError, true);
+    assert.match(message, /does not understand \(status 302\)/);
+    assert.equal((await records(stack, "graph", mark)).length, 1);
   });
 }
 

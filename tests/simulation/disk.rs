@@ -30,6 +30,8 @@ impl Image {
 #[derive(Debug)]
 pub(crate) struct Staged {
     pub number: u64,
+    /// The core that ran the turn.
+    pub core_number: u64,
     pub writes: WriteSet,
     /// What happens to the alarm; `Some(None)` deletes it.
     pub alarm: Option<Option<UnixMs>>,
@@ -52,14 +54,15 @@ impl Disk {
     /// Stages a turn and returns its number.
     pub(crate) fn stage(
         &mut self,
+        core_number: u64,
         writes: WriteSet,
-        alarm: Option<Option<UnixMs>>,
-        alarm_as_effect: Option<UnixMs>,
+        (alarm, alarm_as_effect): (Option<Option<UnixMs>>, Option<UnixMs>),
         effects: Vec<Effect>,
     ) -> u64 {
         self.turns_staged += 1;
         self.rows_written += writes.rows.len() as u64 + u64::from(writes.alarm.is_some());
-        let staged = Staged { number: self.turns_staged, writes, alarm, alarm_as_effect, effects };
+        let staged =
+            Staged { number: self.turns_staged, core_number, writes, alarm, alarm_as_effect, effects };
         self.view.apply(&staged);
         self.staged.push_back(staged);
         self.turns_staged

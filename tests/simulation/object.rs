@@ -6,11 +6,12 @@
 
 use actors::turn::{self, Effect, Entropy, Fault, Input, Turn};
 use actors::user_session::UserSession;
+use protocol::outbound::Method;
 use protocol::time::UnixMs;
 
 use crate::dials::Planted;
 use crate::disk::Capture;
-use crate::world::{Event, World};
+use crate::world::{Event, Planned, World};
 
 impl World {
     /// Feeds the object with one input.
@@ -30,7 +31,8 @@ impl World {
             Err(fault) => return self.violation(format!("recovery failed: {fault}")),
         };
         let turn = Turn { now, entropy: Entropy::new(self.random.bytes()) };
-        let dies = self.random.chance(self.dials.crash_before_commit);
+        let is_planned = self.planned == Some(Planned::BeforeCommit(self.report.turns));
+        let dies = is_planned || self.random.chance(self.dials.crash_before_commit);
         let mut capture = Capture { dies, ..Capture::default() };
         match turn::run(&mut core, &self.disk.view.rows, &mut capture, turn, input) {
             Ok(effects) => {
@@ -67,14 +69,20 @@ impl World {
         }
         let changes_nothing = writes.is_empty() && alarm.is_none();
         let number = if self.dials.planted == Planted::EffectsBeforeCommit {
-            let number = self.disk.stage(writes, alarm, alarm_as_effect, Vec::new());
+            let number = self.disk.stage(self.core_number, writes, (alarm, alarm_as_effect), Vec::new());
             for effect in effects {
-                self.release(effect);
+                self.release(effect, self.core_number);
             }
             number
         } else {
-            self.disk.stage(writes, alarm, alarm_as_effect, effects)
+            self.disk.stage(self.core_number, writes, (alarm, alarm_as_effect), effects)
         };
+        if let Some(Planned::AfterEffects(turn, effects)) = self.planned
+            && turn == self.report.turns
+        {
+            self.planned = None;
+            return self.crash_keeping(self.disk.staged.len(), effects);
+        }
         let is_alone = self.disk.staged.len() == 1;
         let delay = self.random.between(0, self.dials.commit_ms_max);
         if delay == 0 || (changes_nothing && is_alone) {
@@ -98,30 +106,38 @@ impl World {
         self.watch.hardened(&staged);
         let is_whole = effects_max > staged.effects.len();
         for effect in staged.effects.into_iter().take(effects_max) {
-            self.release(effect);
+            self.release(effect, staged.core_number);
         }
         if let Some(at) = staged.alarm_as_effect.filter(|_| is_whole) {
             self.disk.alarm_as_effect(at);
         }
     }
 
-    fn release(&mut self, effect: Effect) {
+    fn release(&mut self, effect: Effect, core_number: u64) {
         match effect {
             Effect::Reply { to, reply } => self.reply(to, reply),
-            Effect::Send { op, outbound } => self.depart(op, &outbound),
+            Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
             Effect::Log(line) => self.watch.check_log(&line.to_json(), &mut self.report.violations),
         }
     }
 
-    /// The process dies: memory, connections and whatever was not durable are gone.
+    /// The process dies somewhere among the turns that are not durable.
     pub(crate) fn crash(&mut self) {
+        let survive = usize::try_from(self.random.below(self.disk.staged.len() as u64 + 1)).unwrap_or(0);
+        let effects = match survive.checked_sub(1).and_then(|last| self.disk.staged.get(last)) {
+            Some(last) => self.random.below(last.effects.len() as u64 + 1),
+            None => 0,
+        };
+        self.crash_keeping(survive, usize::try_from(effects).unwrap_or(0));
+    }
+
+    /// The process dies: memory, connections and whatever is not durable are gone. So many staged turns survive, and so
+    /// many effects of the last of them left.
+    fn crash_keeping(&mut self, survive: usize, effects_of_last: usize) {
         self.report.crashes += 1;
         self.note(|| "crash".to_owned());
-        let survive = self.random.below(self.disk.staged.len() as u64 + 1);
         for nth in 1..=survive {
-            let effects = self.disk.staged.front().map_or(0, |staged| staged.effects.len() as u64);
-            let released = if nth == survive { self.random.below(effects + 1) } else { u64::MAX };
-            self.harden_one(usize::try_from(released).unwrap_or(usize::MAX));
+            self.harden_one(if nth == survive { effects_of_last } else { usize::MAX });
         }
         self.disk.lose_staged();
         self.watch.crashed();
@@ -157,7 +173,9 @@ impl World {
         match outcome {
             Ok(effects) => {
                 let writes = effects.iter().any(|effect| match effect {
-                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => call.body.is_some(),
+                    Effect::Send { outbound: turn::Outbound::Graph { call, .. }, .. } => {
+                        call.method != Method::Get
+                    }
                     _ => false,
                 });
                 if writes {
@@ -178,8 +196,7 @@ impl World {
         }
         let early = self.wall().0;
         let wait = due.0.saturating_sub(early);
-        let late =
-            if self.random.chance(self.dials.alarm_late) { self.random.between(1, 60_000) } else { 0 };
+        let late = if self.random.chance(self.dials.alarm_late) { self.random.between(1, 60_000) } else { 0 };
         let at = self.time + wait + late;
         self.rings = Some((due, at));
         Some(at)

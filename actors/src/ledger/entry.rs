@@ -185,6 +185,9 @@ pub struct Entry {
     /// The keyed digest of session and JSON-RPC id.
     #[serde(rename = "r", with = "optional_bytes")]
     pub in_session: Option<Fingerprint>,
+    /// The same of later requests that joined this one, newest last: each may be repeated under its own id.
+    #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<serde_bytes::ByteBuf>,
     /// The keyed digest of the tool and its arguments.
     #[serde(rename = "b", with = "serde_bytes")]
     pub fingerprint: Fingerprint,
@@ -237,6 +240,7 @@ impl Entry {
             session: None,
             access_identity: None,
             in_session: None,
+            joined: Vec::new(),
             fingerprint,
             idempotency_key: None,
             calls: 0,
@@ -263,6 +267,20 @@ impl Entry {
                 list.push(id.to_owned());
             }
         }
+    }
+
+    /// Remembers by which id in which session a later request joined this one, the newest few.
+    pub fn join(&mut self, in_session: &Fingerprint) {
+        if self.joined.len() == IDS_KEPT_MAX {
+            self.joined.remove(0);
+        }
+        self.joined.push(serde_bytes::ByteBuf::from(in_session.to_vec()));
+    }
+
+    /// Every id in a session by which this request can be asked for again.
+    pub fn ids_in_sessions(&self) -> impl Iterator<Item = Fingerprint> + '_ {
+        let joined = self.joined.iter().filter_map(|bytes| Fingerprint::try_from(bytes.as_slice()).ok());
+        self.in_session.into_iter().chain(joined)
     }
 
     /// Applies an event; says whether the state changed.

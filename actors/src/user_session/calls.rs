@@ -79,6 +79,8 @@ impl UserSession {
             },
         };
         run.entry.calls += 1;
+        run.sequence += 1;
+        run.left_at = now;
         run.entry.sent_at.get_or_insert(now);
         run.token_generation = self.refresher.generation();
         run.in_flight_until = Some(now.plus(CALL_TIMEOUT).plus(SHELL_GRACE));
@@ -97,7 +99,7 @@ impl UserSession {
                 run.stored = Some(says);
             }
         }
-        let op = OpId { request, sequence: run.entry.calls };
+        let op = OpId { request, sequence: run.sequence };
         txn.emit(Effect::Send { op, outbound });
         Ok(())
     }
@@ -113,7 +115,7 @@ impl UserSession {
         let is_current = self
             .runs
             .get(&op.request)
-            .is_some_and(|run| run.in_flight_until.is_some() && run.entry.calls == op.sequence);
+            .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
             return Ok(());
         }
@@ -162,7 +164,7 @@ impl UserSession {
             .runs
             .iter()
             .filter(|(_, run)| run.in_flight_until.is_some_and(|until| until <= turn.now))
-            .map(|(request, run)| OpId { request: *request, sequence: run.entry.calls })
+            .map(|(request, run)| OpId { request: *request, sequence: run.sequence })
             .collect();
         for op in overdue {
             self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
@@ -193,6 +195,10 @@ impl UserSession {
                     self.runs.insert(request, run);
                 }
                 _ => {
+                    if matches!(run.work, Work::Refresh) {
+                        // It never left. The refresher has to know, or it waits for this one for ever.
+                        self.refresher.failed(txn, None, now)?;
+                    }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
                 }
@@ -257,6 +263,9 @@ impl UserSession {
         let stored = Some((entry.state, entry.intent.clone()));
         let mut run = Run::new(work, entry, Priority::Background, turn.now);
         run.stored = stored;
+        run.may_act_until = turn.now.plus(CALL_TIMEOUT);
+        let [high, middle, low] = turn.entropy.bytes();
+        run.sequence = u32::from_be_bytes([1, high, middle, low]);
         run.looking = true;
         run.give_up_at = Some(turn.now.plus(RECONCILE_FOR));
         if run.entry.apply(EntryEvent::AnswerLost) == Transition::Illegal {

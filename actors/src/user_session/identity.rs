@@ -6,16 +6,16 @@
 use protocol::entra::{Denied, Tokens, identify, read_tokens};
 use protocol::ids::RequestId;
 use protocol::limits::REQUEST_DEADLINE;
-use protocol::object::{Caller, Connect};
+use protocol::object::{Caller, Connect, ObjectReply};
 use protocol::outbound::CallResult;
 use protocol::tools::{Fault as Blame, ToolError};
 
 use super::run::{Run, Waiter, Work};
 use super::settle::Settled;
 use super::verdict::{self, Next};
-use super::{Txn, UserSession};
+use super::{Txn, UserSession, reply};
 use crate::grants::Grant;
-use crate::ledger::{Entry, EntryEvent, Kind};
+use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger};
 use crate::queue::Priority;
 use crate::turn::{Fault, ReplyTo, Turn};
 
@@ -50,6 +50,18 @@ impl UserSession {
         caller: &Caller,
         connect: Connect,
     ) -> Result<(), Fault> {
+        // A code can be redeemed once, so the same request that comes twice has one redemption.
+        if let Some(earlier) = Ledger::entry(txn, request)? {
+            match self.runs.get_mut(&request) {
+                Some(run) => run.waiters.push(Waiter { to, id: None }),
+                None => {
+                    let status = if earlier.state == EntryState::Done { 200 } else { 503 };
+                    let body = serde_json::json!({ "code": earlier.outcome }).to_string();
+                    reply(txn, to, ObjectReply::status_with_body(status, body));
+                }
+            }
+            return Ok(());
+        }
         let mut entry = Entry::new(Kind::Connect, false, *request.as_bytes());
         entry.client.clone_from(&connect.ticket.client);
         entry.grant = Some(connect.ticket.grant);

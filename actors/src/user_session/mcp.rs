@@ -6,7 +6,7 @@
 use protocol::digest::{canonical_json, keyed_digest};
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
-use protocol::limits::REQUEST_DEADLINE;
+use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
 use protocol::mcp::{self, Method};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
 use protocol::time::UnixMs;
@@ -53,7 +53,9 @@ impl UserSession {
         let read = match jsonrpc::read(&message.body) {
             Ok(read) => read,
             Err(unreadable) => {
-                return refuse(txn, to, 400, unreadable.id.as_ref(), &unreadable.error);
+                // In a batch the error stands among the answers to the other messages.
+                let status = if message.in_batch { 200 } else { 400 };
+                return refuse(txn, to, status, unreadable.id.as_ref(), &unreadable.error);
             }
         };
         if let Message::Request { id, method, params } = &read
@@ -227,7 +229,12 @@ impl UserSession {
         match self.recognise(txn, turn.now, &call)? {
             Repeat::Not => self.begin(turn, txn, call),
             Repeat::Of(earlier) => {
+                self.remember_join(txn, earlier, &call)?;
                 if let Some(run) = self.runs.get_mut(&earlier) {
+                    if run.waiters.is_empty() {
+                        // Nobody waited any more, so the time that somebody will wait begins now.
+                        run.deadline = run.deadline.max(turn.now.plus(REQUEST_DEADLINE));
+                    }
                     run.waiters.push(call.waiter);
                     return Ok(());
                 }
@@ -253,6 +260,26 @@ impl UserSession {
             }
             Repeat::Conflict(error) => refuse(txn, call.waiter.to, 200, call.waiter.id.as_ref(), &error),
         }
+    }
+
+    /// A call that joins an earlier one under an id of its own may itself be repeated under that id, even after the
+    /// answer was taken; so the id is stored with the entry. The stored row is changed and not written anew from memory,
+    /// where a write may look as if it had never left.
+    fn remember_join(
+        &mut self,
+        txn: &mut Txn<'_>,
+        earlier: RequestId,
+        call: &ToolCall<'_>,
+    ) -> Result<(), Fault> {
+        let is_known = self.ledger.same_id_in_session(&call.in_session) == Some(earlier);
+        let Some(mut entry) = Ledger::entry(txn, earlier)?.filter(|entry| entry.writes && !is_known) else {
+            return Ok(());
+        };
+        entry.join(&call.in_session);
+        if let Some(run) = self.runs.get_mut(&earlier) {
+            run.entry.join(&call.in_session);
+        }
+        self.ledger.update(txn, earlier, &entry)
     }
 
     /// Decides whether a call is new. The rules and their reasons stand in `docs/architecture.md`, "Repeats".
@@ -282,22 +309,15 @@ impl UserSession {
             let had_no_effect = matches!(entry.state, EntryState::Failed | EntryState::Cancelled);
             return Ok(if had_no_effect { Repeat::Not } else { Repeat::Of(earlier) });
         }
-        if call.tool.writes()
-            && let Some(earlier) = self.ledger.equal_write(&call.fingerprint)
-            && let Some(entry) = Ledger::entry(txn, earlier)?
-        {
-            let joins = match entry.state {
-                EntryState::Queued | EntryState::InFlight | EntryState::Reconciling => true,
-                EntryState::Done | EntryState::Unknown => {
-                    let kept = protocol::limits::ANSWER_KEPT_FOR;
-                    !entry.delivered && now.since(entry.settled_at.unwrap_or(now)) < kept
+        if call.tool.writes() {
+            for earlier in self.ledger.equal_writes(&call.fingerprint) {
+                let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
+                // A client that names the call with a key of its own means another call than one without that key.
+                let same_name =
+                    call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
+                if same_name && is_joinable(&entry, now) {
+                    return Ok(Repeat::Of(earlier));
                 }
-                EntryState::Failed | EntryState::Cancelled => false,
-            };
-            // A client that names the call with a key of its own means another call than one without that key.
-            let same_name = call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
-            if joins && same_name {
-                return Ok(Repeat::Of(earlier));
             }
         }
         Ok(Repeat::Not)
@@ -391,6 +411,17 @@ impl UserSession {
             None => 404,
         };
         reply(txn, to, ObjectReply::status(status));
+    }
+}
+
+/// Whether an equal call is a repeat of an earlier write: that one is not settled, or its answer was never taken.
+fn is_joinable(entry: &Entry, now: UnixMs) -> bool {
+    match entry.state {
+        EntryState::Queued | EntryState::InFlight | EntryState::Reconciling => true,
+        EntryState::Done | EntryState::Unknown => {
+            !entry.delivered && now.since(entry.settled_at.unwrap_or(now)) < ANSWER_KEPT_FOR
+        }
+        EntryState::Failed | EntryState::Cancelled => false,
     }
 }
 

@@ -52,10 +52,18 @@ pub(super) struct Run {
     pub deadline: UnixMs,
     /// When looking ends without a result.
     pub give_up_at: Option<UnixMs>,
+    /// When the latest call left.
+    pub left_at: UnixMs,
+    /// A send whose answer was lost may still take effect until then: it can be under way although nobody listens any
+    /// more. A look before then proves that a mail left, but not that it will not leave.
+    pub may_act_until: UnixMs,
     /// The generation of the token that the call in flight carries.
     pub token_generation: u64,
     /// Whether a 401 was answered with a fresh token once already.
     pub token_was_renewed: bool,
+    /// The number of the latest call, by which its end is recognised. It goes on from call to call within one life of
+    /// the core and begins elsewhere in the next one, because calls of a core that is gone may still come back.
+    pub sequence: u32,
     /// What the stored entry says about a write under way.
     pub stored: Option<(EntryState, Option<WriteIntent>)>,
     /// The turn in which the entry was inserted; further changes in it cost no row.
@@ -75,8 +83,11 @@ impl Run {
             tries: 0,
             deadline,
             give_up_at: None,
+            left_at: UnixMs(0),
+            may_act_until: UnixMs(0),
             token_generation: 0,
             token_was_renewed: false,
+            sequence: 0,
             stored: None,
             inserted_in_turn: 0,
         }
@@ -88,6 +99,11 @@ impl Run {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Refresh | Work::Connect(_) => None,
         }
+    }
+
+    /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
+    pub fn may_still_send(&self, now: UnixMs) -> bool {
+        now < self.may_act_until && matches!(self.entry.intent, Some(WriteIntent::SendDraft { .. }))
     }
 
     /// The place in the queue that the next call needs.

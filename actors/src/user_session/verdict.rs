@@ -4,7 +4,9 @@
 //! had none; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
 
 use protocol::gateway::{Refuser, read_refusal};
-use protocol::limits::{ATTEMPTS_MAX, BACKOFF_BASE, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX};
+use protocol::limits::{
+    ATTEMPTS_MAX, BACKOFF_BASE, CALL_TIMEOUT, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX,
+};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost, Safety};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};
@@ -15,6 +17,9 @@ use crate::ledger::{EntryEvent, Transition};
 use crate::queue::Queue;
 use crate::refresher::Refresher;
 use crate::turn::{Entropy, Fault};
+
+/// AI Gateway's number for an answer that a policy withheld. Microsoft acted before the policy did.
+const ANSWER_WITHHELD: &str = "2030";
 
 /// What happens to a run next.
 #[derive(Debug)]
@@ -49,7 +54,7 @@ pub(super) fn after_tool_call(
             401 if read_refusal(&answer.body).refuser != Refuser::Gateway => unauthorized(&mut around, run),
             429 => throttled(&mut around, run, &call, &answer),
             500.. => no_clear_answer(&mut around, run, &call, Unclear::Outage(answer)),
-            _ => refused(&around, run, &answer),
+            _ => refused(&around, run, &call, &answer),
         },
         CallResult::Lost(lost) => no_clear_answer(&mut around, run, &call, Unclear::Lost(lost)),
     }
@@ -78,9 +83,24 @@ fn success(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<
     }
 }
 
-fn refused(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+fn refused(
+    around: &Surroundings<'_>,
+    run: &mut Run,
+    call: &GraphCall,
+    answer: &Answer,
+) -> Result<Next, Fault> {
+    let refusal = read_refusal(&answer.body);
     if run.looking {
+        // Only Microsoft knows what became of a mail: a 404 of the gateway does not mean that the draft is gone.
+        if refusal.refuser != Refuser::Graph {
+            return look_again(around.now, run);
+        }
         let found = plan(run)?.looked(answer);
+        return act_on(around, run, found);
+    }
+    let is_withheld = refusal.refuser == Refuser::Gateway && refusal.code == ANSWER_WITHHELD;
+    if is_withheld && call.safety == Safety::Write {
+        let found = plan(run)?.look_into();
         return act_on(around, run, found);
     }
     match plan(run)?.refused() {
@@ -144,6 +164,14 @@ fn no_clear_answer(
         return look_again(around.now, run);
     }
     if call.safety == Safety::Write {
+        // An error that Microsoft itself answered ends the call. Without an answer of its own it may still act.
+        let has_ended = match &unclear {
+            Unclear::Outage(answer) => read_refusal(&answer.body).refuser == Refuser::Graph,
+            Unclear::Lost(_) => false,
+        };
+        if !has_ended {
+            run.may_act_until = run.left_at.plus(CALL_TIMEOUT);
+        }
         let found = plan(run)?.look_into();
         return act_on(around, run, found);
     }
@@ -167,6 +195,10 @@ fn no_clear_answer(
 /// Acts on what is known of a lost write.
 fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next, Fault> {
     let now = around.now;
+    if matches!(found, Found::Resume(_) | Found::DidNotHappen(_)) && run.may_still_send(now) {
+        let _same_look = plan(run)?.look_into();
+        return Ok(Next::Call { not_before: run.may_act_until });
+    }
     match found {
         Found::Look(_) => {
             run.looking = true;
@@ -174,13 +206,15 @@ fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next
             advance(run, EntryEvent::AnswerLost)?;
             Ok(Next::Call { not_before: now })
         }
-        Found::Resume(_) if now < run.deadline && !run.waiters.is_empty() => {
+        Found::Resume(_) if !run.waiters.is_empty() && may_try_again(now, run, backoff(run.tries + 1)) => {
+            run.tries += 1;
             run.looking = false;
             run.give_up_at = None;
             advance(run, EntryEvent::Requeued)?;
-            Ok(Next::Call { not_before: now })
+            Ok(Next::Call { not_before: now.plus(backoff(run.tries)) })
         }
-        // Nobody waits any more, or they were told already that the outcome is unknown: sending now would surprise.
+        // It was tried often enough, or nobody waits any more, or they were told already that the outcome is unknown:
+        // sending now would surprise.
         Found::Resume(_) => {
             let error = ToolError::new(
                 Blame::Microsoft,

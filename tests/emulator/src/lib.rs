@@ -6,6 +6,7 @@
 //! that knows sockets.
 
 mod access;
+mod agenda;
 mod clock;
 mod concurrency;
 mod control;
@@ -19,6 +20,7 @@ mod jwt;
 mod mailbox;
 mod options;
 mod records;
+mod recurrence;
 mod router;
 mod seed;
 mod server;
@@ -28,6 +30,7 @@ mod tenant;
 mod tests;
 mod wire;
 mod world;
+mod zones;
 
 pub use options::Options;
 

@@ -218,6 +218,25 @@ impl Mailboxes {
         }
     }
 
+    /// Puts a plain mail about a meeting into an inbox.
+    pub fn notify(&mut self, user: &User, from: Address, subject: &str, body: &str, post: &mut Post<'_>) {
+        let mut mail = Message {
+            folder: "inbox",
+            subject: subject.into(),
+            body: body.into(),
+            from: Some(from),
+            to: vec![Address { name: user.display_name.into(), address: user.address.into() }],
+            received_ms: post.now_ms,
+            sent_ms: post.now_ms,
+            visible_at_ms: post.now_ms,
+            ..Message::default()
+        };
+        mail.stamp(post.ids, post.now_ms);
+        if let Some(mailbox) = self.get_mut(user.oid) {
+            mailbox.messages.push(mail);
+        }
+    }
+
     fn bounce(&mut self, sender: &'static User, sent: &Message, to: &Address, post: &mut Post<'_>) {
         let address = crate::wire::html_escape(&to.address);
         let mut report = Message {

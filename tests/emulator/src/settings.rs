@@ -24,6 +24,18 @@ pub enum Never {
     Never,
 }
 
+/// What Exchange does with an event whose transactionId it has seen before. It documents that there is no
+/// second event, but not the answer, so both are played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DuplicateTransaction {
+    /// 201 with the first event.
+    #[default]
+    Existing,
+    /// 409 ErrorDuplicateTransactionId.
+    Conflict,
+}
+
 /// A limit on gateway requests in a sliding window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -83,6 +95,16 @@ pub struct Settings {
     pub mailbox_concurrency: usize,
     /// How long each Graph call takes.
     pub graph_latency_ms: u64,
+    /// The answer to an event that was created before.
+    pub duplicate_transaction: DuplicateTransaction,
+    /// Scopes that consent is refused for (65001): by address, or for all under `*`.
+    pub refused_consent: BTreeMap<String, Vec<String>>,
+    /// Whose tokens need a second factor (50076): addresses, or `*`.
+    pub mfa_required: Vec<String>,
+    /// Who is not assigned to the application (50105): addresses, or `*`.
+    pub unassigned: Vec<String>,
+    /// Whether Entra signs with its second key; both keys are published then.
+    pub rotate_keys: bool,
     /// The gateway's policies.
     pub gateway: GatewaySettings,
 }
@@ -95,6 +117,11 @@ impl Default for Settings {
             denied_scopes: BTreeMap::new(),
             mailbox_concurrency: 4,
             graph_latency_ms: 0,
+            duplicate_transaction: DuplicateTransaction::default(),
+            refused_consent: BTreeMap::new(),
+            mfa_required: Vec::new(),
+            unassigned: Vec::new(),
+            rotate_keys: false,
             gateway: GatewaySettings::default(),
         }
     }

@@ -2,6 +2,7 @@
 //! services are functions over `World`; only `Shared` knows about locks and waiting. A lock is held for
 //! one synchronous step and never across an await.
 
+use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
 use crate::entra::store::Grants;
@@ -34,6 +35,8 @@ pub struct World {
     pub settings: Settings,
     /// The mailboxes.
     pub mailboxes: Mailboxes,
+    /// The calendars.
+    pub agendas: Agendas,
     /// Codes and tokens.
     pub grants: Grants,
     /// The gateway's log, cache and counters.
@@ -61,6 +64,7 @@ impl World {
             clock,
             ids,
             mailboxes,
+            agendas: Agendas::new(),
             grants: Grants::default(),
             gateway: GatewayState::default(),
             records: Records::default(),

@@ -6,6 +6,7 @@ use super::error::GraphError;
 use crate::tenant::{self, User};
 use crate::wire::{Call, duplicate, pair, parse_pairs, percent_decode};
 use crate::world::World;
+use crate::zones;
 use serde_json::Value;
 
 /// How long a query may be; it also bounds how deep a filter can become.
@@ -88,7 +89,7 @@ fn read_prefer(call: &Call) -> Result<Prefer, GraphError> {
                 prefer.applied.push(format!("outlook.body-content-type=\"{value}\""));
             }
             "outlook.timezone" => {
-                if !is_time_zone(value) {
+                if zones::zone(value).is_none() {
                     let message = "The specified time zone isn't supported.";
                     return Err(GraphError::bad("TimeZoneNotSupportedException", message));
                 }
@@ -99,15 +100,6 @@ fn read_prefer(call: &Call) -> Result<Prefer, GraphError> {
         }
     }
     Ok(prefer)
-}
-
-/// Whether a name looks like a zone that Exchange knows: IANA or Windows.
-fn is_time_zone(name: &str) -> bool {
-    let area = name.split('/').next().unwrap_or_default();
-    let areas =
-        ["Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
-    let iana = name.contains('/') && (areas.contains(&area) || area == "Etc");
-    iana || name.ends_with(" Standard Time") || matches!(name, "UTC" | "tzone://Microsoft/Utc")
 }
 
 /// Checks the bearer token.

@@ -9,7 +9,7 @@ use crate::mailbox::Message;
 use std::cmp::Ordering;
 
 /// How deep brackets may nest.
-const MAX_DEPTH: usize = 20;
+pub const MAX_DEPTH: usize = 20;
 
 /// A parsed filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,8 @@ pub enum Literal {
     Null,
 }
 
-fn syntax(detail: &str) -> GraphError {
+/// The refusal of a filter that cannot be read.
+pub fn syntax(detail: &str) -> GraphError {
     GraphError::bad_request(format!("Invalid filter clause: {detail}"))
 }
 
@@ -82,25 +83,30 @@ fn tokens(text: &str) -> Result<Vec<String>, GraphError> {
     Ok(out)
 }
 
-struct Parser {
+/// The tokens of a filter, taken one by one.
+pub struct Parser {
     tokens: std::iter::Peekable<std::vec::IntoIter<String>>,
 }
 
 impl Parser {
-    fn new(text: &str) -> Result<Self, GraphError> {
+    /// Cuts a filter into tokens.
+    pub fn new(text: &str) -> Result<Self, GraphError> {
         Ok(Self { tokens: tokens(text)?.into_iter().peekable() })
     }
 
-    fn next(&mut self) -> Result<String, GraphError> {
+    /// The next token.
+    pub fn next(&mut self) -> Result<String, GraphError> {
         self.tokens.next().ok_or_else(|| syntax("it ends too early."))
     }
 
-    fn expect(&mut self, wanted: &str) -> Result<(), GraphError> {
+    /// Takes one certain token.
+    pub fn expect(&mut self, wanted: &str) -> Result<(), GraphError> {
         let got = self.next()?;
         if got == wanted { Ok(()) } else { Err(syntax(&format!("'{wanted}' expected, '{got}' found."))) }
     }
 
-    fn accept(&mut self, wanted: &str) -> bool {
+    /// Takes one certain token if it is there.
+    pub fn accept(&mut self, wanted: &str) -> bool {
         self.tokens.next_if(|token| token == wanted).is_some()
     }
 
@@ -173,9 +179,10 @@ impl Parser {
         Ok(Filter::Extended(id, value))
     }
 
-    fn finish(mut self, filter: Filter) -> Result<Filter, GraphError> {
+    /// Demands that nothing is left.
+    pub fn finish<T>(mut self, parsed: T) -> Result<T, GraphError> {
         match self.tokens.next() {
-            None => Ok(filter),
+            None => Ok(parsed),
             Some(rest) => Err(syntax(&format!("'{rest}' was not expected."))),
         }
     }
@@ -189,13 +196,15 @@ fn known(word: String) -> Result<String, GraphError> {
     Err(GraphError::unknown_in_query(&word, MESSAGE_TYPE))
 }
 
-fn text_literal(token: &str) -> Result<String, GraphError> {
+/// A quoted text.
+pub fn text_literal(token: &str) -> Result<String, GraphError> {
     let text =
         token.strip_prefix('\'').ok_or_else(|| syntax(&format!("'{token}' is not a string literal.")))?;
     Ok(text.to_owned())
 }
 
-fn literal(token: &str) -> Result<Literal, GraphError> {
+/// A literal of any type.
+pub fn literal(token: &str) -> Result<Literal, GraphError> {
     if let Some(text) = token.strip_prefix('\'') {
         return Ok(Literal::Text(text.to_owned()));
     }
@@ -302,7 +311,8 @@ pub fn number_of(message: &Message, property: &str) -> u64 {
     }
 }
 
-fn holds(operator: &str, ordering: Ordering) -> bool {
+/// Whether an operator accepts how two values compare.
+pub fn holds(operator: &str, ordering: Ordering) -> bool {
     match operator {
         "eq" => ordering.is_eq(),
         "ne" => ordering.is_ne(),

@@ -2,13 +2,14 @@
 //! following the links gives each message once while the mailbox does not change. A list must never show a
 //! mail before its time has come.
 
+use super::collection::next_link;
 use super::context::Context;
 use super::error::GraphError;
 use super::filter::{number_of, text_of};
 use super::mail_view;
 use super::odata::{self, ListOptions, Order};
 use crate::mailbox::Message;
-use crate::wire::{Reply, percent_encode};
+use crate::wire::Reply;
 use crate::world::World;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -28,21 +29,6 @@ fn compare(a: &Message, b: &Message, order: &[Order]) -> Ordering {
         }
     }
     Ordering::Equal
-}
-
-fn next_link(world: &World, context: &Context<'_>, skip: usize) -> String {
-    let mut parts: Vec<String> = context
-        .query
-        .iter()
-        .filter(|(name, _)| name != "$skip" && name != "$skiptoken")
-        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
-        .collect();
-    // A search is continued by an opaque token, a list by a number, as Exchange does.
-    let name = if context.option("$search").is_some() { "%24skiptoken" } else { "%24skip" };
-    parts.push(format!("{name}={skip}"));
-    let path: Vec<String> =
-        context.segments.iter().map(|segment| percent_encode(segment).replace("%3D", "=")).collect();
-    format!("{}/{}?{}", context.origin(world), path.join("/"), parts.join("&"))
 }
 
 /// Reads the options; a continued search carries its position in a token.
@@ -120,7 +106,9 @@ pub fn list(world: &World, context: &Context<'_>, folder: Option<&'static str>) 
     let end = options.skip.saturating_add(page.len());
     body.insert("value".into(), Value::Array(page));
     if end < total {
-        body.insert("@odata.nextLink".into(), next_link(world, context, end).into());
+        // A search is continued by an opaque token, a list by a number, as Exchange does.
+        let name = if options.search.is_some() { "$skiptoken" } else { "$skip" };
+        body.insert("@odata.nextLink".into(), next_link(world, context, name, end).into());
     }
     Ok(Reply::json(200, &Value::Object(body)))
 }

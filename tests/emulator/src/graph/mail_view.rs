@@ -5,7 +5,7 @@ use super::context::Context;
 use super::odata::Expand;
 use crate::clock::iso;
 use crate::ids::base64_url;
-use crate::mailbox::{Address, FOLDERS, Mailbox, Message};
+use crate::mailbox::{Address, FOLDERS, Mailbox, Message, strip_tags};
 use crate::wire::{html_escape, percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -39,23 +39,28 @@ fn preview(message: &Message) -> String {
     text.chars().take(255).collect()
 }
 
-fn body(message: &Message, text_wanted: bool) -> Value {
+/// A body of the preferred type. Exchange turns plain text into markup when the caller did not ask for text.
+pub fn item_body(content: &str, is_html: bool, text_wanted: bool) -> Value {
     if text_wanted {
-        return json!({ "contentType": "text", "content": message.body_text() });
+        let text = if is_html { strip_tags(content) } else { content.to_owned() };
+        return json!({ "contentType": "text", "content": text });
     }
-    if message.body_is_html {
-        return json!({ "contentType": "html", "content": message.body });
+    if is_html {
+        return json!({ "contentType": "html", "content": content });
     }
-    if message.is_draft {
-        return json!({ "contentType": "text", "content": message.body });
-    }
-    // Exchange turns plain text into markup when the caller did not ask for text.
-    let content = html_escape(&message.body).replace("\r\n", "<br>\r\n");
+    let content = html_escape(content).replace("\r\n", "<br>\r\n");
     let html = format!(
         "<html><head>\r\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\"></head><body>\
          <div class=\"PlainText\">{content}</div></body></html>"
     );
     json!({ "contentType": "html", "content": html })
+}
+
+fn body(message: &Message, text_wanted: bool) -> Value {
+    if message.is_draft && !message.body_is_html {
+        return json!({ "contentType": "text", "content": message.body });
+    }
+    item_body(&message.body, message.body_is_html, text_wanted)
 }
 
 fn value(message: &Message, property: &str, id: &str, context: &Context<'_>) -> Value {

@@ -2,8 +2,14 @@
 //! workload is one sibling module with `route`; adding one means adding a line to `ROUTES`. Nothing in
 //! this folder may answer more kindly than the real service.
 
+pub mod calendar;
+pub mod calendar_write;
+pub mod collection;
+pub mod condition;
 pub mod context;
 pub mod error;
+pub mod event_model;
+pub mod event_view;
 pub mod filter;
 pub mod kql;
 pub mod mail;
@@ -31,12 +37,23 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 2] = [profile::route, mail::route];
+const ROUTES: [Route; 3] = [profile::route, mail::route, calendar::route];
 
-/// Whether a path is served by the mailbox, whose concurrency is limited.
+/// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
+/// have limits of their own kind, although their paths speak of messages too.
 fn touches_mailbox(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    ["message", "mail", "calendar", "event", "contact", "outlook"].iter().any(|part| lower.contains(part))
+    let mut segments = lower.split('/').skip(2);
+    let first = match segments.next() {
+        Some("me") => segments.next(),
+        Some("users") => segments.nth(1),
+        _ => None,
+    };
+    first.is_some_and(|name| {
+        ["message", "mail", "sendmail", "calendar", "event", "contact", "outlook"]
+            .iter()
+            .any(|part| name.starts_with(part))
+    })
 }
 
 /// Executes one request against the state; `path` is what follows the prefix `/graph`.

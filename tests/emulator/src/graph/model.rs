@@ -3,6 +3,7 @@
 //! different code. The models are data, so that a new workload only adds tables.
 
 use super::error::GraphError;
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 /// The kind of a property's value.
@@ -18,6 +19,14 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A local moment without an offset.
     LocalTime,
+    /// A moment with an offset.
+    Instant,
+    /// A day such as `2026-01-02`.
+    Day,
+    /// A whole number within bounds.
+    Whole(i64, i64),
+    /// A list of some words, whatever their case.
+    Words(&'static [&'static str]),
     /// An object of a type.
     One(&'static Model),
     /// A list of objects of a type.
@@ -43,7 +52,8 @@ pub struct Model {
     pub required: &'static [&'static str],
 }
 
-const EMAIL_ADDRESS: Model = Model {
+/// A mail address with a name.
+pub const EMAIL_ADDRESS: Model = Model {
     name: "microsoft.graph.emailAddress",
     fields: &[("address", Kind::Text), ("name", Kind::Text)],
     required: &[],
@@ -63,7 +73,8 @@ pub const ITEM_BODY: Model = Model {
     required: &[],
 };
 
-const DATE_TIME_ZONE: Model = Model {
+/// A civil moment in a zone.
+pub const DATE_TIME_ZONE: Model = Model {
     name: "microsoft.graph.dateTimeTimeZone",
     fields: &[("dateTime", Kind::LocalTime), ("timeZone", Kind::Text)],
     required: &["dateTime", "timeZone"],
@@ -86,13 +97,15 @@ const HEADER: Model = Model {
     required: &["name"],
 };
 
-const EXTENDED: Model = Model {
+/// An extended property.
+pub const EXTENDED: Model = Model {
     name: "microsoft.graph.singleValueLegacyExtendedProperty",
     fields: &[("id", Kind::Text), ("value", Kind::Text)],
     required: &["id", "value"],
 };
 
-const EXTENDED_MANY: Model = Model {
+/// An extended property with several values.
+pub const EXTENDED_MANY: Model = Model {
     name: "microsoft.graph.multiValueLegacyExtendedProperty",
     fields: &[("id", Kind::Text), ("value", Kind::Texts)],
     required: &["id", "value"],
@@ -174,7 +187,8 @@ pub const MESSAGE: Model = Model {
     required: &[],
 };
 
-fn wrong_kind(path: &str, expected: &str) -> GraphError {
+/// The refusal of a value of the wrong kind.
+pub fn wrong_kind(path: &str, expected: &str) -> GraphError {
     GraphError::bad(
         "RequestBodyRead",
         format!("An unexpected value was found for the property '{path}': expected {expected}."),
@@ -225,6 +239,10 @@ fn check_kind(kind: Kind, value: &Value, path: &str) -> Result<(), GraphError> {
             let texts = list("a list of strings")?.iter().all(Value::is_string);
             if texts { Ok(()) } else { Err(wrong_kind(path, "a list of strings")) }
         }
+        Kind::Words(words) => {
+            let each = |item| check_kind(Kind::Word(words), item, path);
+            list("a list")?.iter().try_for_each(each)
+        }
         Kind::Attachments => list("a list")?.iter().try_for_each(|item| check_attachment(item, path)),
         _ if value.is_null() => Ok(()),
         Kind::Text if value.is_string() => Ok(()),
@@ -242,9 +260,22 @@ fn check_kind(kind: Kind, value: &Value, path: &str) -> Result<(), GraphError> {
             if known { Ok(()) } else { Err(wrong_kind(path, &format!("one of {words:?}"))) }
         }
         Kind::LocalTime => {
-            let text = value.as_str().unwrap_or_default();
-            let local = crate::clock::parse_iso(&format!("{text}Z")).is_some();
+            let local = value.as_str().and_then(crate::zones::parse_local).is_some();
             if local { Ok(()) } else { Err(wrong_kind(path, "a date and time without an offset")) }
+        }
+        Kind::Instant => {
+            let text = value.as_str().filter(|text| text.contains(['T', 't']));
+            let known = text.and_then(crate::clock::parse_iso).is_some();
+            if known { Ok(()) } else { Err(wrong_kind(path, "a date and time with an offset")) }
+        }
+        Kind::Day => {
+            let known =
+                value.as_str().filter(|text| text.len() == 10).is_some_and(|t| t.parse::<Date>().is_ok());
+            if known { Ok(()) } else { Err(wrong_kind(path, "a date")) }
+        }
+        Kind::Whole(least, most) => {
+            let known = value.as_i64().is_some_and(|number| (least..=most).contains(&number));
+            if known { Ok(()) } else { Err(wrong_kind(path, &format!("a number from {least} to {most}"))) }
         }
         Kind::One(model) => check(model, value, path).map(|_| ()),
     }

@@ -103,7 +103,8 @@ pub struct ListOptions {
     pub expand: Expand,
 }
 
-fn integer(text: &str, name: &str) -> Result<usize, GraphError> {
+/// Reads a non-negative number of a query option.
+pub fn integer(text: &str, name: &str) -> Result<usize, GraphError> {
     let message = format!(
         "Invalid value '{text}' for {name} query option found. The {name} query option requires a non-negative integer value."
     );
