@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn a_search_cannot_leave_its_quotes() {
         assert_eq!(search_text(r#"a"b\c"#), r#""a\"b\\c""#);
-        assert_eq!(query(&[("$search", &search_text("x\" &$top=9"))]), "?$search=%22x%5C%22%20%26%24top%3D9%22");
+        assert_eq!(
+            query(&[("$search", &search_text("x\" &$top=9"))]),
+            "?$search=%22x%5C%22%20%26%24top%3D9%22"
+        );
         assert_eq!(search_text("a\nb"), "\"a b\"");
     }
 

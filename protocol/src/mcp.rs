@@ -270,8 +270,7 @@ mod tests {
 
     #[test]
     fn resources_are_listed_and_found() {
-        let list: rmcp::model::ListResourcesResult =
-            serde_json::from_value(resource_list().into()).unwrap();
+        let list: rmcp::model::ListResourcesResult = serde_json::from_value(resource_list().into()).unwrap();
         assert_eq!(list.resources.len(), 3);
         let templates: rmcp::model::ListResourceTemplatesResult =
             serde_json::from_value(template_list().into()).unwrap();

@@ -31,11 +31,7 @@ impl<'a> Arguments<'a> {
         Self::new(tool.name(), values, known)
     }
 
-    fn new(
-        tool: &'static str,
-        values: &'a Map<String, Value>,
-        known: &[&str],
-    ) -> Result<Self, ToolError> {
+    fn new(tool: &'static str, values: &'a Map<String, Value>, known: &[&str]) -> Result<Self, ToolError> {
         match values.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(Self { tool, values }),
             Some(name) => {
@@ -143,7 +139,9 @@ impl<'a> Arguments<'a> {
     /// The argument is no text, or has a character that no identifier has.
     pub fn identifier(&self, name: &str) -> Result<Option<String>, ToolError> {
         let Some(text) = self.optional_text(name, IDENTIFIER_BYTES_MAX)? else { return Ok(None) };
-        segment(text).map(Some).map_err(|_| self.wrong(name, "an identifier as another tool or resource gave it"))
+        segment(text)
+            .map(Some)
+            .map_err(|_| self.wrong(name, "an identifier as another tool or resource gave it"))
     }
 
     /// An optional date or time.

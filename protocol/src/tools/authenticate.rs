@@ -111,10 +111,10 @@ mod tests {
     fn without_an_account_it_says_what_to_do_and_asks_nobody() {
         let nobody = Surroundings { granted: None, ..around(&[]) };
         let target = Target::Tool(Tool::Authenticate);
-        let Planned::Done(done) = Plan::new(target, &Map::new(), nobody).unwrap() else { panic!() };
+        let Planned::Done(done) = Plan::make(target, &Map::new(), nobody).unwrap() else { panic!() };
         assert_eq!(done.structured["connected"], false);
         assert_conforms(Tool::Authenticate, &done.structured);
-        let other = Plan::new(Target::Tool(Tool::GetEmails), &Map::new(), nobody).unwrap_err();
+        let other = Plan::make(Target::Tool(Tool::GetEmails), &Map::new(), nobody).unwrap_err();
         assert_eq!(other.code, "sign_in_again");
     }
 

@@ -134,7 +134,8 @@ impl Tool {
             }
             Self::CreateTeamsMeeting => {
                 let document = include_str!("catalogue/createTeamsMeeting.json");
-                let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
+                let permissions =
+                    &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
                 Facts { permissions, ..writes("createTeamsMeeting", "calendar.write", document) }
             }
             Self::GetContacts => {

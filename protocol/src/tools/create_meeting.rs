@@ -59,8 +59,12 @@ pub(super) fn unknown() -> ToolError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    ReadZone { draft: Box<Draft> },
-    Create { body: String },
+    ReadZone {
+        draft: Box<Draft>,
+    },
+    Create {
+        body: String,
+    },
     /// A crash left nothing to send.
     Lost,
 }

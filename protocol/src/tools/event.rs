@@ -117,9 +117,13 @@ pub(super) struct Draft {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     ReadZone,
-    Create { body: String },
+    Create {
+        body: String,
+    },
     /// With what Microsoft said to the repeat, if it refused that.
-    Find { refusal: Option<ToolError> },
+    Find {
+        refusal: Option<ToolError>,
+    },
 }
 
 /// An event being created.
@@ -127,7 +131,7 @@ enum Stage {
 pub struct CreateEvent {
     operation: RequestId,
     calendar: Option<String>,
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
     zone: Zone,
     stage: Stage,
 }
@@ -142,7 +146,7 @@ impl CreateEvent {
             Some(zone) => (zone.clone(), Stage::Create { body: written(&draft, zone)? }),
             None => (Zone::utc(), Stage::ReadZone),
         };
-        Ok(Self { operation, calendar, draft: Some(draft), zone, stage })
+        Ok(Self { operation, calendar, draft: Some(Box::new(draft)), zone, stage })
     }
 
     pub(super) fn recovered(calendar: Option<String>, operation: RequestId) -> Self {
@@ -161,10 +165,10 @@ impl CreateEvent {
     }
 
     pub(super) fn call(&self) -> GraphCall {
-        let events = self.calendar.as_ref().map_or_else(
-            || "/me/events".to_owned(),
-            |calendar| format!("/me/calendars/{calendar}/events"),
-        );
+        let events = self
+            .calendar
+            .as_ref()
+            .map_or_else(|| "/me/events".to_owned(), |calendar| format!("/me/calendars/{calendar}/events"));
         match &self.stage {
             Stage::ReadZone => mailbox_zone::call(),
             Stage::Create { body } => GraphCall::post_repeatable(Lane::Mailbox, events, body.clone())
@@ -217,7 +221,7 @@ impl CreateEvent {
             }
             (Stage::Find { refusal }, 200) => {
                 let Ok(page) = read::<Value>(answer) else { return Found::NotYetKnown };
-                match (list(&page, "/value").first(), refusal.take()) {
+                match (list(&page, "/value").first(), refusal.clone()) {
                     (Some(event), _) => Found::Happened(self.created(event)),
                     (None, Some(refusal)) => Found::DidNotHappen(refusal),
                     (None, None) => Found::NotYetKnown,

@@ -84,8 +84,9 @@ impl GetCalendarEvents {
     pub(super) fn call(&self) -> GraphCall {
         match &self.view {
             None => mailbox_zone::call(),
-            Some(view) => GraphCall::get(Lane::Mailbox, view.path.clone())
-                .preferring(&[IMMUTABLE_IDS, UTC_TIMES]),
+            Some(view) => {
+                GraphCall::get(Lane::Mailbox, view.path.clone()).preferring(&[IMMUTABLE_IDS, UTC_TIMES])
+            }
         }
     }
 

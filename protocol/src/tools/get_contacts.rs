@@ -188,7 +188,10 @@ mod tests {
     fn a_search_asks_both_and_merges_by_address() {
         let mut plan = plan_with(json!({"search": "O'Neil \"x"}), &BOTH).unwrap();
         let contacts = plan.call().path;
-        assert!(contacts.contains("startswith%28displayName%2C%27O%27%27Neil%20%22x%27%29%20or%20"), "{contacts}");
+        assert!(
+            contacts.contains("startswith%28displayName%2C%27O%27%27Neil%20%22x%27%29%20or%20"),
+            "{contacts}"
+        );
         let found = json!({"value": [{"id": "C=", "displayName": "Ann", "businessPhones": ["1"],
                            "emailAddresses": [{"address": "Ann@x.example", "name": "Ann"}]}]});
         let Step::Call(people) = plan.answered(&answer(200, &found)).unwrap() else { panic!() };

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use super::Surroundings;
 use super::arguments::Arguments;
 use super::collection::{read, text};
 use super::error::{Fault, ToolError};
-use super::Surroundings;
 use crate::graph::query;
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::zones::{Zone, Zones};

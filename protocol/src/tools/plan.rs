@@ -65,7 +65,7 @@ pub enum Writing {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Planned {
     /// There are calls to make.
-    Work(Plan),
+    Work(Box<Plan>),
     /// Nothing has to be asked of Microsoft.
     Done(Finished),
 }
@@ -100,7 +100,7 @@ impl Plan {
     /// # Errors
     /// A [`ToolError`] of the caller's fault that says which argument to change and how, or of the account's that names
     /// the permission that is missing.
-    pub fn new(
+    pub fn make(
         target: Target,
         arguments: &Map<String, Value>,
         around: Surroundings<'_>,
@@ -113,8 +113,8 @@ impl Plan {
                 _ => Err(ToolError::sign_in_again()),
             };
         }
-        let read = |reading: Reading| Planned::Work(Self::Read(reading));
-        let write = |writing: Writing| Planned::Work(Self::Write(writing));
+        let read = |reading: Reading| Planned::Work(Box::new(Self::Read(reading)));
+        let write = |writing: Writing| Planned::Work(Box::new(Self::Write(writing)));
         match target {
             Target::Resource(resource) => {
                 ReadResource::new(resource, around).map(Reading::Resource).map(read)

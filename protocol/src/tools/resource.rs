@@ -228,9 +228,8 @@ impl ReadResource {
     /// Goes on with the channels of the first team from `index` on whose identifier can stand in a path.
     fn next_team(&mut self, index: usize) -> Step {
         let teams = self.items.iter().enumerate().take(TEAMS_MAX).skip(index);
-        let next = teams
-            .filter_map(|(index, team)| Some((index, segment(team.get("id")?.as_str()?).ok()?)))
-            .next();
+        let next =
+            teams.filter_map(|(index, team)| Some((index, segment(team.get("id")?.as_str()?).ok()?))).next();
         match next {
             Some((index, team)) => {
                 self.detail = Some(index);

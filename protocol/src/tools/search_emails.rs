@@ -147,7 +147,8 @@ mod tests {
     #[test]
     fn hits_are_shown_and_more_is_said() {
         let body = json!({"value": [{"id": "A="}], "@odata.nextLink": "https://graph.microsoft.com/v1.0/x"});
-        let Step::Done(done) = plan(json!({"query": "a"})).unwrap().answered(&answer(200, &body)).unwrap() else {
+        let Step::Done(done) = plan(json!({"query": "a"})).unwrap().answered(&answer(200, &body)).unwrap()
+        else {
             panic!()
         };
         assert_eq!(done.structured, json!({"search": "a", "messages": [{"id": "A="}], "more": true}));

@@ -51,11 +51,8 @@ impl SendEmail {
     ) -> Result<Self, ToolError> {
         let mail = read_mail(values, surroundings.request)?;
         surroundings.require(&["Mail.Send"])?;
-        let stage = if surroundings.has_granted("Mail.ReadWrite") {
-            Stage::CreateDraft
-        } else {
-            Stage::SendMail
-        };
+        let stage =
+            if surroundings.has_granted("Mail.ReadWrite") { Stage::CreateDraft } else { Stage::SendMail };
         Ok(Self { operation: surroundings.request, mail: Some(mail), stage, an_answer_was_lost: false })
     }
 

@@ -23,7 +23,9 @@ const KNOWN: [&str; 7] = ["teamId", "channelId", "chatId", "body", "bodyType", "
 enum Stage {
     Send,
     FindMe,
-    FindMessage { me: String },
+    FindMessage {
+        me: String,
+    },
     /// A crash left nothing to recognise the message by.
     Lost,
 }
@@ -101,9 +103,7 @@ impl SendTeamsMessage {
 
     pub(super) fn call(&self) -> GraphCall {
         match &self.stage {
-            Stage::Send => {
-                GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone()))
-            }
+            Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),
             // After a crash it is never sent, because a look ends as unknown before.
             Stage::FindMe | Stage::Lost => {
                 GraphCall::get(Lane::Other, format!("/me{}", query(&[("$select", "id")])))
