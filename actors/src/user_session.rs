@@ -278,3 +278,6 @@ impl UserSession {
 fn reply(txn: &mut Txn<'_>, to: ReplyTo, reply: ObjectReply) {
     txn.emit(Effect::Reply { to, reply });
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,7 +241,7 @@ impl UserSession {
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {
-                    let mut plan = Plan::recovered(intent, request);
+                    let mut plan = Box::new(Plan::recovered(intent, request));
                     if plan.look_into() == Found::NeverKnown {
                         let settled = Settled::Error(plan.outcome_unknown());
                         self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;

@@ -18,7 +18,7 @@ use crate::turn::ReplyTo;
 #[derive(Debug)]
 pub(super) enum Work {
     /// A tool call or the reading of a resource.
-    Tool { target: Target, plan: Plan },
+    Tool { target: Target, plan: Box<Plan> },
     /// A refresh of the access token.
     Refresh,
     /// The redemption of an authorization code.

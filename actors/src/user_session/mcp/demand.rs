@@ -141,7 +141,7 @@ impl UserSession {
             }
             Err(error) => return self.refuse_at_once(turn, txn, call.request, entry, call.waiter, error),
         };
-        let work = Work::Tool { target: call.target, plan: *plan };
+        let work = Work::Tool { target: call.target, plan };
         let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
         if let Err(Full { retry_after }) = self.queue.admit(run.job(call.request, turn.now)) {
             let busy = ToolError::busy(retry_after);

@@ -35,7 +35,8 @@ fn the_profile_has_the_mailboxs_zone_where_it_may_be_read() {
         json!({"id": "1", "name": "A", "address": "a@x.example", "timeZone": "UTC",
                "workingDays": ["monday"], "workingFrom": "08:00:00"})
     );
-    let mut less = super::tests::plan(Resource::Profile, &["User.Read"]).unwrap();
+    let mut less =
+        with_granted(&["User.Read"], |around| ReadResource::new(Resource::Profile, around)).unwrap();
     assert_eq!(done(less.answered(&me).unwrap())["name"], "A");
 }
 
