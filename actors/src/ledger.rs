@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::RequestId;
 use protocol::limits::{
-    ANSWER_KEPT_FOR, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_RECOVERY_PAGE_ROWS,
-    RECONCILE_FOR, REQUEST_DEADLINE,
+    ANSWER_KEPT_FOR, ANSWER_REMOVAL_SLACK, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY,
+    LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR, REQUEST_DEADLINE,
 };
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub type Fingerprint = [u8; 16];
 /// What the ledger remembers of its own upkeep, in the row of the object's metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upkeep {
-    /// No entry before this one is open. Recovery begins here.
+    /// No entry before this one is open or keeps a read's answer. Recovery begins here.
     #[serde(rename = "f")]
     pub floor: Option<RequestId>,
     /// When entries were last removed.
@@ -65,6 +65,7 @@ pub struct Ledger {
     by_session_and_id: BTreeMap<Fingerprint, RequestId>,
     by_write: BTreeMap<Fingerprint, BTreeSet<RequestId>>,
     open: BTreeMap<RequestId, ()>,
+    with_answer: BTreeSet<RequestId>,
     oldest: Option<UnixMs>,
     upkeep: Upkeep,
 }
@@ -95,7 +96,7 @@ impl Ledger {
             let is_last = page.len() < LEDGER_RECOVERY_PAGE_ROWS;
             for (key, entry) in page {
                 let id = request_id(&key)?;
-                if id >= window || !entry.state.is_final() {
+                if id >= window || !entry.state.is_final() || entry.keeps_read_answer() {
                     ledger.index(id, &entry);
                 }
                 if !entry.state.is_final() {
@@ -207,14 +208,43 @@ impl Ledger {
         if self.prune_due().is_some_and(|due| due <= now) {
             self.prune(txn, now)?;
         }
+        self.drop_answers(txn, now)?;
         // The floor moves only here, where an alarm has to write anyway: a floor that is too low costs time on
         // recovery, a floor that is too high would lose an open entry.
         let first_open = self.open.keys().next().copied();
-        let floor = first_open.unwrap_or_else(|| RequestId::first_at(now));
+        let first_answer = self.with_answer.first().copied();
+        let needed = [first_open, first_answer].into_iter().flatten().min();
+        let floor = needed.unwrap_or_else(|| RequestId::first_at(now));
         if self.upkeep.floor.is_none_or(|known| known < floor) {
             self.upkeep.floor = Some(floor);
         }
         Ok((self.upkeep != before).then_some(self.upkeep))
+    }
+
+    /// When the next answers of reads are to be removed. They go in batches, so that one alarm serves many.
+    #[must_use]
+    pub fn answers_due(&self) -> Option<UnixMs> {
+        self.with_answer.first().map(|id| id.created_at().plus(ANSWER_KEPT_FOR).plus(ANSWER_REMOVAL_SLACK))
+    }
+
+    /// Removes the answers of reads that were kept for long enough: they hold what other people wrote, and the ledger is
+    /// no place for that. A write's receipt stays.
+    fn drop_answers(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<(), Fault> {
+        let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
+        let over: Vec<RequestId> =
+            self.with_answer.range(..horizon).take(LEDGER_PRUNE_BATCH).copied().collect();
+        for id in over {
+            match Self::entry(txn, id)? {
+                Some(mut entry) => {
+                    entry.answer = None;
+                    self.update(txn, id, &entry)?;
+                }
+                None => {
+                    self.with_answer.remove(&id);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn prune(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<(), Fault> {
@@ -227,7 +257,10 @@ impl Ledger {
         )?;
         let removed = old.len();
         for (key, entry) in old {
-            if let Some(used) = &entry.idempotency_key {
+            // The key may name a newer call by now, because one without effect can be called again under it.
+            if let Some(used) = &entry.idempotency_key
+                && Self::same_key(txn, used)? == Some(request_id(&key)?)
+            {
                 txn.delete::<KeyUse>(used.as_slice());
             }
             txn.delete::<Entry>(&key);
@@ -256,6 +289,11 @@ impl Ledger {
             self.by_write.entry(mark).or_default().insert(id);
         }
         self.recent.insert(id, marks);
+        if entry.keeps_read_answer() {
+            self.with_answer.insert(id);
+        } else {
+            self.with_answer.remove(&id);
+        }
         if entry.state.is_final() {
             self.open.remove(&id);
         } else {

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::turn::{Effect, Fault};
 
-/// The version of the rows' layout. A newer one in storage is refused, an older one is migrated on recovery.
+/// The version of the rows' layout. A newer one in storage is refused; there is no older one yet.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The tables of an object, each a map from ordered keys to CBOR values.

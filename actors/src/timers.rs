@@ -20,9 +20,11 @@ pub enum Timer {
     SessionExpiry,
     /// The oldest ledger entries are to be removed.
     Prune,
+    /// Answers of reads were kept for long enough.
+    Answers,
 }
 
-const TIMERS: usize = 6;
+const TIMERS: usize = 7;
 
 /// When each timer is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,22 +15,23 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::config::Config;
+use protocol::digest::keyed_digest;
 use protocol::ids::{RequestId, UserKey};
 use protocol::object::{Command, ObjectReply};
-use protocol::seal::Scope;
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::zones::Zones;
 use serde::{Deserialize, Serialize};
 
 use crate::grants::Grants;
-use crate::ledger::{Entry, Ledger, Upkeep};
+use crate::ledger::{Entry, Fingerprint, Ledger, Upkeep};
 use crate::queue::Queue;
 use crate::refresher::{Access, Refresher};
 use crate::sessions::Sessions;
 use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
+use crate::vault;
 use run::Run;
 
 const META_KEY: &[u8] = b"object";
@@ -44,10 +45,20 @@ struct Meta {
     user: UserKey,
     #[serde(rename = "l")]
     upkeep: Upkeep,
+    /// The sealed key under which repeats are recognised. It is the object's own and outlives every rotation of the
+    /// encryption keys, because idempotency keys are recognised by it for months.
+    #[serde(rename = "d", with = "serde_bytes")]
+    sealed_digest_key: Vec<u8>,
 }
 
 impl Record for Meta {
     const TABLE: Table = Table::Meta;
+}
+
+/// The key under which repeats are recognised, and the same sealed.
+struct DigestKey {
+    clear: Secret<[u8; 32]>,
+    sealed: Vec<u8>,
 }
 
 /// Counts of one object, for health checks and tests.
@@ -67,7 +78,7 @@ pub struct UserSession {
     user: Option<UserKey>,
     meta_is_written: bool,
     upkeep: Upkeep,
-    digest_key: Option<Secret<[u8; 32]>>,
+    digest_key: Option<DigestKey>,
     grants: Grants,
     sessions: Sessions,
     ledger: Ledger,
@@ -101,12 +112,19 @@ impl UserSession {
             Some(user) => Refresher::recover(rows, &config, user)?,
             None => Refresher::default(),
         };
+        let digest_key = match &meta {
+            Some(meta) => {
+                let clear = vault::open_digest_key(&config, meta.user, &meta.sealed_digest_key)?;
+                Some(DigestKey { clear, sealed: meta.sealed_digest_key.clone() })
+            }
+            None => None,
+        };
         Ok(Self {
             config,
             user,
             meta_is_written: meta.is_some(),
             upkeep,
-            digest_key: None,
+            digest_key,
             grants: Grants::recover(rows)?,
             sessions: Sessions::recover(rows)?,
             ledger: recovered.ledger,
@@ -140,6 +158,7 @@ impl UserSession {
         match input {
             Input::Request { to, request } => {
                 self.check_owner(request.caller.user)?;
+                self.ensure_digest_key(turn)?;
                 self.last_activity = self.last_activity.max(turn.now);
                 match request.command {
                     Command::Mcp(message) => {
@@ -200,18 +219,20 @@ impl UserSession {
         self.user.ok_or(Fault::Invariant("no user is known"))
     }
 
-    /// The key under which repeats are recognised.
-    fn digest_key(&mut self) -> Result<Secret<[u8; 32]>, Fault> {
-        if let Some(key) = &self.digest_key {
-            return Ok(key.clone());
+    /// Makes sure that the object has its key for digests. A new one is stored with the first row that is written.
+    fn ensure_digest_key(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        if self.digest_key.is_none() {
+            let clear = Secret::new(turn.entropy.bytes());
+            let sealed = vault::seal_digest_key(&self.config, self.owner()?, &clear, &mut turn.entropy)?;
+            self.digest_key = Some(DigestKey { clear, sealed });
         }
-        let key = self
-            .config
-            .encryption_keys
-            .digest_key(Scope::User(self.owner()?))
-            .map_err(|_| Fault::Invariant("the digest key could not be derived"))?;
-        self.digest_key = Some(key.clone());
-        Ok(key)
+        Ok(())
+    }
+
+    /// A keyed digest that recognises a repeat.
+    fn fingerprint(&self, parts: &[&[u8]]) -> Result<Fingerprint, Fault> {
+        let key = self.digest_key.as_ref().ok_or(Fault::Invariant("the object has no key for digests"))?;
+        Ok(keyed_digest(key.clear.expose(), parts))
     }
 
     fn on_alarm(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
@@ -257,6 +278,7 @@ impl UserSession {
         self.timers.set(Timer::Refresh, self.refresher.due(self.last_activity));
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
+        self.timers.set(Timer::Answers, self.ledger.answers_due());
         // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
         if let Some(due) = self.timers.next()
             && self.armed.is_none_or(|armed| due < armed || armed <= now)
@@ -270,8 +292,14 @@ impl UserSession {
     }
 
     fn put_meta(&self, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        let Some(user) = self.user else { return Ok(()) };
-        txn.put(META_KEY, &Meta { schema_version: SCHEMA_VERSION, user, upkeep: self.upkeep })
+        let (Some(user), Some(key)) = (self.user, &self.digest_key) else { return Ok(()) };
+        let meta = Meta {
+            schema_version: SCHEMA_VERSION,
+            user,
+            upkeep: self.upkeep,
+            sealed_digest_key: key.sealed.clone(),
+        };
+        txn.put(META_KEY, &meta)
     }
 }
 

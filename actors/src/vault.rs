@@ -30,6 +30,7 @@ struct Plaintext {
 
 const TOKENS_DATA: &[u8] = b"tokens/v1/";
 const ANSWER_DATA: &[u8] = b"answer/v1/";
+const DIGEST_KEY_DATA: &[u8] = b"digest-key/v1";
 
 /// Seals tokens; `generation` binds the value to its row's generation.
 ///
@@ -80,6 +81,36 @@ pub fn open_tokens(
     Ok(MicrosoftTokens { access: Secret::new(value.a), refresh: Secret::new(value.r) })
 }
 
+/// Seals the key under which an object recognises repeats.
+///
+/// # Errors
+/// [`Fault::Invariant`] when sealing fails.
+pub fn seal_digest_key(
+    config: &Config,
+    user: UserKey,
+    key: &Secret<[u8; 32]>,
+    entropy: &mut Entropy,
+) -> Result<Vec<u8>, Fault> {
+    config
+        .encryption_keys
+        .seal(Purpose::Digest, Scope::User(user), DIGEST_KEY_DATA, entropy.bytes(), key.expose())
+        .map_err(|_| Fault::Invariant("the key for digests could not be sealed"))
+}
+
+/// Opens the key that [`seal_digest_key`] sealed for the same user.
+///
+/// # Errors
+/// [`Fault::CannotUnseal`] when no key of the ring opens it, [`Fault::CorruptRow`] when it has another length.
+pub fn open_digest_key(config: &Config, user: UserKey, sealed: &[u8]) -> Result<Secret<[u8; 32]>, Fault> {
+    let table = Table::Meta.name();
+    let opened = config
+        .encryption_keys
+        .open(Purpose::Digest, Scope::User(user), DIGEST_KEY_DATA, sealed)
+        .map_err(|_| Fault::CannotUnseal { table })?;
+    let key = <[u8; 32]>::try_from(opened.plaintext.as_slice()).map_err(|_| Fault::CorruptRow { table })?;
+    Ok(Secret::new(key))
+}
+
 /// Seals the answer of a request, to be given again to a repeat.
 ///
 /// # Errors
@@ -104,4 +135,39 @@ pub fn open_answer(config: &Config, user: UserKey, request: RequestId, sealed: &
     let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
     let opened = config.encryption_keys.open(Purpose::Answer, Scope::User(user), &data, sealed).ok()?;
     String::from_utf8(opened.plaintext.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{config_with, user};
+
+    const OLD: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const BOTH: &str =
+        "b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn the_key_for_digests_is_the_same_after_a_rotation() {
+        let key = Secret::new([9; 32]);
+        let sealed = seal_digest_key(
+            &config_with(&[("ENCRYPTION_KEY", OLD)]),
+            user(),
+            &key,
+            &mut Entropy::new([1; 32]),
+        )
+        .unwrap();
+        let rotated = config_with(&[("ENCRYPTION_KEY", BOTH)]);
+        assert_eq!(open_digest_key(&rotated, user(), &sealed).unwrap().expose(), &[9; 32]);
+        let stranger = open_digest_key(&rotated, UserKey::from_bytes([8; 16]), &sealed);
+        assert_eq!(stranger.unwrap_err(), Fault::CannotUnseal { table: "meta" });
+    }
+
+    #[test]
+    fn an_answer_opens_for_its_own_request_only() {
+        let config = config_with(&[]);
+        let (one, two) = (RequestId::from_bytes([1; 16]), RequestId::from_bytes([2; 16]));
+        let sealed = seal_answer(&config, user(), one, "{}", &mut Entropy::new([1; 32])).unwrap();
+        assert_eq!(open_answer(&config, user(), one, &sealed).as_deref(), Some("{}"));
+        assert_eq!(open_answer(&config, user(), two, &sealed), None);
+    }
 }

@@ -196,7 +196,8 @@ impl std::str::FromStr for RequestId {
 pub struct OpId {
     /// The ledger entry that the call belongs to.
     pub request: RequestId,
-    /// Counts the calls of one entry from 1; a retry is a new call with a new number.
+    /// Tells the calls of one entry apart; a retry is a new call with a larger number. After a recovery it goes on at
+    /// another place, so that a late answer to a call of the former core belongs to none of the new one.
     pub sequence: u32,
 }
 

@@ -24,6 +24,9 @@ pub const STORED_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How long an answer is kept for a repeat, and a settled write can be joined by a repeat.
 pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
 
+/// How much longer than [`ANSWER_KEPT_FOR`] an answer may lie until an alarm removes it together with others.
+pub const ANSWER_REMOVAL_SLACK: DurationMs = DurationMs::from_secs(5 * 60);
+
 /// The longest JSON-RPC id, in bytes. Ids are echoed and kept, so they are not a place for content.
 pub const JSONRPC_ID_BYTES_MAX: usize = 256;
 

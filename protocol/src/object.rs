@@ -104,8 +104,10 @@ pub struct ObjectReply {
     pub body: Option<String>,
     /// The challenge that the edge has to add.
     pub challenge: Option<Challenge>,
-    /// The ledger entry whose answer this is, if the object wants to know that it was taken.
-    pub delivers: Option<RequestId>,
+    /// The ledger entry whose answer this is: for a repeat, that of the first.
+    pub answers: Option<RequestId>,
+    /// Whether the object wants to know that the answer was taken.
+    pub delivers: bool,
 }
 
 impl ObjectReply {
@@ -118,7 +120,7 @@ impl ObjectReply {
     /// A status without a body.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { status, session: None, body: None, challenge: None, delivers: None }
+        Self { status, session: None, body: None, challenge: None, answers: None, delivers: false }
     }
 
     /// A refusal that the edge completes with a challenge.
@@ -134,7 +136,7 @@ impl ObjectReply {
     /// A JSON body with any status.
     #[must_use]
     pub const fn status_with_body(status: u16, body: String) -> Self {
-        Self { status, session: None, body: Some(body), challenge: None, delivers: None }
+        Self { status, session: None, body: Some(body), challenge: None, answers: None, delivers: false }
     }
 }
 

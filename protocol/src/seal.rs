@@ -38,7 +38,7 @@ pub enum Purpose {
     Vault,
     /// Answers kept for a repeat of the same request.
     Answer,
-    /// The key of the digests that recognise a repeated call.
+    /// The key of the digests by which an object recognises a repeated call.
     Digest,
 }
 
@@ -227,16 +227,6 @@ impl KeyRing {
             .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
             .map_err(|_| CannotOpen)?;
         Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key: !is_newest })
-    }
-
-    /// A 32-byte key for digests, derived from the newest key.
-    ///
-    /// Digests are compared only within minutes, so a rotation between two equal calls merely hides a repeat.
-    ///
-    /// # Errors
-    /// [`CannotOpen`] when the derivation refuses its length, which it does not for 32 bytes.
-    pub fn digest_key(&self, scope: Scope) -> Result<Secret<[u8; 32]>, CannotOpen> {
-        derive(&self.newest.key, Purpose::Digest, scope).map(Secret::new)
     }
 }
 

@@ -72,7 +72,7 @@ impl Microsoft {
         dials: &Dials,
         random: &mut Random,
     ) -> Response {
-        if !self.access_tokens.get(&request.bearer).is_some_and(|ends| now < *ends) {
+        if self.access_tokens.get(&request.bearer).is_none_or(|ends| *ends <= now) {
             return graph_error(401, "InvalidAuthenticationToken");
         }
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
@@ -122,7 +122,7 @@ impl Microsoft {
     }
 
     fn send_draft(&mut self, id: &str, now: u64, dials: &Dials, random: &mut Random) -> Response {
-        if !self.mails.get(id).is_some_and(|mail| mail.is_draft) {
+        if self.mails.get(id).is_none_or(|mail| !mail.is_draft) {
             let status = if random.chance(500) { 404 } else { 400 };
             return graph_error(status, "ErrorItemNotFound");
         }

@@ -35,7 +35,7 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<PathBuf> {
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                if !path.ends_with("node_modules") && !path.ends_with("target") {
+                if !["node_modules", "target", "build"].iter().any(|name| path.ends_with(name)) {
                     open.push(path);
                 }
             } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {

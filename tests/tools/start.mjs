@@ -133,7 +133,7 @@ async function waitUntilHealthy(origin, child, output, settingsFile) {
 function problems(text) {
   try {
     const list = JSON.parse(text).problems;
-    return list.map(({ setting, reason }) => `  ${setting} ${reason}`).join("\n");
+    return list.map(({ setting, problem }) => `  ${setting} ${problem}`).join("\n");
   } catch {
     return `  ${text.trim()}`;
   }

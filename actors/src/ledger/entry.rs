@@ -283,6 +283,12 @@ impl Entry {
         self.in_session.into_iter().chain(joined)
     }
 
+    /// Whether the entry still holds the answer of a read.
+    #[must_use]
+    pub const fn keeps_read_answer(&self) -> bool {
+        !self.writes && self.answer.is_some()
+    }
+
     /// Applies an event; says whether the state changed.
     pub fn apply(&mut self, event: EntryEvent) -> Transition {
         let transition = self.state.on(event);

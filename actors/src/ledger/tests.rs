@@ -126,3 +126,33 @@ fn old_entries_and_their_keys_are_removed_in_batches() {
     }
     assert_eq!((rows.rows.len(), alarms), (0, 2));
 }
+
+#[test]
+fn what_a_read_answered_is_removed_after_a_while_and_a_writes_receipt_stays() {
+    let mut rows = MemoryRows::default();
+    let mut ledger = Ledger::default();
+    let mut read = Entry::new(Kind::Tool("getEmails".into()), false, [1; 16]);
+    read.state = EntryState::Done;
+    read.answer = Some(serde_bytes::ByteBuf::from(vec![1]));
+    let mut write = write_entry(2);
+    write.state = EntryState::Done;
+    write.answer = Some(serde_bytes::ByteBuf::from(vec![2]));
+    commit(&mut rows, |txn| {
+        ledger.insert(txn, id_at(1_000, 1), &read).unwrap();
+        ledger.insert(txn, id_at(1_000, 2), &write).unwrap();
+    });
+    let due = ledger.answers_due().unwrap();
+    let mut upkeep = None;
+    commit(&mut rows, |txn| upkeep = ledger.keep_up(txn, UnixMs(2_000)).unwrap());
+    assert_eq!(ledger.answers_due(), Some(due), "removed too early");
+    // The object may have been out of memory in the meantime: the floor leads recovery to the entry.
+    let mut recovered = Ledger::recover(&rows, upkeep.unwrap(), due).unwrap().ledger;
+    assert_eq!(recovered.answers_due(), Some(due));
+    commit(&mut rows, |txn| {
+        recovered.keep_up(txn, due).unwrap();
+    });
+    assert_eq!(recovered.answers_due(), None);
+    let entry = |id: RequestId| Ledger::entry(&Txn::new(&rows), id).unwrap().unwrap();
+    assert_eq!(entry(id_at(1_000, 1)).answer, None);
+    assert!(entry(id_at(1_000, 2)).answer.is_some());
+}

@@ -155,7 +155,8 @@ impl Shell {
     fn respond(self: &Rc<Self>, id: RequestId, reply: ObjectReply) -> Result<Response> {
         let headers = Headers::new();
         headers.set("cache-control", "no-store")?;
-        headers.set("x-request-id", &id.to_string())?;
+        let names = reply.answers.unwrap_or(id);
+        headers.set("x-request-id", &names.to_string())?;
         if let Some(session) = reply.session {
             headers.set("mcp-session-id", &session.to_string())?;
         }
@@ -166,7 +167,7 @@ impl Shell {
             }
             None => {}
         }
-        let response = match (reply.body, reply.delivers) {
+        let response = match (reply.body, reply.answers.filter(|_| reply.delivers)) {
             (None, _) => Response::empty()?,
             (Some(body), None) => {
                 headers.set("content-type", "application/json")?;

@@ -1,12 +1,12 @@
 //! MCP messages of the revisions with sessions: what each is answered with.
 //!
 //! What holds here: whatever costs a call of Microsoft goes on as a demand (`demand`), which is first recognised as new or
-//! as a repeat (`repeats`); everything else is answered at once. Statuses and codes are those of MCP 2025-11-25, basic/transports.
+//! as a repeat (`repeats`); everything else is answered at once. Statuses and codes are those of MCP 2025-11-25,
+//! basic/transports.
 
 mod demand;
 mod repeats;
 
-use protocol::digest::keyed_digest;
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
 use protocol::mcp::{self, Method};
@@ -164,9 +164,8 @@ impl UserSession {
         params: Option<&RawValue>,
     ) -> Result<(), Fault> {
         let Some(id) = mcp::read_cancelled(params) else { return Ok(()) };
-        let key = self.digest_key()?;
         let id_text = serde_json::to_string(&id).unwrap_or_default();
-        let in_session = keyed_digest(key.expose(), &[b"id", session.as_bytes(), id_text.as_bytes()]);
+        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
         let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
         if never_left && let Some(run) = self.runs.remove(&request) {

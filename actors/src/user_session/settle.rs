@@ -181,7 +181,9 @@ fn answer_waiter(
     match (answer, settled) {
         (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
         (Some(Spoken::Error(error)), _) => {
-            reply(txn, waiter.to, ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error)));
+            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error));
+            answer.answers = Some(request);
+            reply(txn, waiter.to, answer);
             Ok(())
         }
         (None, Settled::Plain { status, code }) => {
@@ -208,9 +210,8 @@ fn answer_tool_waiter(
     let raw =
         RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
-    if entry.writes && entry.state.is_final() {
-        answer.delivers = Some(request);
-    }
+    answer.answers = Some(request);
+    answer.delivers = entry.writes && entry.state.is_final();
     reply(txn, waiter.to, answer);
     Ok(())
 }

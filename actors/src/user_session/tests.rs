@@ -51,7 +51,14 @@ impl Object {
             granted_at: now,
         };
         Grants::default().insert(&mut txn, GRANT, grant).unwrap();
-        let meta = Meta { schema_version: SCHEMA_VERSION, user: user(), upkeep: Upkeep::default() };
+        let mut entropy = Entropy::new([4; 32]);
+        let key = Secret::new([9; 32]);
+        let meta = Meta {
+            schema_version: SCHEMA_VERSION,
+            user: user(),
+            upkeep: Upkeep::default(),
+            sealed_digest_key: vault::seal_digest_key(&config(), user(), &key, &mut entropy).unwrap(),
+        };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {
             let tokens = Tokens {

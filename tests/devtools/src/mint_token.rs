@@ -116,11 +116,11 @@ fn mint(options: &Options) -> Result<String, String> {
     Ok(printed.to_string())
 }
 
-/// The value of `NAME=value` or `NAME="value"` in a settings file.
+/// The value of `NAME=value` in a settings file, where the value may stand in any of the three kinds of quotes.
 fn setting_of(file: &str, name: &str) -> Option<String> {
     file.lines().rev().find_map(|line| {
         let (known, value) = line.trim().split_once('=')?;
-        (known.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
+        (known.trim() == name).then(|| value.trim().trim_matches(['"', '\'', '`']).to_owned())
     })
 }
 

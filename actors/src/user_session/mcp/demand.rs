@@ -3,7 +3,7 @@
 //! What holds here: a tool and a resource differ in how they are named and answered and in nothing else; both are checked
 //! for their scope, both have a ledger entry, and both wait in the same queue.
 
-use protocol::digest::{canonical_json, keyed_digest};
+use protocol::digest::canonical_json;
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::limits::REQUEST_DEADLINE;
@@ -69,25 +69,23 @@ impl UserSession {
 
     /// Adds by what a repeat would be recognised.
     fn recognisable<'a>(
-        &mut self,
+        &self,
         to: ReplyTo,
         (request, caller, session): (RequestId, &'a Caller, SessionId),
         id: &Id,
         asked: Asked,
     ) -> Result<Demand<'a>, Fault> {
         let Asked { target, mut arguments } = asked;
-        let key = self.digest_key()?;
         let id_text = serde_json::to_string(id).unwrap_or_default();
-        let in_session = keyed_digest(key.expose(), &[b"id", session.as_bytes(), id_text.as_bytes()]);
+        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let idempotency_key =
             arguments.get("idempotencyKey").filter(|_| target.writes()).and_then(Value::as_str);
         let idempotency_key =
-            idempotency_key.map(|text| keyed_digest(key.expose(), &[b"key", text.as_bytes()]));
+            idempotency_key.map(|text| self.fingerprint(&[b"key", text.as_bytes()])).transpose()?;
         // The idempotency key names a call and is not a part of what is called.
         let named = arguments.remove("idempotencyKey");
         let canonical = canonical_json(&Value::Object(arguments.clone()));
-        let fingerprint =
-            keyed_digest(key.expose(), &[b"call", target.name().as_bytes(), canonical.as_bytes()]);
+        let fingerprint = self.fingerprint(&[b"call", target.name().as_bytes(), canonical.as_bytes()])?;
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }

@@ -1,0 +1,246 @@
+//! Timelines written by hand, and every boundary of sending a mail crashed once.
+//!
+//! What holds here: a scenario places its faults itself in a world that is calm otherwise, so that each of them has one
+//! cause. The same checks run as under random faults.
+
+use protocol::limits::{MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX};
+
+use crate::clients::Kind;
+use crate::dials::Dials;
+use crate::world::{Event, Planned, SETTLES_WITHIN_MS, World};
+
+const NO_VIOLATION: Vec<String> = Vec::new();
+
+fn connected(dials: Dials) -> World {
+    let mut world = World::new(1, dials, true);
+    world.connect_in_peace();
+    world
+}
+
+fn mail(world: &mut World) -> usize {
+    let mail = world.clients.new_mail(false, false);
+    let operation = world.clients.new_operation(0, Kind::Mail(mail), 6);
+    world.after(0, Event::Act(operation));
+    operation
+}
+
+fn read(world: &mut World) -> usize {
+    let operation = world.clients.new_operation(0, Kind::Read, 6);
+    world.after(0, Event::Act(operation));
+    operation
+}
+
+fn run_for(world: &mut World, span_ms: u64) {
+    let end = world.time + span_ms;
+    world.run_until(end);
+}
+
+/// Lets everything settle and checks the whole of it.
+fn finish(mut world: World) -> World {
+    run_for(&mut world, SETTLES_WITHIN_MS + 120_000);
+    for check in [World::check_everything_is_settled, World::probe, World::check_the_end] {
+        if world.report.violations.is_empty() {
+            check(&mut world);
+        }
+    }
+    if !world.report.violations.is_empty() {
+        println!("{}", world.trace.clone().unwrap_or_default().join("\n"));
+    }
+    world
+}
+
+/// Sends one mail in a world that dies once. `None` when the run has no such place.
+fn one_mail_with(two_step: bool, planned: impl Fn(u64, u64) -> Planned) -> Option<World> {
+    let mut world = connected(Dials::calm(two_step));
+    world.planned = Some(planned(world.report.turns, world.call_counter));
+    let operation = mail(&mut world);
+    run_for(&mut world, 10_000);
+    if world.report.crashes == 0 {
+        return None;
+    }
+    let world = finish(world);
+    assert_eq!(world.report.violations, NO_VIOLATION, "{:?}", planned(0, 0));
+    assert!(world.clients.operations[operation].is_done, "{:?}", planned(0, 0));
+    Some(world)
+}
+
+#[test]
+fn sending_survives_a_crash_at_every_boundary() {
+    for two_step in [true, false] {
+        let mut crashed = 0;
+        for turn in 1..=8 {
+            let before = one_mail_with(two_step, |turns, _| Planned::BeforeCommit(turns + turn));
+            crashed += u32::from(before.is_some());
+            for effects in 0..=3 {
+                let after = one_mail_with(two_step, |turns, _| Planned::AfterEffects(turns + turn, effects));
+                crashed += u32::from(after.is_some());
+            }
+        }
+        for call in 1..=2 {
+            let executed = one_mail_with(two_step, |_, calls| Planned::Executed(calls + call));
+            crashed += u32::from(executed.is_some());
+        }
+        println!("sendEmail, draft first: {two_step}: {crashed} places to die, each survived");
+        assert!(crashed >= 15, "{crashed}");
+    }
+}
+
+#[test]
+fn every_step_taken_twice_has_the_effect_of_one() {
+    for two_step in [true, false] {
+        let doubled =
+            Dials { answer_twice: 1_000, duplicates: 1_000, alarm_twice: 1_000, ..Dials::calm(two_step) };
+        let mut world = connected(doubled);
+        let operation = mail(&mut world);
+        run_for(&mut world, 60_000);
+        assert!(world.clients.operations[operation].has_succeeded);
+        assert_eq!(world.microsoft.sent_by_subject.values().sum::<u32>(), 1);
+        assert_eq!(finish(world).report.violations, NO_VIOLATION);
+    }
+}
+
+#[test]
+fn a_lost_alarm_is_set_again_by_the_next_request() {
+    let mut world = connected(Dials::calm(true));
+    read(&mut world);
+    run_for(&mut world, 10_000);
+    world.disk.drop_alarm();
+    world.watch.alarm_lost(None);
+    run_for(&mut world, 60_000);
+    read(&mut world);
+    run_for(&mut world, 5_000);
+    assert!(world.disk.durable.alarm.is_some());
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn an_answer_that_a_policy_withheld_is_looked_into() {
+    for two_step in [true, false] {
+        let mut world = connected(Dials { answer_blocked: 1_000, ..Dials::calm(two_step) });
+        mail(&mut world);
+        run_for(&mut world, 20_000);
+        world.heal();
+        assert_eq!(finish(world).report.violations, NO_VIOLATION);
+    }
+}
+
+#[test]
+fn an_outage_does_not_make_a_send_run_hot() {
+    let mut world = connected(Dials { writes_refused: 1_000, ..Dials::calm(true) });
+    let calls = world.call_counter;
+    mail(&mut world);
+    run_for(&mut world, 100_000);
+    assert!(world.call_counter - calls < 120, "{}", world.call_counter - calls);
+    world.heal();
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn a_mail_whose_connection_broke_may_leave_later_and_is_not_called_unsent() {
+    for seed in 0..40 {
+        let late = Dials {
+            broken_early: 800,
+            throttled: 400,
+            transit_ms_max: 20_000,
+            disconnects: 900,
+            crash_after_commit: 100,
+            ..Dials::calm(true)
+        };
+        let mut world = World::new(seed, late, true);
+        world.connect_in_peace();
+        mail(&mut world);
+        run_for(&mut world, 120_000);
+        world.heal();
+        assert_eq!(finish(world).report.violations, NO_VIOLATION, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_refresh_that_never_left_does_not_stop_all_later_ones() {
+    // Journeys of connecting hang one after the other and hold the one place for calls to the token endpoint, until
+    // the deadline of the refresh that waits behind them.
+    let mut world = connected(Dials { clients: 8, token_life_s: 60, hangs: 1_000, ..Dials::calm(true) });
+    // The first two keep a refresh waiting; the others come when it was served and goes on behind them.
+    let delays_ms = [40_000, 44_000, 124_000, 130_200, 130_210, 130_220, 130_230, 130_240];
+    for (client, delay_ms) in delays_ms.into_iter().enumerate() {
+        world.after(delay_ms, Event::Connect(client));
+    }
+    run_for(&mut world, 300_000);
+    world.heal();
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn mails_beyond_the_bytes_that_may_wait_are_refused() {
+    let mut world = connected(Dials { transit_ms_max: 20_000, ..Dials::calm(true) });
+    read(&mut world);
+    run_for(&mut world, 60_000);
+    world.clients.padding = 1024 * 1024;
+    for _ in 0..16 {
+        mail(&mut world);
+    }
+    run_for(&mut world, 200);
+    // Each holds a little more than a mebibyte: as many as the gate lets out, and what fits into the queue.
+    let places = usize::from(MAILBOX_CALLS_MAX) + QUEUED_BYTES_MAX / world.clients.padding;
+    assert!((5..=places).contains(&world.open_requests()), "{}", world.open_requests());
+    assert_eq!(world.report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn who_asks_again_after_a_crash_gets_the_outcome_and_not_a_shrug() {
+    let mut world = connected(Dials { never_in_sent_items: 1_000, ..Dials::calm(false) });
+    world.planned = Some(Planned::Executed(world.call_counter + 1));
+    let operation = mail(&mut world);
+    run_for(&mut world, 60_000);
+    // Sent Items do not tell yet. The client waits for what they will tell and is not sent away before its time.
+    assert_eq!(world.report.crashes, 1);
+    assert!(!world.clients.operations[operation].is_done);
+    let trace = world.trace.clone().unwrap_or_default().join("\n");
+    assert!(!trace.contains("could not be found out"), "{trace}");
+    world.heal();
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn an_equal_call_joins_a_mail_that_was_looked_into_for_long() {
+    let mut world = connected(Dials { answer_lost: 1_000, ..Dials::calm(false) });
+    let sent = mail(&mut world);
+    run_for(&mut world, 5_000);
+    assert_eq!(world.microsoft.sent_by_subject.values().sum::<u32>(), 1);
+    // Its client has left. The mail is found in Sent Items after eight minutes.
+    world.clients.operations[sent].is_done = true;
+    run_for(&mut world, 8 * 60_000);
+    world.dials = Dials::calm(false);
+    run_for(&mut world, 4 * 60_000);
+    world.crash();
+    let kind = world.clients.operations[sent].kind;
+    let again = world.clients.new_operation(0, kind, 1);
+    world.after(0, Event::Act(again));
+    run_for(&mut world, 10_000);
+    assert!(world.clients.operations[again].has_succeeded);
+    assert_eq!(world.microsoft.sent_by_subject.values().sum::<u32>(), 1);
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}
+
+#[test]
+fn tokens_are_renewed_by_the_alarm_for_a_day_after_the_last_call_and_no_longer() {
+    const HOUR_MS: u64 = 3_600_000;
+    let mut world = connected(Dials::calm(true));
+    read(&mut world);
+    run_for(&mut world, 10_000);
+    let renewals_of_a_day = |world: &mut World| {
+        let before = world.microsoft.refreshes;
+        for _ in 0..48 {
+            run_for(world, HOUR_MS / 2);
+            // An idle object is evicted after seconds.
+            world.crash();
+        }
+        world.microsoft.refreshes - before
+    };
+    let (first, second, third) =
+        (renewals_of_a_day(&mut world), renewals_of_a_day(&mut world), renewals_of_a_day(&mut world));
+    println!("renewals on the days after the last call: {first}, {second}, {third}");
+    assert!(first >= 20, "{first}");
+    assert!(second <= 2 && third == 0, "{second}, {third}");
+    assert_eq!(world.report.violations, NO_VIOLATION);
+}
