@@ -10,6 +10,7 @@ use super::collection::{Field, Kind, list, person, read, shown, text};
 use super::error::ToolError;
 use super::{Finished, Found, Step, WriteIntent, mailbox_zone};
 use crate::civil::{Civil, When, read as read_time, utc_text};
+use crate::gateway::read_refusal;
 use crate::graph::{IMMUTABLE_IDS, OPERATION_PROPERTY, UTC_TIMES, odata_text, query};
 use crate::ids::RequestId;
 use crate::outbound::{Answer, GraphCall, Lane};
@@ -69,6 +70,9 @@ const SHOWN: [Field; 9] = [
     ("seriesId", "/seriesMasterId", Kind::Text),
 ];
 
+/// Graph's code for an event whose `transactionId` it knows already.
+const DUPLICATE: &str = "ErrorDuplicateTransactionId";
+
 const ATTENDEES_SHOWN_MAX: usize = 50;
 
 /// An event of a view as it is shown.
@@ -117,13 +121,19 @@ pub(super) struct Draft {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     ReadZone,
-    Create {
-        body: String,
-    },
-    /// With what Microsoft said to the repeat, if it refused that.
-    Find {
-        refusal: Option<ToolError>,
-    },
+    Create { body: String },
+    Find { repeat: Repeat },
+}
+
+/// What Microsoft said to the repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// Nothing that proves anything.
+    Nothing,
+    /// It would not take it. What it thinks of the first time is not known by that.
+    Refused(ToolError),
+    /// It has an event with this `transactionId`.
+    IsThere,
 }
 
 /// An event being created.
@@ -150,7 +160,7 @@ impl CreateEvent {
     }
 
     pub(super) fn recovered(calendar: Option<String>, operation: RequestId) -> Self {
-        let stage = Stage::Find { refusal: None };
+        let stage = Stage::Find { repeat: Repeat::Nothing };
         Self { operation, calendar, draft: None, zone: Zone::utc(), stage }
     }
 
@@ -203,7 +213,7 @@ impl CreateEvent {
 
     pub(super) fn look_again(&mut self, still_wanted: bool) -> Found {
         if !still_wanted && matches!(self.stage, Stage::Create { .. }) {
-            self.stage = Stage::Find { refusal: None };
+            self.stage = Stage::Find { repeat: Repeat::Nothing };
         }
         Found::Look(self.call())
     }
@@ -213,20 +223,24 @@ impl CreateEvent {
             (Stage::Create { .. }, 200..300) => {
                 Found::Happened(self.created(&read(answer).unwrap_or_default()))
             }
-            // It is there, or Microsoft would not take it: neither says anything of the first time.
             (Stage::Create { .. }, status) => {
-                let refusal = (status != 409).then(|| ToolError::from_refusal(answer));
-                self.stage = Stage::Find { refusal };
+                let is_there = status == 409 && read_refusal(&answer.body).code == DUPLICATE;
+                let repeat =
+                    if is_there { Repeat::IsThere } else { Repeat::Refused(ToolError::from_refusal(answer)) };
+                self.stage = Stage::Find { repeat };
                 Found::Look(self.call())
             }
-            (Stage::Find { refusal }, 200) => {
+            (Stage::Find { repeat }, 200) => {
                 let Ok(page) = read::<Value>(answer) else { return Found::NotYetKnown };
-                match (list(&page, "/value").first(), refusal.clone()) {
+                match (list(&page, "/value").first(), repeat.clone()) {
                     (Some(event), _) => Found::Happened(self.created(event)),
-                    (None, Some(refusal)) => Found::DidNotHappen(refusal),
-                    (None, None) => Found::NotYetKnown,
+                    (None, Repeat::IsThere) => Found::Happened(self.created(&Value::Null)),
+                    (None, Repeat::Refused(error)) => Found::DidNotHappen(error),
+                    (None, Repeat::Nothing) => Found::NotYetKnown,
                 }
             }
+            // That it is there is known; only its details are not.
+            (Stage::Find { repeat: Repeat::IsThere }, _) => Found::Happened(self.created(&Value::Null)),
             // A refusal of the look itself will be repeated, however often it is asked.
             (_, 400 | 403) => Found::NeverKnown,
             _ => Found::NotYetKnown,
