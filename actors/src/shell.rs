@@ -9,3 +9,4 @@ pub(crate) mod entropy;
 pub(crate) mod outgoing;
 pub(crate) mod settings;
 pub(crate) mod sql_rows;
+mod zones;

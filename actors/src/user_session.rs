@@ -21,6 +21,7 @@ use protocol::ids::{RequestId, UserKey};
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
+use protocol::zones::Zones;
 use serde::{Deserialize, Serialize};
 
 use crate::grants::Grants;
@@ -91,6 +92,8 @@ pub struct UserSession {
     armed: Option<UnixMs>,
     last_activity: UnixMs,
     turn_number: u64,
+    /// The rules of time zones, which the shell supplies.
+    zones: Zones,
 }
 
 impl UserSession {
@@ -134,7 +137,15 @@ impl UserSession {
             armed: None,
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
+            zones: Zones::UTC_ONLY,
         })
+    }
+
+    /// The same core with the platform's rules of time zones.
+    #[must_use]
+    pub const fn with_zones(mut self, zones: Zones) -> Self {
+        self.zones = zones;
+        self
     }
 
     /// Takes one input. Everything that it changes goes into `txn`.
@@ -305,3 +316,6 @@ impl UserSession {
 fn reply(txn: &mut Txn<'_>, to: ReplyTo, reply: ObjectReply) {
     txn.emit(Effect::Reply { to, reply });
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,11 @@ use crate::time::{DurationMs, UnixMs};
 /// The Graph permissions that a person is asked for, with what an ID token and a refresh token need.
 ///
 /// `Mail.Read` stands beside `Mail.ReadWrite`, which implies it: where an administrator refuses the latter, mail can
-/// still be read and a sent mail still be looked for.
-pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read Mail.Read Mail.ReadWrite Mail.Send";
+/// still be read and a sent mail still be looked for. None of them needs an administrator's consent. A test holds the list
+/// equal to what the tools and resources name as their permissions.
+pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read MailboxSettings.Read Mail.Read \
+    Mail.ReadWrite Mail.Send Calendars.ReadWrite Contacts.Read People.Read Team.ReadBasic.All \
+    Channel.ReadBasic.All ChannelMessage.Send ChatMessage.Send OnlineMeetings.ReadWrite";
 
 /// Tells Microsoft that this client understands claims challenges, so that access can be revoked at once
 /// (continuous access evaluation).

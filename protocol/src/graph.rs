@@ -10,7 +10,10 @@ pub const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 /// `Prefer` value for bodies as plain text.
 pub const TEXT_BODIES: &str = "outlook.body-content-type=\"text\"";
 
-/// The extended property under which a mail carries the identifier of the request that sent it. The GUID is this
+/// `Prefer` value for the times of events in UTC, from which every other zone is computed.
+pub const UTC_TIMES: &str = "outlook.timezone=\"UTC\"";
+
+/// The extended property under which a mail or an event carries the identifier of the request that made it. The GUID is this
 /// product's own namespace.
 pub const OPERATION_PROPERTY: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";
 
@@ -60,6 +63,41 @@ pub fn query(parameters: &[(&str, &str)]) -> String {
 #[must_use]
 pub fn odata_text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
+}
+
+/// A text as one side of a `$search`: in double quotes, with those inside and the backslash escaped. The result still has
+/// to pass through [`query`].
+#[must_use]
+pub fn search_text(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 2);
+    out.push('"');
+    for character in value.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        // A line break or a null would end the clause early in some parsers and means nothing in a search.
+        out.push(if character.is_control() { ' ' } else { character });
+    }
+    out.push('"');
+    out
+}
+
+/// The path of a `@odata.nextLink` to go on with, if it continues `path`.
+///
+/// The link comes from outside, so only its query is taken over: host and version stay ours, and a link to another
+/// resource is not followed at all.
+#[must_use]
+pub fn continuation(path: &str, next_link: &str) -> Option<String> {
+    const LINK_BYTES_MAX: usize = 8 * 1024;
+    let ours = path.split('?').next()?;
+    let (_, rest) = next_link.split_once("://")?;
+    let (theirs, parameters) = rest.split_once('?')?;
+    let (_, theirs) = ["/v1.0/", "/beta/"].iter().find_map(|version| theirs.split_once(version))?;
+    let plain = |text: &str| text.replace("%3D", "=").replace("%3d", "=");
+    let is_same = plain(theirs) == plain(ours.strip_prefix('/')?);
+    let is_query = next_link.len() <= LINK_BYTES_MAX
+        && parameters.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');
+    (is_same && is_query).then(|| format!("{ours}?{parameters}"))
 }
 
 /// Fields of an `application/x-www-form-urlencoded` body.
@@ -126,6 +164,37 @@ mod tests {
             "?$top=5&$filter=subject%20eq%20%27a%26b%3Dc%27"
         );
         assert_eq!(query(&[]), "");
+    }
+
+    #[test]
+    fn a_search_cannot_leave_its_quotes() {
+        assert_eq!(search_text(r#"a"b\c"#), r#""a\"b\\c""#);
+        assert_eq!(
+            query(&[("$search", &search_text("x\" &$top=9"))]),
+            "?$search=%22x%5C%22%20%26%24top%3D9%22"
+        );
+        assert_eq!(search_text("a\nb"), "\"a b\"");
+    }
+
+    #[test]
+    fn only_the_same_list_is_continued_and_only_here() {
+        let path = "/me/calendars/AA=/calendarView?$top=5";
+        let link = |link: &str| continuation(path, link);
+        let right = "https://graph.microsoft.com/v1.0/me/calendars/AA%3d/calendarView?$top=5&$skip=5";
+        assert_eq!(link(right).as_deref(), Some("/me/calendars/AA=/calendarView?$top=5&$skip=5"));
+        // Whatever host the link names, the call goes where all calls go.
+        assert!(link("https://evil.example/v1.0/me/calendars/AA=/calendarView?$skip=5").is_some());
+        for bad in [
+            "https://graph.microsoft.com/v1.0/me/messages?$skip=5",
+            "https://graph.microsoft.com/v1.0/me/calendars/AA=/calendarView/../../../users?$skip=5",
+            "https://graph.microsoft.com/v1.0/me/calendars/AA=/calendarView",
+            "https://graph.microsoft.com/v1.0/me/calendars/AA=/calendarView?$skip=5#x",
+            "https://graph.microsoft.com/v1.0/me/calendars/AA=/calendarView?$skip=5 HTTP/1.1\r\nx: y",
+            "/me/calendars/AA=/calendarView?$skip=5",
+            "",
+        ] {
+            assert_eq!(link(bad), None, "{bad}");
+        }
     }
 
     #[test]

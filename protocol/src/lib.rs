@@ -7,6 +7,7 @@
 //! This crate must never depend on `worker`, on a JavaScript binding or on another crate of this workspace.
 
 pub mod access_token;
+pub mod civil;
 pub mod config;
 pub mod connect;
 pub mod digest;
@@ -24,3 +25,4 @@ pub mod seal;
 pub mod secret;
 pub mod time;
 pub mod tools;
+pub mod zones;

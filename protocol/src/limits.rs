@@ -138,6 +138,18 @@ pub const SUBJECT_CHARS_MAX: usize = 255;
 /// The longest mail body, in bytes: Graph's request bound of 4 MB less the room for JSON escapes.
 pub const MAIL_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
+/// The longest text of an event, in bytes.
+pub const EVENT_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest message to Teams, in bytes: about 28 KB in all, mentions and markup included.
+pub const TEAMS_MESSAGE_BYTES_MAX: usize = 24 * 1024;
+
+/// Pages of a list that one request follows, whatever the links say.
+pub const PAGES_MAX: u32 = 20;
+
+/// The longest range of a calendar that one request looks at.
+pub const CALENDAR_RANGE_MAX: DurationMs = DurationMs::from_secs(400 * 24 * 60 * 60);
+
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);

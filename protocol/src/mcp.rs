@@ -6,14 +6,17 @@
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ContentBlock, Implementation, InitializeRequestParams,
-    InitializeResult, ListToolsResult, ProtocolVersion, ServerCapabilities, ToolsCapability,
+    InitializeResult, ProtocolVersion, ResourcesCapability, ServerCapabilities, ToolsCapability,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::jsonrpc::RpcError;
-use crate::tools::{self, ToolError};
+use crate::tools::{Resource, ToolError};
+
+pub use crate::tools::catalogue::tool_list;
+pub use crate::tools::resource::{resource_list, template_list};
 
 /// A protocol revision that has the `initialize` handshake, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +82,12 @@ pub enum Method {
     ListTools,
     /// `tools/call`
     CallTool,
+    /// `resources/list`
+    ListResources,
+    /// `resources/templates/list`
+    ListResourceTemplates,
+    /// `resources/read`
+    ReadResource,
 }
 
 impl Method {
@@ -90,6 +99,9 @@ impl Method {
             "ping" => Some(Self::Ping),
             "tools/list" => Some(Self::ListTools),
             "tools/call" => Some(Self::CallTool),
+            "resources/list" => Some(Self::ListResources),
+            "resources/templates/list" => Some(Self::ListResourceTemplates),
+            "resources/read" => Some(Self::ReadResource),
             _ => None,
         }
     }
@@ -140,6 +152,8 @@ pub fn read_opening(raw: Option<&RawValue>) -> Result<Opening, RpcError> {
 pub fn opening_result(revision: Revision) -> InitializeResult {
     let mut capabilities = ServerCapabilities::default();
     capabilities.tools = Some(ToolsCapability::default());
+    // Neither is subscribed to nor changes, and the empty object says exactly that.
+    capabilities.resources = Some(ResourcesCapability::default());
     let version = match revision {
         Revision::November2024 => ProtocolVersion::V_2024_11_05,
         Revision::March2025 => ProtocolVersion::V_2025_03_26,
@@ -159,21 +173,45 @@ pub fn opening_result(revision: Revision) -> InitializeResult {
         )
 }
 
-/// The answer to `tools/list`.
-#[must_use]
-pub fn tool_list() -> ListToolsResult {
-    let mut list = ListToolsResult::with_all_items(tools::catalogue());
-    // The member belongs to the revision without a handshake only.
-    list.result_type = None;
-    list
-}
-
 /// Reads the parameters of `tools/call`.
 ///
 /// # Errors
 /// `-32602` when they are not an object with a name and, optionally, an object of arguments.
 pub fn read_tool_call(raw: Option<&RawValue>) -> Result<CallToolRequestParams, RpcError> {
     params("tools/call", raw)
+}
+
+/// The code of a resource that does not exist, in the revisions with a handshake (MCP 2025-11-25, server/resources,
+/// "Error handling").
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
+
+/// Reads the parameters of `resources/read` and finds the resource.
+///
+/// # Errors
+/// `-32602` when there is no URI, and [`RESOURCE_NOT_FOUND`] when there is no such resource.
+pub fn read_resource_uri(raw: Option<&RawValue>) -> Result<Resource, RpcError> {
+    #[derive(Deserialize)]
+    struct ReadResource {
+        uri: String,
+    }
+    let ReadResource { uri } = params("resources/read", raw)?;
+    Resource::from_uri(&uri).ok_or_else(|| {
+        let uri: String = uri.chars().filter(|c| !c.is_control()).take(200).collect();
+        let mut error = RpcError::new(
+            RESOURCE_NOT_FOUND,
+            "This server has no such resource. `resources/list` names all resources.",
+        );
+        error.data = Some(serde_json::json!({ "uri": uri }));
+        error
+    })
+}
+
+/// An error of reading a resource, whose answer has no place for an error in-band.
+#[must_use]
+pub fn resource_failure(error: &ToolError) -> RpcError {
+    let mut out = RpcError::new(crate::jsonrpc::codes::INTERNAL_ERROR, error.to_string());
+    out.data = Some(serde_json::json!({ "code": error.code }));
+    out
 }
 
 /// The request id in a `notifications/cancelled`, or `None` if there is none that could be known.
@@ -227,7 +265,26 @@ mod tests {
         assert!(result.get("resultType").is_none());
         let opening = serde_json::to_value(opening_result(Revision::June2025)).unwrap();
         assert_eq!(opening["protocolVersion"], "2025-06-18");
-        assert_eq!(opening["capabilities"], serde_json::json!({"tools": {}}));
+        assert_eq!(opening["capabilities"], serde_json::json!({"tools": {}, "resources": {}}));
+    }
+
+    #[test]
+    fn resources_are_listed_and_found() {
+        let list: rmcp::model::ListResourcesResult = serde_json::from_value(resource_list().into()).unwrap();
+        assert_eq!(list.resources.len(), 3);
+        let templates: rmcp::model::ListResourceTemplatesResult =
+            serde_json::from_value(template_list().into()).unwrap();
+        assert!(templates.resource_templates.is_empty());
+        for resource in &list.resources {
+            let params = raw(&serde_json::json!({"uri": resource.uri}).to_string());
+            assert_eq!(read_resource_uri(Some(&params)).unwrap().uri(), resource.uri);
+        }
+        for uri in ["microsoft://profile/", "microsoft://", "file:///etc/passwd", "microsoft://PROFILE"] {
+            let params = raw(&serde_json::json!({ "uri": uri }).to_string());
+            let error = read_resource_uri(Some(&params)).unwrap_err();
+            assert_eq!((error.code, error.data), (-32002, Some(serde_json::json!({ "uri": uri }))));
+        }
+        assert_eq!(read_resource_uri(None).unwrap_err().code, crate::jsonrpc::codes::INVALID_PARAMS);
     }
 
     #[test]

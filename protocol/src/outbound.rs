@@ -46,6 +46,9 @@ impl Method {
 pub enum Safety {
     /// It changes nothing.
     Read,
+    /// It changes something, and Microsoft recognises a repeat by an identifier in the body: sending it again can
+    /// have no second effect, and finds out about a lost answer.
+    Repeatable,
     /// It changes something; a lost answer must be looked into before anything is sent again.
     Write,
 }
@@ -93,6 +96,12 @@ impl GraphCall {
     #[must_use]
     pub fn post(lane: Lane, path: String, body: Option<String>) -> Self {
         Self { method: Method::Post, path, prefer: &[], body, lane, safety: Safety::Write }
+    }
+
+    /// A write with a JSON body by which Microsoft recognises a repeat.
+    #[must_use]
+    pub fn post_repeatable(lane: Lane, path: String, body: String) -> Self {
+        Self { safety: Safety::Repeatable, ..Self::post(lane, path, Some(body)) }
     }
 
     /// The same call with `Prefer` values.

@@ -1,23 +1,42 @@
-//! The tools: what clients see of them, and each tool's work as a plan of Graph calls.
+//! The tools and resources: what clients see of them, and the work of each as a plan of Graph calls.
 //!
 //! What holds here: a plan is a small machine without I/O. It says which call comes next, reads each answer, and
 //! says how to find out about a call whose answer was lost. It never retries, waits or stores: the queue and the
 //! ledger of the user's object do that for all tools alike.
 
 pub mod arguments;
+pub mod authenticate;
 pub mod catalogue;
+mod collection;
+pub mod create_event;
+pub mod create_meeting;
 pub mod error;
+mod event;
+pub mod get_calendar_events;
+pub mod get_contacts;
 pub mod get_emails;
+mod mailbox_zone;
+mod message;
+pub mod plan;
+pub mod resource;
+pub mod search_emails;
 pub mod send_email;
+pub mod send_teams_message;
+#[cfg(test)]
+mod testing;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-pub use catalogue::{Tool, catalogue};
+pub use catalogue::{Target, Tool};
 pub use error::{Fault, ToolError};
+pub use plan::{Plan, Planned};
+pub use resource::Resource;
 
 use crate::ids::RequestId;
-use crate::outbound::{Answer, GraphCall};
+use crate::outbound::GraphCall;
+use crate::time::UnixMs;
+use crate::zones::Zones;
 
 /// What a plan wants next.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,12 +75,21 @@ pub enum WriteIntent {
     },
     /// A mail is being sent in one call, recognisable only by the operation's property.
     SendMail,
+    /// An event is being created, recognisable by the operation's property.
+    CreateEvent {
+        /// The calendar, encoded as a segment; none for the default one.
+        calendar: Option<String>,
+    },
+    /// A meeting without an event is being created under the operation's identifier.
+    CreateMeeting,
+    /// A message is being posted to Teams, which keeps nothing of ours to recognise it by.
+    PostMessage,
 }
 
 /// What looking into a lost write found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// One more call is needed to find out.
+    /// One more call is needed to find out. It changes nothing, or nothing that was not asked for.
     Look(GraphCall),
     /// The write took no effect and can safely go on with this call.
     Resume(GraphCall),
@@ -75,115 +103,38 @@ pub enum Found {
     NeverKnown,
 }
 
-/// A tool at work.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
-    /// `getEmails`
-    GetEmails(get_emails::GetEmails),
-    /// `sendEmail`
-    SendEmail(send_email::SendEmail),
-}
-
 /// What a plan may know of its surroundings.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
     /// The request that the tool serves; writes carry it, so that they can be recognised.
     pub request: RequestId,
-    /// The Graph permissions that the person granted.
-    pub granted: &'a [String],
+    /// The Graph permissions that the person granted; none without a connected account.
+    pub granted: Option<&'a [String]>,
+    /// The time.
+    pub now: UnixMs,
+    /// The rules of the time zones.
+    pub zones: Zones,
 }
 
 impl Surroundings<'_> {
     /// Whether Microsoft granted a permission. Names are compared without case, as Microsoft does.
     #[must_use]
     pub fn has_granted(&self, permission: &str) -> bool {
-        self.granted.iter().any(|granted| {
+        self.granted.unwrap_or_default().iter().any(|granted| {
             granted.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(permission))
         })
     }
-}
 
-impl Plan {
-    /// Checks the arguments of a tool and makes its plan.
+    /// Refuses when none of these permissions, each of which suffices, was granted.
     ///
     /// # Errors
-    /// A [`ToolError`] of the caller's fault that says which argument to change and how.
-    pub fn new(
-        tool: Tool,
-        arguments: &Map<String, Value>,
-        surroundings: Surroundings<'_>,
-    ) -> Result<Self, ToolError> {
-        match tool {
-            Tool::GetEmails => get_emails::GetEmails::new(arguments).map(Self::GetEmails),
-            Tool::SendEmail => send_email::SendEmail::new(arguments, surroundings).map(Self::SendEmail),
-        }
-    }
-
-    /// A plan that finds out about a write whose request is gone, from what was remembered of it.
-    #[must_use]
-    pub fn recovered(intent: WriteIntent, request: RequestId) -> Self {
-        Self::SendEmail(send_email::SendEmail::recovered(intent, request))
-    }
-
-    /// The call that the plan is waiting for, to be sent for the first time or again.
-    #[must_use]
-    pub fn call(&self) -> GraphCall {
-        match self {
-            Self::GetEmails(plan) => plan.call(),
-            Self::SendEmail(plan) => plan.call(),
-        }
-    }
-
-    /// What must be durable before [`Plan::call`] leaves; `None` for reads.
-    #[must_use]
-    pub fn intent(&self) -> Option<WriteIntent> {
-        match self {
-            Self::GetEmails(_) => None,
-            Self::SendEmail(plan) => plan.intent(),
-        }
-    }
-
-    /// Reads the successful answer of the current call and goes on.
-    ///
-    /// # Errors
-    /// A [`ToolError`] when the answer is not what Microsoft documents.
-    pub fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        match self {
-            Self::GetEmails(plan) => plan.answered(answer),
-            Self::SendEmail(plan) => plan.answered(answer),
-        }
-    }
-
-    /// Whether a refusal of the current call must be looked into, because an earlier answer to it was lost.
-    pub fn refused(&mut self) -> Option<Found> {
-        match self {
-            Self::GetEmails(_) => None,
-            Self::SendEmail(plan) => plan.refused(),
-        }
-    }
-
-    /// Begins to find out about the current write, whose answer was lost.
-    pub fn look_into(&mut self) -> Found {
-        match self {
-            Self::GetEmails(plan) => Found::Look(plan.call()),
-            Self::SendEmail(plan) => plan.look_into(),
-        }
-    }
-
-    /// What to say of a write whose outcome stays unknown.
-    #[must_use]
-    pub fn outcome_unknown(&self) -> ToolError {
-        match self {
-            Self::GetEmails(_) => ToolError::lost_read(crate::outbound::Lost::Timeout),
-            Self::SendEmail(_) => send_email::unknown(),
-        }
-    }
-
-    /// Reads what a look into a lost write showed: any answer, also a refusal such as 404.
-    pub fn looked(&mut self, answer: &Answer) -> Found {
-        match self {
-            Self::GetEmails(_) => Found::NotYetKnown,
-            Self::SendEmail(plan) => plan.looked(answer),
+    /// A [`ToolError`] of the account that names the first of them.
+    pub fn require(&self, any_of: &[&str]) -> Result<(), ToolError> {
+        match any_of.first() {
+            Some(first) if !any_of.iter().any(|permission| self.has_granted(permission)) => {
+                Err(ToolError::permission_missing(first))
+            }
+            _ => Ok(()),
         }
     }
 }

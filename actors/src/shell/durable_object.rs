@@ -17,12 +17,14 @@ use protocol::ids::RequestId;
 use protocol::limits::REQUEST_BODY_BYTES_MAX;
 use protocol::object::{Challenge, ObjectReply, decode};
 use protocol::time::UnixMs;
+use protocol::zones::Zones;
 use worker::{DurableObject, Env, Headers, Request, Response, Result, State, console_log, durable_object};
 
 use super::entropy::random_bytes;
 use super::outgoing;
 use super::settings::config_from_env;
 use super::sql_rows::{SqlDisk, SqlRows};
+use super::zones::offset_at;
 use crate::egress::depart;
 use crate::log::LogLine;
 use crate::turn::{self, Effect, Entropy, Fault, Input, ReplyTo, Turn};
@@ -117,7 +119,10 @@ impl Shell {
         let mut slot = self.core.borrow_mut();
         let core = match &mut *slot {
             Some(core) => core,
-            empty @ None => empty.insert(Core::recover(config.clone(), rows, turn.now)?),
+            empty @ None => {
+                let core = Core::recover(config.clone(), rows, turn.now)?;
+                empty.insert(core.with_zones(Zones::new(offset_at)))
+            }
         };
         turn::run(core, rows, &mut SqlDisk(rows), turn, input)
     }

@@ -9,7 +9,7 @@ use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR};
 use protocol::outbound::{CallResult, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Plan, Tool, ToolError};
+use protocol::tools::{Found, Plan, Target, ToolError};
 
 use super::run::{Run, Work};
 use super::settle::Settled;
@@ -59,10 +59,10 @@ impl UserSession {
     ) -> Result<(), Fault> {
         let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         let outbound = match &run.work {
-            Work::Tool { tool, plan } => Outbound::Graph {
+            Work::Tool { target, plan } => Outbound::Graph {
                 call: plan.call(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
-                tool: tool.name(),
+                tool: target.name(),
             },
             Work::Refresh => {
                 let refresh = self.refresher.refresh_token();
@@ -92,8 +92,9 @@ impl UserSession {
                 run.entry.intent = plan.intent();
             }
             let says = (run.entry.state, run.entry.intent.clone());
-            // A read that is interrupted is simply over, so its row need not say that it left.
-            let must_be_stored = run.entry.writes || run.inserted_in_turn == self.turn_number;
+            // A read that is interrupted is simply over, so its row need not say that it left; and so is a write that
+            // is still reading what it needs to know.
+            let must_be_stored = run.entry.intent.is_some() || run.inserted_in_turn == self.turn_number;
             if must_be_stored && run.stored.as_ref() != Some(&says) {
                 self.ledger.update(txn, request, &run.entry)?;
                 run.stored = Some(says);
@@ -189,8 +190,8 @@ impl UserSession {
                     let error = plan.outcome_unknown();
                     self.settle(turn, txn, request, run, EntryEvent::GaveUp, &Settled::Error(error))?;
                 }
-                (Work::Tool { plan, .. }, true) => {
-                    let error = plan.outcome_unknown();
+                (Work::Tool { .. }, true) => {
+                    let error = run.give_up_waiting();
                     self.answer_early(txn, request, &mut run, &error)?;
                     self.runs.insert(request, run);
                 }
@@ -234,14 +235,19 @@ impl UserSession {
             let may_have_happened =
                 entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
             let intent = entry.intent.clone().filter(|_| may_have_happened);
-            let tool = match &entry.kind {
-                Kind::Tool(name) => Tool::from_wire(name),
+            let target = match &entry.kind {
+                Kind::Tool(name) => Target::from_name(name),
                 Kind::Refresh | Kind::Connect => None,
             };
-            match (intent, tool) {
-                (Some(intent), Some(tool)) => {
-                    let plan = Plan::recovered(intent, request);
-                    self.look_into_orphan(turn, txn, request, entry, Work::Tool { tool, plan })?;
+            match (intent, target) {
+                (Some(intent), Some(target)) => {
+                    let mut plan = Box::new(Plan::recovered(intent, request));
+                    if plan.look_into() == Found::NeverKnown {
+                        let settled = Settled::Error(plan.outcome_unknown());
+                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
+                        continue;
+                    }
+                    self.look_into_orphan(turn, txn, request, entry, Work::Tool { target, plan })?;
                 }
                 _ => {
                     let settled = Settled::Error(ToolError::interrupted());

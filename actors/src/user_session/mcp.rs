@@ -1,39 +1,25 @@
 //! MCP messages of the revisions with sessions: what each is answered with.
 //!
-//! What holds here: a request is first recognised as new or as a repeat, and only a new one gets a plan; a repeat waits
-//! for the first or gets its answer. Statuses and codes are those of MCP 2025-11-25, basic/transports.
+//! What holds here: whatever costs a call of Microsoft goes on as a demand (`demand`), which is first recognised as new or
+//! as a repeat (`repeats`); everything else is answered at once. Statuses and codes are those of MCP 2025-11-25,
+//! basic/transports.
 
-use protocol::digest::canonical_json;
+mod demand;
+mod repeats;
+
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
-use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
 use protocol::mcp::{self, Method};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
-use protocol::time::UnixMs;
-use protocol::tools::{Fault as Blame, Plan, Surroundings, Tool, ToolError};
+use protocol::tools::{Fault as Blame, ToolError};
+use serde_json::Map;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use super::run::{Run, Waiter, Work};
 use super::settle::Settled;
 use super::{Txn, UserSession, reply};
-use crate::ledger::{Entry, EntryEvent, EntryState, Fingerprint, Kind, Ledger};
-use crate::queue::{Full, Priority};
+use crate::ledger::EntryEvent;
 use crate::sessions::Session;
 use crate::turn::{Fault, ReplyTo, Turn};
-
-/// A tool call that was read and may be new or a repeat.
-struct ToolCall<'a> {
-    request: RequestId,
-    caller: &'a Caller,
-    session: SessionId,
-    tool: Tool,
-    arguments: Map<String, Value>,
-    waiter: Waiter,
-    in_session: Fingerprint,
-    fingerprint: Fingerprint,
-    idempotency_key: Option<Fingerprint>,
-}
 
 impl UserSession {
     /// Serves one MCP message.
@@ -147,26 +133,18 @@ impl UserSession {
         let answer = match Method::from_wire(method) {
             Some(Method::Ping) => jsonrpc::success(&id, &Map::new()),
             Some(Method::ListTools) => jsonrpc::success(&id, &mcp::tool_list()),
-            Some(Method::CallTool) => {
-                return match self.read_tool_call(to, (request, caller, session), &id, params)? {
-                    Ok(call) => self.on_tool_call(turn, txn, call),
-                    Err(ReadRefused::Error(error)) => refuse(txn, to, 200, Some(&id), &error),
-                    Err(ReadRefused::MissingScope(tool)) => {
-                        let message = format!("The access token lacks the scope `{}`.", tool.scope());
-                        let error = RpcError::invalid_request(message);
-                        let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(tool.scope()));
-                        refusal.body = Some(jsonrpc::failure(Some(&id), &error));
-                        reply(txn, to, refusal);
-                        Ok(())
-                    }
-                };
+            Some(Method::ListResources) => jsonrpc::success(&id, &mcp::resource_list()),
+            Some(Method::ListResourceTemplates) => jsonrpc::success(&id, &mcp::template_list()),
+            Some(method @ (Method::CallTool | Method::ReadResource)) => {
+                return self.on_demand(turn, txn, to, (request, caller, session), &id, (method, params));
             }
             Some(Method::Initialize) | None => {
                 let shown: String = method.chars().filter(|c| !c.is_control()).take(80).collect();
                 let error = RpcError::new(
                     codes::METHOD_NOT_FOUND,
                     format!(
-                        "This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call."
+                        "This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call, \
+                         resources/list, resources/templates/list, resources/read."
                     ),
                 );
                 jsonrpc::failure(Some(&id), &error)
@@ -174,198 +152,6 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())
-    }
-
-    fn read_tool_call<'a>(
-        &mut self,
-        to: ReplyTo,
-        (request, caller, session): (RequestId, &'a Caller, SessionId),
-        id: &Id,
-        params: Option<&RawValue>,
-    ) -> Result<Result<ToolCall<'a>, ReadRefused>, Fault> {
-        let call = match mcp::read_tool_call(params) {
-            Ok(call) => call,
-            Err(error) => return Ok(Err(ReadRefused::Error(error))),
-        };
-        let Some(tool) = Tool::from_wire(&call.name) else {
-            let shown: String = call.name.chars().filter(|c| !c.is_control()).take(80).collect();
-            let message = format!("This server has no tool `{shown}`. `tools/list` names all tools.");
-            return Ok(Err(ReadRefused::Error(RpcError::invalid_params(message))));
-        };
-        if !caller.scopes.iter().any(|scope| scope == tool.scope()) {
-            return Ok(Err(ReadRefused::MissingScope(tool)));
-        }
-        let mut arguments = call.arguments.unwrap_or_default();
-        let id_text = serde_json::to_string(id).unwrap_or_default();
-        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
-        let idempotency_key =
-            arguments.get("idempotencyKey").filter(|_| tool.writes()).and_then(Value::as_str);
-        let idempotency_key =
-            idempotency_key.map(|text| self.fingerprint(&[b"key", text.as_bytes()])).transpose()?;
-        // The idempotency key names a call and is not a part of what is called.
-        let named = arguments.remove("idempotencyKey");
-        let canonical = canonical_json(&Value::Object(arguments.clone()));
-        let fingerprint = self.fingerprint(&[b"call", tool.name().as_bytes(), canonical.as_bytes()])?;
-        if let Some(named) = named {
-            arguments.insert("idempotencyKey".to_owned(), named);
-        }
-        let waiter = Waiter { to, id: Some(id.clone()) };
-        Ok(Ok(ToolCall {
-            request,
-            caller,
-            session,
-            tool,
-            arguments,
-            waiter,
-            in_session,
-            fingerprint,
-            idempotency_key,
-        }))
-    }
-
-    fn on_tool_call(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, call: ToolCall<'_>) -> Result<(), Fault> {
-        match self.recognise(txn, turn.now, &call)? {
-            Repeat::Not => self.begin(turn, txn, call),
-            Repeat::Of(earlier) => {
-                self.remember_join(txn, earlier, &call)?;
-                if let Some(run) = self.runs.get_mut(&earlier) {
-                    if run.waiters.is_empty() {
-                        // Nobody waited any more, so the time that somebody will wait begins now.
-                        run.deadline = run.deadline.max(turn.now.plus(REQUEST_DEADLINE));
-                    }
-                    run.waiters.push(call.waiter);
-                    return Ok(());
-                }
-                let entry = Ledger::entry(txn, earlier)?;
-                let answered = match &entry {
-                    Some(entry) => self.answer_again(txn, earlier, entry, &call.waiter)?,
-                    None => false,
-                };
-                match entry {
-                    Some(entry) if !answered && entry.writes => {
-                        let error =
-                            ToolError::outcome_unknown("the first of these equal calls", "at its effect");
-                        let result = mcp::tool_failure(&error);
-                        let id =
-                            call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-                        reply(txn, call.waiter.to, ObjectReply::json(jsonrpc::success(id, &result)));
-                        Ok(())
-                    }
-                    // A read whose answer was too large to be kept runs again.
-                    _ if !answered => self.begin(turn, txn, call),
-                    _ => Ok(()),
-                }
-            }
-            Repeat::Conflict(error) => refuse(txn, call.waiter.to, 200, call.waiter.id.as_ref(), &error),
-        }
-    }
-
-    /// A call that joins an earlier one under an id of its own may itself be repeated under that id, even after the
-    /// answer was taken; so the id is stored with the entry. The stored row is changed and not written anew from memory,
-    /// where a write may look as if it had never left.
-    fn remember_join(
-        &mut self,
-        txn: &mut Txn<'_>,
-        earlier: RequestId,
-        call: &ToolCall<'_>,
-    ) -> Result<(), Fault> {
-        let is_known = self.ledger.same_id_in_session(&call.in_session) == Some(earlier);
-        let Some(mut entry) = Ledger::entry(txn, earlier)?.filter(|entry| entry.writes && !is_known) else {
-            return Ok(());
-        };
-        entry.join(&call.in_session);
-        if let Some(run) = self.runs.get_mut(&earlier) {
-            run.entry.join(&call.in_session);
-        }
-        self.ledger.update(txn, earlier, &entry)
-    }
-
-    /// Decides whether a call is new. The rules and their reasons stand in `docs/architecture.md`, "Repeats".
-    fn recognise(&self, txn: &Txn<'_>, now: UnixMs, call: &ToolCall<'_>) -> Result<Repeat, Fault> {
-        if Ledger::entry(txn, call.request)?.is_some() {
-            return Ok(Repeat::Of(call.request));
-        }
-        if let Some(earlier) = self.ledger.same_id_in_session(&call.in_session)
-            && let Some(entry) = Ledger::entry(txn, earlier)?
-        {
-            return Ok(if entry.fingerprint == call.fingerprint {
-                Repeat::Of(earlier)
-            } else {
-                let message =
-                    "This id was used for another request of this session. Use a new id for each request.";
-                Repeat::Conflict(RpcError::invalid_request(message))
-            });
-        }
-        if let Some(key) = &call.idempotency_key
-            && let Some(earlier) = Ledger::same_key(txn, key)?
-            && let Some(entry) = Ledger::entry(txn, earlier)?
-        {
-            if entry.fingerprint != call.fingerprint {
-                let message = "This idempotencyKey was used for a call with other arguments. Use a new key.";
-                return Ok(Repeat::Conflict(RpcError::invalid_params(message)));
-            }
-            let had_no_effect = matches!(entry.state, EntryState::Failed | EntryState::Cancelled);
-            return Ok(if had_no_effect { Repeat::Not } else { Repeat::Of(earlier) });
-        }
-        if call.tool.writes() {
-            for earlier in self.ledger.equal_writes(&call.fingerprint) {
-                let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
-                // A client that names the call with a key of its own means another call than one without that key.
-                let same_name =
-                    call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
-                if same_name && is_joinable(&entry, now) {
-                    return Ok(Repeat::Of(earlier));
-                }
-            }
-        }
-        Ok(Repeat::Not)
-    }
-
-    /// Begins a new call: ledger entry, plan, place in the queue.
-    fn begin(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, call: ToolCall<'_>) -> Result<(), Fault> {
-        let mut entry =
-            Entry::new(Kind::Tool(call.tool.name().to_owned()), call.tool.writes(), call.fingerprint);
-        entry.client.clone_from(&call.caller.client);
-        entry.grant = Some(call.caller.grant);
-        entry.session = Some(call.session);
-        entry.access_identity.clone_from(&call.caller.access_identity);
-        entry.in_session = Some(call.in_session);
-        entry.idempotency_key = call.idempotency_key;
-        self.ledger.forget_old(turn.now);
-        self.ledger.insert(txn, call.request, &entry)?;
-        let planned = match self.refresher.granted() {
-            Some(granted) => {
-                Plan::new(call.tool, &call.arguments, Surroundings { request: call.request, granted })
-            }
-            None => Err(ToolError::sign_in_again()),
-        };
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(error) => return self.refuse_at_once(turn, txn, call.request, entry, call.waiter, error),
-        };
-        let work = Work::Tool { tool: call.tool, plan };
-        let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
-        if let Err(Full { retry_after }) = self.queue.admit(run.job(call.request, turn.now)) {
-            let busy = ToolError::busy(retry_after);
-            return self.refuse_at_once(turn, txn, call.request, run.entry, call.waiter, busy);
-        }
-        run.waiters.push(call.waiter);
-        run.inserted_in_turn = self.turn_number;
-        self.runs.insert(call.request, run);
-        Ok(())
-    }
-
-    fn refuse_at_once(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-        request: RequestId,
-        entry: Entry,
-        waiter: Waiter,
-        error: ToolError,
-    ) -> Result<(), Fault> {
-        let settled = Settled::Error(error);
-        self.settle_entry(turn, txn, request, entry, &[waiter], EntryEvent::Refused, &settled)
     }
 
     /// A client gave up on a request. What has not left is called off; what has left is left to end, and its outcome is
@@ -409,28 +195,6 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::status(status));
     }
-}
-
-/// Whether an equal call is a repeat of an earlier write: that one is not settled, or its answer was never taken.
-fn is_joinable(entry: &Entry, now: UnixMs) -> bool {
-    match entry.state {
-        EntryState::Queued | EntryState::InFlight | EntryState::Reconciling => true,
-        EntryState::Done | EntryState::Unknown => {
-            !entry.delivered && now.since(entry.settled_at.unwrap_or(now)) < ANSWER_KEPT_FOR
-        }
-        EntryState::Failed | EntryState::Cancelled => false,
-    }
-}
-
-enum ReadRefused {
-    Error(RpcError),
-    MissingScope(Tool),
-}
-
-enum Repeat {
-    Not,
-    Of(RequestId),
-    Conflict(RpcError),
 }
 
 fn refuse(

@@ -7,8 +7,8 @@ use protocol::ids::RequestId;
 use protocol::jsonrpc::Id;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
-use protocol::time::UnixMs;
-use protocol::tools::{Plan, Tool, WriteIntent};
+use protocol::time::{DurationMs, UnixMs};
+use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
 use crate::ledger::{Entry, EntryState};
 use crate::queue::{Job, Priority};
@@ -17,8 +17,8 @@ use crate::turn::ReplyTo;
 /// What a run does.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A tool call.
-    Tool { tool: Tool, plan: Plan },
+    /// A tool call or the reading of a resource.
+    Tool { target: Target, plan: Box<Plan> },
     /// A refresh of the access token.
     Refresh,
     /// The redemption of an authorization code.
@@ -103,7 +103,26 @@ impl Run {
 
     /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
     pub fn may_still_send(&self, now: UnixMs) -> bool {
-        now < self.may_act_until && matches!(self.entry.intent, Some(WriteIntent::SendDraft { .. }))
+        now < self.may_act_until
+            && matches!(
+                self.entry.intent,
+                Some(WriteIntent::SendDraft { .. } | WriteIntent::CreateEvent { .. })
+            )
+    }
+
+    /// What those who wait are told when the time is over, while the outcome is still being found out. From then on a
+    /// look must not bring about what it looks for.
+    pub fn give_up_waiting(&mut self) -> ToolError {
+        match &mut self.work {
+            Work::Tool { plan, .. } => {
+                // A call in flight is left to end; what is decided after it knows that nobody waits any more.
+                if self.in_flight_until.is_none() {
+                    let _next_look = plan.look_again(false);
+                }
+                plan.outcome_unknown()
+            }
+            Work::Refresh | Work::Connect(_) => ToolError::deadline(DurationMs(0)),
+        }
     }
 
     /// The place in the queue that the next call needs.

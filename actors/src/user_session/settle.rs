@@ -4,12 +4,12 @@
 //! as the limits allow; an entry is settled once.
 
 use protocol::ids::RequestId;
-use protocol::jsonrpc;
+use protocol::jsonrpc::{self, RpcError};
 use protocol::limits::STORED_ANSWER_BYTES_MAX;
-use protocol::mcp::{tool_failure, tool_success};
+use protocol::mcp::{resource_failure, tool_failure, tool_success};
 use protocol::object::ObjectReply;
-use protocol::tools::{Finished, ToolError};
-use rmcp::model::CallToolResult;
+use protocol::tools::resource::contents;
+use protocol::tools::{Finished, Target, ToolError};
 use serde_bytes::ByteBuf;
 use serde_json::value::RawValue;
 
@@ -40,14 +40,30 @@ impl Settled {
         }
     }
 
-    /// The MCP result, as it is given to clients and kept for repeats.
-    fn tool_result(&self) -> Option<CallToolResult> {
-        match self {
-            Self::Result(finished) => Some(tool_success(finished.structured.clone(), finished.text())),
-            Self::Error(error) => Some(tool_failure(error)),
-            Self::Plain { .. } => None,
-        }
+    /// The answer in the form that the request's kind asks for; none for the edge's own requests.
+    fn spoken(&self, kind: &Kind) -> Result<Option<Spoken>, Fault> {
+        let Kind::Tool(name) = kind else { return Ok(None) };
+        Ok(match (Target::from_name(name), self) {
+            (_, Self::Plain { .. }) => None,
+            (Some(Target::Resource(resource)), Self::Result(finished)) => {
+                Some(Spoken::Result(to_json(&contents(resource, finished))?))
+            }
+            (Some(Target::Resource(_)), Self::Error(error)) => Some(Spoken::Error(resource_failure(error))),
+            (_, Self::Result(finished)) => {
+                let result = tool_success(finished.structured.clone(), finished.text());
+                Some(Spoken::Result(to_json(&result)?))
+            }
+            (_, Self::Error(error)) => Some(Spoken::Result(to_json(&tool_failure(error))?)),
+        })
     }
+}
+
+/// An answer as JSON-RPC has it.
+enum Spoken {
+    /// A result, which is kept for repeats.
+    Result(String),
+    /// An error, which is not: only reads end with one, and a read that is asked for again runs again.
+    Error(RpcError),
 }
 
 impl UserSession {
@@ -82,23 +98,22 @@ impl UserSession {
             return Err(Fault::Invariant("a request was settled against its transition table"));
         }
         let user = self.owner()?;
-        let answer = match (&entry.kind, settled.tool_result()) {
-            (Kind::Tool(_), Some(result)) => Some(to_json(&result)?),
-            _ => None,
-        };
+        let answer = settled.spoken(&entry.kind)?;
         entry.settled_at = Some(turn.now);
         entry.outcome = Some(settled.code().to_owned());
         if entry.state != EntryState::Unknown {
             entry.intent = None;
         }
-        if let Some(answer) = answer.as_deref().filter(|answer| is_worth_keeping(&entry, answer)) {
+        if let Some(Spoken::Result(answer)) = &answer
+            && is_worth_keeping(&entry, answer)
+        {
             let sealed = vault::seal_answer(&self.config, user, request, answer, &mut turn.entropy)?;
             entry.answer = Some(ByteBuf::from(sealed));
         }
         self.ledger.update(txn, request, &entry)?;
         txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
-            answer_waiter(txn, request, &entry, waiter, settled, answer.as_deref())?;
+            answer_waiter(txn, request, &entry, waiter, settled, answer.as_ref())?;
         }
         Ok(())
     }
@@ -112,9 +127,9 @@ impl UserSession {
         error: &ToolError,
     ) -> Result<(), Fault> {
         let settled = Settled::Error(error.clone());
-        let answer = settled.tool_result().map(|result| to_json(&result)).transpose()?;
+        let answer = settled.spoken(&run.entry.kind)?;
         for waiter in run.waiters.drain(..) {
-            answer_waiter(txn, request, &run.entry, &waiter, &settled, answer.as_deref())?;
+            answer_waiter(txn, request, &run.entry, &waiter, &settled, answer.as_ref())?;
         }
         Ok(())
     }
@@ -151,7 +166,7 @@ fn is_worth_keeping(entry: &Entry, answer: &str) -> bool {
     answer.len() <= STORED_ANSWER_BYTES_MAX && (entry.writes || entry.in_session.is_some())
 }
 
-fn to_json(result: &CallToolResult) -> Result<String, Fault> {
+fn to_json(result: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(result).map_err(|_| Fault::Invariant("a result could not be written"))
 }
 
@@ -161,10 +176,16 @@ fn answer_waiter(
     entry: &Entry,
     waiter: &Waiter,
     settled: &Settled,
-    answer: Option<&str>,
+    answer: Option<&Spoken>,
 ) -> Result<(), Fault> {
     match (answer, settled) {
-        (Some(answer), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
+        (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
+        (Some(Spoken::Error(error)), _) => {
+            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error));
+            answer.answers = Some(request);
+            reply(txn, waiter.to, answer);
+            Ok(())
+        }
         (None, Settled::Plain { status, code }) => {
             let body = serde_json::json!({ "code": code }).to_string();
             reply(txn, waiter.to, ObjectReply::status_with_body(*status, body));

@@ -1,7 +1,7 @@
 //! What to do after a tool's call came back: go on, wait, renew the token, look into it, or end.
 //!
-//! What holds here: a write is sent again only when it certainly had no effect (401, 429) or after a look showed that it
-//! had none; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
+//! What holds here: a write is sent again only when it certainly had no effect (401, 429), after a look showed that it
+//! had none, or when Microsoft recognises the repeat; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
 
 use protocol::gateway::{Refuser, read_refusal};
 use protocol::limits::{
@@ -99,7 +99,7 @@ fn refused(
         return act_on(around, run, found);
     }
     let is_withheld = refusal.refuser == Refuser::Gateway && refusal.code == ANSWER_WITHHELD;
-    if is_withheld && call.safety == Safety::Write {
+    if is_withheld && call.safety != Safety::Read {
         let found = plan(run)?.look_into();
         return act_on(around, run, found);
     }
@@ -163,7 +163,7 @@ fn no_clear_answer(
     if run.looking {
         return look_again(around.now, run);
     }
-    if call.safety == Safety::Write {
+    if call.safety != Safety::Read {
         // An error that Microsoft itself answered ends the call. Without an answer of its own it may still act.
         let has_ended = match &unclear {
             Unclear::Outage(answer) => read_refusal(&answer.body).refuser == Refuser::Graph,
@@ -236,6 +236,11 @@ fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next
 /// The next look: soon at first, because somebody may wait, and then at long intervals.
 fn look_again(now: UnixMs, run: &mut Run) -> Result<Next, Fault> {
     if run.give_up_at.is_some_and(|at| at <= now) {
+        let error = plan(run)?.outcome_unknown();
+        return Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)));
+    }
+    let still_wanted = !run.waiters.is_empty() && now < run.deadline;
+    if plan(run)?.look_again(still_wanted) == Found::NeverKnown {
         let error = plan(run)?.outcome_unknown();
         return Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)));
     }

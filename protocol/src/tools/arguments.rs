@@ -6,6 +6,15 @@
 use serde_json::{Map, Value};
 
 use super::ToolError;
+use super::catalogue::Tool;
+use crate::civil::{self, When};
+use crate::graph::segment;
+
+/// The longest address that a mail can have: 64 bytes, `@`, 255 bytes (RFC 5321, section 4.5.3.1).
+const ADDRESS_BYTES_MAX: usize = 320;
+const IDENTIFIER_BYTES_MAX: usize = 1_024;
+const TIME_BYTES_MAX: usize = 40;
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 
 /// The arguments of one call.
 pub struct Arguments<'a> {
@@ -14,15 +23,15 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Takes the arguments of `tool`, which knows exactly the names in `known`.
+    /// Takes the arguments of a tool that knows exactly the names in `known`.
     ///
     /// # Errors
     /// The first unknown name, with the list of the known ones.
-    pub fn new(
-        tool: &'static str,
-        values: &'a Map<String, Value>,
-        known: &[&str],
-    ) -> Result<Self, ToolError> {
+    pub fn of(tool: Tool, values: &'a Map<String, Value>, known: &[&str]) -> Result<Self, ToolError> {
+        Self::new(tool.name(), values, known)
+    }
+
+    fn new(tool: &'static str, values: &'a Map<String, Value>, known: &[&str]) -> Result<Self, ToolError> {
         match values.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(Self { tool, values }),
             Some(name) => {
@@ -94,6 +103,97 @@ impl<'a> Arguments<'a> {
                 self.wrong(name, &format!("a whole number from {} to {}", range.start(), range.end()))
             }),
         }
+    }
+
+    /// An optional yes or no.
+    ///
+    /// # Errors
+    /// The argument is neither `true` nor `false`.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ToolError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(value) => value.as_bool().map(Some).ok_or_else(|| self.wrong(name, "true or false")),
+        }
+    }
+
+    /// An optional line of at most `chars_max` characters.
+    ///
+    /// # Errors
+    /// The argument is no text, too long or has a line break.
+    pub fn line(&self, name: &str, chars_max: usize) -> Result<Option<&'a str>, ToolError> {
+        let line = self.optional_text(name, chars_max * 4)?;
+        match line {
+            Some(text) if text.chars().count() > chars_max || text.chars().any(char::is_control) => {
+                Err(ToolError::argument(format!(
+                    "The argument `{name}` of `{}` must be one line of at most {chars_max} characters.",
+                    self.tool
+                )))
+            }
+            line => Ok(line),
+        }
+    }
+
+    /// An optional identifier of Graph, encoded as a path segment.
+    ///
+    /// # Errors
+    /// The argument is no text, or has a character that no identifier has.
+    pub fn identifier(&self, name: &str) -> Result<Option<String>, ToolError> {
+        let Some(text) = self.optional_text(name, IDENTIFIER_BYTES_MAX)? else { return Ok(None) };
+        segment(text)
+            .map(Some)
+            .map_err(|_| self.wrong(name, "an identifier as another tool or resource gave it"))
+    }
+
+    /// An optional date or time.
+    ///
+    /// # Errors
+    /// The argument is no date and no time.
+    pub fn when(&self, name: &str) -> Result<Option<When>, ToolError> {
+        let Some(text) = self.optional_text(name, TIME_BYTES_MAX)? else { return Ok(None) };
+        civil::read(text).map(Some).ok_or_else(|| {
+            self.wrong(name, "a date (2026-01-31), a local time (2026-01-31T14:30) or a time with an offset")
+        })
+    }
+
+    /// An optional list of email addresses.
+    ///
+    /// # Errors
+    /// The argument is no list, or one of its items is no plain address.
+    pub fn addresses(&self, name: &str) -> Result<Vec<&'a str>, ToolError> {
+        self.texts(name)?.into_iter().map(|address| self.address(name, address)).collect()
+    }
+
+    fn address(&self, name: &str, address: &'a str) -> Result<&'a str, ToolError> {
+        let address = address.trim();
+        let is_refused = |c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c);
+        let is_plausible = address.len() <= ADDRESS_BYTES_MAX
+            && address.split('@').count() == 2
+            && !address.starts_with('@')
+            && !address.ends_with('@')
+            && !address.chars().any(is_refused);
+        if is_plausible {
+            return Ok(address);
+        }
+        let shown: String = address.chars().filter(|c| !c.is_control()).take(60).collect();
+        Err(ToolError::argument(format!(
+            "`{shown}` in the argument `{name}` of `{}` is not an email address. Give plain addresses such as \
+             name@example.com, without names or brackets.",
+            self.tool
+        )))
+    }
+
+    /// Checks the name that a client gave a write. The object recognises repeats by it.
+    ///
+    /// # Errors
+    /// The argument is no text or too long.
+    pub fn check_idempotency_key(&self) -> Result<(), ToolError> {
+        self.optional_text("idempotencyKey", IDEMPOTENCY_KEY_BYTES_MAX).map(|_| ())
+    }
+
+    /// An error about an argument that is missing or wrong.
+    #[must_use]
+    pub fn must_be(&self, name: &str, expected: &str) -> ToolError {
+        self.wrong(name, expected)
     }
 
     /// An optional choice.

@@ -71,6 +71,19 @@ impl ToolError {
         )
     }
 
+    /// A permission that Microsoft has not granted.
+    #[must_use]
+    pub fn permission_missing(permission: &str) -> Self {
+        Self::new(
+            Fault::Account,
+            "permission_missing",
+            format!(
+                "Microsoft has not granted this server the permission {permission} for your account. Connect the \
+                 account again and agree to it, or ask your administrators."
+            ),
+        )
+    }
+
     /// The deployment's own credential with Microsoft does not work.
     #[must_use]
     pub fn own_credential() -> Self {

@@ -9,65 +9,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
-use super::catalogue::Description;
+use super::catalogue::Tool;
+use super::collection::recipient;
 use super::error::{Fault, ToolError};
 use super::{Finished, Found, Step, Surroundings, WriteIntent};
 use crate::graph::{IMMUTABLE_IDS, OPERATION_PROPERTY, odata_text, query, segment};
 use crate::ids::RequestId;
 use crate::limits::{MAIL_BODY_BYTES_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
 use crate::outbound::{Answer, GraphCall, Lane};
-
-/// The tool's name.
-pub const NAME: &str = "sendEmail";
-
-const ADDRESS_BYTES_MAX: usize = 320;
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
-
-pub(super) fn describe() -> Description {
-    let addresses = |what: &str| {
-        json!({
-            "type": "array",
-            "items": {"type": "string", "description": "an email address"},
-            "maxItems": RECIPIENTS_MAX,
-            "description": what
-        })
-    };
-    Description {
-        title: "Send email",
-        description: "Send an email as the signed-in person. It leaves at once and cannot be taken back: show \
-                      recipients, subject and text to the person first.",
-        input: json!({
-            "type": "object",
-            "properties": {
-                "to": addresses("recipients"),
-                "cc": addresses("copies"),
-                "bcc": addresses("blind copies"),
-                "subject": {"type": "string", "maxLength": SUBJECT_CHARS_MAX},
-                "body": {"type": "string"},
-                "bodyType": {"type": "string", "enum": ["text", "html"], "default": "text"},
-                "importance": {"type": "string", "enum": ["low", "normal", "high"], "default": "normal"},
-                "idempotencyKey": {
-                    "type": "string",
-                    "maxLength": IDEMPOTENCY_KEY_BYTES_MAX,
-                    "description": "calls with the same key send one email"
-                }
-            },
-            "required": ["to", "subject", "body"],
-            "additionalProperties": false
-        }),
-        output: json!({
-            "type": "object",
-            "properties": {
-                "status": {"type": "string", "enum": ["sent"]},
-                "recipients": {"type": "integer"},
-                "messageId": {"type": "string"}
-            },
-            "required": ["status"],
-            "additionalProperties": false
-        }),
-        destructive: true,
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
@@ -101,18 +50,9 @@ impl SendEmail {
         surroundings: Surroundings<'_>,
     ) -> Result<Self, ToolError> {
         let mail = read_mail(values, surroundings.request)?;
-        let stage = if !surroundings.has_granted("Mail.Send") {
-            return Err(ToolError::new(
-                Fault::Account,
-                "permission_missing",
-                "Microsoft has not granted this server the permission Mail.Send for your account. Connect the \
-                 account again and agree to it, or ask your administrators.",
-            ));
-        } else if surroundings.has_granted("Mail.ReadWrite") {
-            Stage::CreateDraft
-        } else {
-            Stage::SendMail
-        };
+        surroundings.require(&["Mail.Send"])?;
+        let stage =
+            if surroundings.has_granted("Mail.ReadWrite") { Stage::CreateDraft } else { Stage::SendMail };
         Ok(Self { operation: surroundings.request, mail: Some(mail), stage, an_answer_was_lost: false })
     }
 
@@ -120,7 +60,11 @@ impl SendEmail {
         let stage = match intent {
             WriteIntent::CreateDraft => Stage::FindDraft,
             WriteIntent::SendDraft { draft } => Stage::CheckDraft { draft },
-            WriteIntent::SendMail => Stage::FindSent,
+            // The last three belong to other tools and do not come here.
+            WriteIntent::SendMail
+            | WriteIntent::CreateEvent { .. }
+            | WriteIntent::CreateMeeting
+            | WriteIntent::PostMessage => Stage::FindSent,
         };
         Self { operation, mail: None, stage, an_answer_was_lost: true }
     }
@@ -279,30 +223,24 @@ fn draft_kept() -> ToolError {
 
 fn read_mail(values: &Map<String, Value>, operation: RequestId) -> Result<Mail, ToolError> {
     let known = ["to", "cc", "bcc", "subject", "body", "bodyType", "importance", "idempotencyKey"];
-    let arguments = Arguments::new(NAME, values, &known)?;
+    let arguments = Arguments::of(Tool::SendEmail, values, &known)?;
     let mut recipients = 0;
     let mut list = |name: &str| -> Result<Vec<Value>, ToolError> {
-        let addresses = arguments.texts(name)?;
+        let addresses = arguments.addresses(name)?;
         recipients += addresses.len();
-        addresses.into_iter().map(|address| recipient(name, address)).collect()
+        Ok(addresses.into_iter().map(recipient).collect())
     };
     let (to, cc, bcc) = (list("to")?, list("cc")?, list("bcc")?);
     if to.is_empty() {
-        return Err(ToolError::argument(format!(
-            "The argument `to` of `{NAME}` must be a list of at least one address."
-        )));
+        return Err(arguments.must_be("to", "a list of at least one address"));
     }
     if recipients > RECIPIENTS_MAX {
         return Err(ToolError::argument(format!(
-            "`{NAME}` sends to at most {RECIPIENTS_MAX} recipients; got {recipients}."
+            "`sendEmail` sends to at most {RECIPIENTS_MAX} recipients; got {recipients}."
         )));
     }
-    let subject = arguments.text("subject", SUBJECT_CHARS_MAX * 4)?;
-    if subject.chars().count() > SUBJECT_CHARS_MAX || subject.chars().any(char::is_control) {
-        return Err(ToolError::argument(format!(
-            "The argument `subject` of `{NAME}` must be one line of at most {SUBJECT_CHARS_MAX} characters."
-        )));
-    }
+    let subject = arguments.line("subject", SUBJECT_CHARS_MAX)?;
+    let subject = subject.ok_or_else(|| arguments.must_be("subject", "a line of text"))?;
     let body = arguments.text("body", MAIL_BODY_BYTES_MAX)?;
     let body_type = arguments.choice("bodyType", &[("text", "text"), ("html", "html")], "text")?;
     let importance = arguments.choice(
@@ -310,7 +248,7 @@ fn read_mail(values: &Map<String, Value>, operation: RequestId) -> Result<Mail, 
         &[("low", "low"), ("normal", "normal"), ("high", "high")],
         "normal",
     )?;
-    arguments.optional_text("idempotencyKey", IDEMPOTENCY_KEY_BYTES_MAX)?;
+    arguments.check_idempotency_key()?;
     let mut message = json!({
         "subject": subject,
         "body": {"contentType": body_type, "content": body},
@@ -326,23 +264,6 @@ fn read_mail(values: &Map<String, Value>, operation: RequestId) -> Result<Mail, 
         }
     }
     Ok(Mail { message: message.to_string(), recipients })
-}
-
-fn recipient(argument: &str, address: &str) -> Result<Value, ToolError> {
-    let address = address.trim();
-    let plausible = address.len() <= ADDRESS_BYTES_MAX
-        && address.split('@').count() == 2
-        && !address.starts_with('@')
-        && !address.ends_with('@')
-        && !address.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
-    if plausible {
-        return Ok(json!({"emailAddress": {"address": address}}));
-    }
-    let shown: String = address.chars().filter(|c| !c.is_control()).take(60).collect();
-    Err(ToolError::argument(format!(
-        "`{shown}` in the argument `{argument}` of `{NAME}` is not an email address. Give plain addresses such \
-         as name@example.com, without names or brackets."
-    )))
 }
 
 #[derive(Deserialize)]

@@ -1,17 +1,11 @@
 //! What `sendEmail` must send, refuse, and find out about a lost answer.
 
 use super::*;
-use crate::ids::UserKey;
 use crate::outbound::Safety;
-use crate::time::UnixMs;
-
-fn operation() -> RequestId {
-    RequestId::new(UnixMs(1), &UserKey::from_bytes([1; 16]), [0; 5])
-}
+use crate::tools::testing::{self, operation};
 
 fn plan_with(arguments: Value, granted: &[&str]) -> Result<SendEmail, ToolError> {
-    let granted: Vec<String> = granted.iter().map(|scope| (*scope).to_owned()).collect();
-    SendEmail::new(arguments.as_object().unwrap(), Surroundings { request: operation(), granted: &granted })
+    testing::with_granted(granted, |around| SendEmail::new(arguments.as_object().unwrap(), around))
 }
 
 fn mail() -> Value {
@@ -23,7 +17,7 @@ fn plan() -> SendEmail {
 }
 
 fn answer(status: u16, body: Value) -> Answer {
-    Answer { status, body: body.to_string().into_bytes(), ..Answer::default() }
+    testing::answer(status, &body)
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! Repeats: whether a demand is new, and what a repeat of an earlier one gets.
+//!
+//! What holds here: the rules and their reasons stand in `docs/architecture.md`, "Repeats". A write is joined until its
+//! answer was delivered; a read is recognised by its id within a session and by nothing else.
+
+use protocol::ids::RequestId;
+use protocol::jsonrpc::{self, RpcError};
+use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
+use protocol::mcp;
+use protocol::object::ObjectReply;
+use protocol::time::UnixMs;
+use protocol::tools::ToolError;
+
+use super::super::{Txn, UserSession, reply};
+use super::demand::Demand;
+use super::refuse;
+use crate::ledger::{Entry, EntryState, Ledger};
+use crate::turn::{Fault, Turn};
+
+enum Repeat {
+    Not,
+    Of(RequestId),
+    Conflict(RpcError),
+}
+
+impl UserSession {
+    /// Begins a demand that is new; lets a repeat wait for the first, or gives it the first one's answer.
+    pub(super) fn new_or_repeat(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        call: Demand<'_>,
+    ) -> Result<(), Fault> {
+        match self.recognise(txn, turn.now, &call)? {
+            Repeat::Not => self.begin(turn, txn, call),
+            Repeat::Of(earlier) => {
+                self.remember_join(txn, earlier, &call)?;
+                if let Some(run) = self.runs.get_mut(&earlier) {
+                    if run.waiters.is_empty() {
+                        // Nobody waited any more, so the time that somebody will wait begins now.
+                        run.deadline = run.deadline.max(turn.now.plus(REQUEST_DEADLINE));
+                    }
+                    run.waiters.push(call.waiter);
+                    return Ok(());
+                }
+                let entry = Ledger::entry(txn, earlier)?;
+                let answered = match &entry {
+                    Some(entry) => self.answer_again(txn, earlier, entry, &call.waiter)?,
+                    None => false,
+                };
+                match entry {
+                    Some(entry) if !answered && entry.writes => {
+                        let error =
+                            ToolError::outcome_unknown("the first of these equal calls", "at its effect");
+                        let result = mcp::tool_failure(&error);
+                        let id =
+                            call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
+                        reply(txn, call.waiter.to, ObjectReply::json(jsonrpc::success(id, &result)));
+                        Ok(())
+                    }
+                    // A read whose answer was too large to be kept runs again.
+                    _ if !answered => self.begin(turn, txn, call),
+                    _ => Ok(()),
+                }
+            }
+            Repeat::Conflict(error) => refuse(txn, call.waiter.to, 200, call.waiter.id.as_ref(), &error),
+        }
+    }
+
+    /// A call that joins an earlier one under an id of its own may itself be repeated under that id, even after the
+    /// answer was taken; so the id is stored with the entry. The stored row is changed and not written anew from memory,
+    /// where a write may look as if it had never left.
+    fn remember_join(
+        &mut self,
+        txn: &mut Txn<'_>,
+        earlier: RequestId,
+        call: &Demand<'_>,
+    ) -> Result<(), Fault> {
+        let is_known = self.ledger.same_id_in_session(&call.in_session) == Some(earlier);
+        let Some(mut entry) = Ledger::entry(txn, earlier)?.filter(|entry| entry.writes && !is_known) else {
+            return Ok(());
+        };
+        entry.join(&call.in_session);
+        if let Some(run) = self.runs.get_mut(&earlier) {
+            run.entry.join(&call.in_session);
+        }
+        self.ledger.update(txn, earlier, &entry)
+    }
+
+    /// Decides whether a call is new. The rules and their reasons stand in `docs/architecture.md`, "Repeats".
+    fn recognise(&self, txn: &Txn<'_>, now: UnixMs, call: &Demand<'_>) -> Result<Repeat, Fault> {
+        if Ledger::entry(txn, call.request)?.is_some() {
+            return Ok(Repeat::Of(call.request));
+        }
+        if let Some(earlier) = self.ledger.same_id_in_session(&call.in_session)
+            && let Some(entry) = Ledger::entry(txn, earlier)?
+        {
+            return Ok(if entry.fingerprint == call.fingerprint {
+                Repeat::Of(earlier)
+            } else {
+                let message =
+                    "This id was used for another request of this session. Use a new id for each request.";
+                Repeat::Conflict(RpcError::invalid_request(message))
+            });
+        }
+        if let Some(key) = &call.idempotency_key
+            && let Some(earlier) = Ledger::same_key(txn, key)?
+            && let Some(entry) = Ledger::entry(txn, earlier)?
+        {
+            if entry.fingerprint != call.fingerprint {
+                let message = "This idempotencyKey was used for a call with other arguments. Use a new key.";
+                return Ok(Repeat::Conflict(RpcError::invalid_params(message)));
+            }
+            let had_no_effect = matches!(entry.state, EntryState::Failed | EntryState::Cancelled);
+            return Ok(if had_no_effect { Repeat::Not } else { Repeat::Of(earlier) });
+        }
+        if call.target.writes() {
+            for earlier in self.ledger.equal_writes(&call.fingerprint) {
+                let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
+                // A client that names the call with a key of its own means another call than one without that key.
+                let same_name =
+                    call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
+                if same_name && is_joinable(&entry, now) {
+                    return Ok(Repeat::Of(earlier));
+                }
+            }
+        }
+        Ok(Repeat::Not)
+    }
+}
+
+/// Whether an equal call is a repeat of an earlier write: that one is not settled, or its answer was never taken.
+fn is_joinable(entry: &Entry, now: UnixMs) -> bool {
+    match entry.state {
+        EntryState::Queued | EntryState::InFlight | EntryState::Reconciling => true,
+        EntryState::Done | EntryState::Unknown => {
+            !entry.delivered && now.since(entry.settled_at.unwrap_or(now)) < ANSWER_KEPT_FOR
+        }
+        EntryState::Failed | EntryState::Cancelled => false,
+    }
+}

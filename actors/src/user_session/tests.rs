@@ -1,0 +1,279 @@
+//! The object at work on tools and resources, turn by turn, without a platform.
+//!
+//! What holds here: what leaves and what is answered is looked at after every turn; Microsoft is this file.
+
+use protocol::entra::Tokens;
+use protocol::ids::{GrantId, OpId};
+use protocol::object::{Caller, McpMessage, ObjectRequest};
+use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
+use protocol::time::DurationMs;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::grants::Grant;
+use crate::store::MemoryRows;
+use crate::testing::{config, user};
+use crate::turn::{Commit, Entropy, Outbound, run};
+
+const GRANT: GrantId = GrantId::from_bytes([2; 16]);
+const SCOPES: [&str; 5] = ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read"];
+
+/// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
+struct Capture(WriteSet);
+
+impl Commit for Capture {
+    fn commit(&mut self, writes: &WriteSet) -> Result<(), Fault> {
+        self.0 = writes.clone();
+        Ok(())
+    }
+}
+
+struct Object {
+    rows: MemoryRows,
+    core: UserSession,
+    now: UnixMs,
+    session: Option<String>,
+    count: u8,
+    sent: Vec<(OpId, GraphCall)>,
+    replies: Vec<ObjectReply>,
+}
+
+impl Object {
+    /// An object with an open MCP session and, where permissions are given, a connected account.
+    fn with(permissions: Option<&[&str]>) -> Self {
+        let now = UnixMs(1_800_000_000_000);
+        let mut rows = MemoryRows::default();
+        let empty = MemoryRows::default();
+        let mut txn = Txn::new(&empty);
+        let grant = Grant {
+            client: "client".into(),
+            scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
+            granted_at: now,
+        };
+        Grants::default().insert(&mut txn, GRANT, grant).unwrap();
+        let mut entropy = Entropy::new([4; 32]);
+        let key = Secret::new([9; 32]);
+        let meta = Meta {
+            schema_version: SCHEMA_VERSION,
+            user: user(),
+            upkeep: Upkeep::default(),
+            sealed_digest_key: vault::seal_digest_key(&config(), user(), &key, &mut entropy).unwrap(),
+        };
+        txn.put(META_KEY, &meta).unwrap();
+        if let Some(permissions) = permissions {
+            let tokens = Tokens {
+                access_token: Secret::new("access".into()),
+                refresh_token: Some(Secret::new("refresh".into())),
+                id_token: None,
+                lives_for: DurationMs::from_secs(3_600),
+                scopes: permissions.iter().map(|scope| (*scope).to_owned()).collect(),
+            };
+            let mut entropy = Entropy::new([3; 32]);
+            let owner = (&config(), user());
+            Refresher::default().connected(&mut txn, owner, tokens, now, &mut entropy).unwrap();
+        }
+        rows.apply(&txn.finish().0);
+        let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
+        let (session, sent, replies) = (None, Vec::new(), Vec::new());
+        let mut object = Self { rows, core, now, session, count: 0, sent, replies };
+        let client = json!({"name": "c", "version": "1"});
+        let opened = object.ask(
+            json!("open"),
+            "initialize",
+            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
+        );
+        assert_eq!(opened["result"]["capabilities"], json!({"tools": {}, "resources": {}}));
+        object.session = object.replies.last().unwrap().session.map(|id| id.to_string());
+        object
+    }
+
+    fn turn(&mut self, input: Input) {
+        self.count += 1;
+        let turn = Turn { now: self.now, entropy: Entropy::new([self.count; 32]) };
+        let mut disk = Capture(WriteSet::default());
+        let effects = run(&mut self.core, &self.rows, &mut disk, turn, input).unwrap();
+        self.rows.apply(&disk.0);
+        for effect in effects {
+            match effect {
+                Effect::Reply { reply, .. } => self.replies.push(reply),
+                Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
+                Effect::Send { .. } | Effect::Log(_) => {}
+            }
+        }
+    }
+
+    /// Sends a message; yields what was answered in the same turn, or null.
+    fn ask(&mut self, id: Value, method: &str, params: Value) -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let message = McpMessage {
+            session: self.session.clone(),
+            revision: None,
+            in_batch: false,
+            body: body.to_string().into_bytes(),
+        };
+        let caller = Caller {
+            user: user(),
+            grant: GRANT,
+            client: "client".into(),
+            scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
+            access_identity: None,
+        };
+        let request = RequestId::new(self.now, &user(), [self.count; 5]);
+        let request = ObjectRequest { request, caller, command: Command::Mcp(message) };
+        let before = self.replies.len();
+        self.turn(Input::Request { to: ReplyTo(u64::from(self.count)), request });
+        if self.replies.len() == before { Value::Null } else { self.last() }
+    }
+
+    fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Value {
+        self.ask(json!(id), "tools/call", json!({"name": tool, "arguments": arguments}))
+    }
+
+    fn last(&self) -> Value {
+        serde_json::from_str(self.replies.last().unwrap().body.as_deref().unwrap()).unwrap()
+    }
+
+    /// The call that left last.
+    fn left(&self) -> &GraphCall {
+        &self.sent.last().unwrap().1
+    }
+
+    fn ends(&mut self, result: CallResult) {
+        let op = self.sent.last().unwrap().0;
+        self.turn(Input::CallDone { op, result });
+    }
+
+    fn answers(&mut self, status: u16, body: &Value) {
+        let body = body.to_string().into_bytes();
+        self.ends(CallResult::Answered(Answer { status, body, ..Answer::default() }));
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now = self.now.plus(DurationMs::from_secs(seconds));
+        self.turn(Input::Alarm);
+    }
+}
+
+fn event() -> Value {
+    json!({"subject": "S", "start": "2027-02-01T10:00Z", "end": "2027-02-01T11:00Z"})
+}
+
+#[test]
+fn without_an_account_it_is_said_and_nothing_leaves() {
+    let mut object = Object::with(None);
+    let status = object.call(1, "authenticate", json!({}));
+    assert_eq!(status["result"]["structuredContent"]["connected"], false);
+    assert_eq!(status["result"]["isError"], false);
+    let refused = object.call(2, "getEmails", json!({}));
+    assert_eq!(refused["result"]["isError"], true);
+    let unread = object.ask(json!(3), "resources/read", json!({"uri": "microsoft://profile"}));
+    assert_eq!(
+        (&unread["error"]["code"], &unread["error"]["data"]["code"]),
+        (&json!(-32603), &json!("sign_in_again"))
+    );
+    assert!(object.sent.is_empty());
+}
+
+#[test]
+fn a_resource_is_read_like_a_tool_and_answered_as_a_resource() {
+    let mut object = Object::with(Some(&["User.Read"]));
+    let read = json!({"uri": "microsoft://profile"});
+    assert_eq!(object.ask(json!(1), "resources/read", read.clone()), Value::Null);
+    assert!(object.left().path.starts_with("/me?$select="));
+    object.answers(200, &json!({"displayName": "Alice"}));
+    let answer = object.last();
+    assert_eq!(
+        answer["result"],
+        json!({"contents": [{"uri": "microsoft://profile", "mimeType": "application/json",
+                             "text": "{\"name\":\"Alice\"}"}]})
+    );
+    // The same id again gets the same answer, and nothing leaves.
+    assert_eq!(object.ask(json!(1), "resources/read", read), answer);
+    assert_eq!(object.sent.len(), 1);
+    let other = object.ask(json!(2), "resources/read", json!({"uri": "microsoft://calendars"}));
+    assert_eq!(other["error"]["data"]["code"], "permission_missing");
+    let unknown = object.ask(json!(3), "resources/read", json!({"uri": "microsoft://x"}));
+    assert_eq!(
+        (&unknown["error"]["code"], &unknown["error"]["data"]),
+        (&json!(-32002), &json!({"uri": "microsoft://x"}))
+    );
+    let list = object.ask(json!(4), "resources/list", json!({}));
+    assert_eq!(list["result"]["resources"].as_array().unwrap().len(), 3);
+    let templates = object.ask(json!(5), "resources/templates/list", json!({}));
+    assert_eq!(templates["result"], json!({"resourceTemplates": []}));
+}
+
+#[test]
+fn a_lost_event_is_found_out_by_the_same_again() {
+    let mut object = Object::with(Some(&["Calendars.ReadWrite"]));
+    assert_eq!(object.call(1, "createCalendarEvent", event()), Value::Null);
+    let first = object.left().clone();
+    object.ends(CallResult::Lost(Lost::Timeout));
+    assert_eq!((object.left(), object.sent.len()), (&first, 2));
+    object.answers(201, &json!({"id": "E="}));
+    let result = object.last()["result"].clone();
+    assert_eq!(result["structuredContent"]["eventId"], "E=");
+    assert_eq!((&result["isError"], object.core.load().open), (&json!(false), 0));
+}
+
+#[test]
+fn once_nobody_waits_an_event_is_only_looked_for() {
+    let mut object = Object::with(Some(&["Calendars.ReadWrite"]));
+    object.call(1, "createCalendarEvent", event());
+    object.ends(CallResult::Lost(Lost::Timeout));
+    object.wait(20);
+    object.ends(CallResult::Lost(Lost::Timeout));
+    object.wait(80);
+    let told = object.last();
+    assert!(told["result"]["content"][0]["text"].as_str().unwrap().contains("lost"), "{told}");
+    let calls = object.sent.len();
+    assert!(object.left().path.starts_with("/me/events?"), "{}", object.left().path);
+    object.answers(200, &json!({"value": [{"id": "E="}]}));
+    assert_eq!((object.sent.len(), object.core.load().open), (calls, 0));
+}
+
+#[test]
+fn after_a_crash_an_event_is_only_looked_for() {
+    let mut object = Object::with(Some(&["Calendars.ReadWrite"]));
+    object.call(1, "createCalendarEvent", event());
+    object.core = UserSession::recover(Rc::new(config()), &object.rows, object.now).unwrap();
+    object.wait(1);
+    assert!(object.left().path.starts_with("/me/events?"), "{}", object.left().path);
+    object.answers(200, &json!({"value": [{"id": "E="}]}));
+    assert_eq!(object.core.load().open, 0);
+}
+
+#[test]
+fn a_lost_message_to_teams_is_unknown_and_never_sent_again() {
+    let message = json!({"chatId": "19:x", "body": "Hi"});
+    let mut object = Object::with(Some(&["ChatMessage.Send"]));
+    object.call(1, "sendTeamsMessage", message.clone());
+    object.ends(CallResult::Lost(Lost::Connection));
+    let told = object.last();
+    assert_eq!(told["result"]["isError"], true);
+    assert!(told["result"]["content"][0]["text"].as_str().unwrap().contains("not repeated"), "{told}");
+    object.wait(600);
+    assert_eq!((object.sent.len(), object.core.load().open), (1, 0));
+    let mut crashed = Object::with(Some(&["ChatMessage.Send"]));
+    crashed.call(1, "sendTeamsMessage", message);
+    crashed.core = UserSession::recover(Rc::new(config()), &crashed.rows, crashed.now).unwrap();
+    crashed.wait(1);
+    assert_eq!((crashed.sent.len(), crashed.core.load().open), (1, 0));
+}
+
+#[test]
+fn a_zone_is_read_before_an_event_is_on_its_way() {
+    let mut object = Object::with(Some(&["Calendars.ReadWrite", "MailboxSettings.Read"]));
+    let local = json!({"subject": "S", "start": "2027-02-01T10:00", "end": "2027-02-01T11:00"});
+    object.call(1, "createCalendarEvent", local);
+    assert_eq!(object.left().path, "/me/mailboxSettings?$select=timeZone");
+    // A crash while only the zone was asked for: nothing was written, so nothing is looked for.
+    let mut crashed = UserSession::recover(Rc::new(config()), &object.rows, object.now).unwrap();
+    assert_eq!(crashed.orphans.len(), 1);
+    std::mem::swap(&mut object.core, &mut crashed);
+    object.wait(1);
+    assert_eq!((object.sent.len(), object.core.load().open), (1, 0));
+    std::mem::swap(&mut object.core, &mut crashed);
+    object.answers(200, &json!({"timeZone": "UTC"}));
+    assert_eq!(object.left().path, "/me/events");
+}

@@ -1,0 +1,225 @@
+//! `getContacts`: people of the address book and, when something is searched, those whom the person works with.
+//!
+//! What holds here: each person appears once and says where it was found; a source that may not be read is left out and
+//! its absence is said.
+
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+use super::catalogue::Tool;
+use super::collection::{Field, Kind, Page, list, shown, text};
+use super::error::ToolError;
+use super::{Finished, Step, Surroundings};
+use crate::graph::{IMMUTABLE_IDS, odata_text, query, search_text};
+use crate::outbound::{Answer, GraphCall, Lane};
+
+const COUNT_MAX: u64 = 100;
+const COUNT_DEFAULT: u64 = 20;
+const SEARCH_CHARS_MAX: usize = 100;
+
+const CONTACT_FIELDS: &str =
+    "id,displayName,emailAddresses,mobilePhone,businessPhones,companyName,jobTitle,department";
+const PERSON_FIELDS: &str = "id,displayName,scoredEmailAddresses,phones,companyName,jobTitle,department";
+
+const SHOWN: [Field; 6] = [
+    ("name", "/displayName", Kind::Text),
+    ("jobTitle", "/jobTitle", Kind::Text),
+    ("company", "/companyName", Kind::Text),
+    ("department", "/department", Kind::Text),
+    ("phone", "/mobilePhone", Kind::Text),
+    ("contactId", "/id", Kind::Text),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Contacts,
+    People,
+}
+
+impl Source {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Contacts => "contacts",
+            Self::People => "people",
+        }
+    }
+}
+
+/// The tool at work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetContacts {
+    search: Option<String>,
+    count: u64,
+    sources: Vec<Source>,
+    /// How many of the sources were read.
+    done: usize,
+    people: Vec<Value>,
+    more: bool,
+}
+
+impl GetContacts {
+    pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Self, ToolError> {
+        let arguments = Arguments::of(Tool::GetContacts, values, &["search", "count"])?;
+        let search = arguments.line("search", SEARCH_CHARS_MAX)?.map(|text| text.trim().to_owned());
+        if search.as_deref() == Some("") {
+            return Err(arguments.must_be("search", "a part of a name or address"));
+        }
+        let count = arguments.integer("count", 1..=COUNT_MAX, COUNT_DEFAULT)?;
+        let may_read_contacts = around.require(&["Contacts.Read", "Contacts.ReadWrite"]);
+        let mut sources = Vec::new();
+        if may_read_contacts.is_ok() {
+            sources.push(Source::Contacts);
+        }
+        if search.is_some() && around.has_granted("People.Read") {
+            sources.push(Source::People);
+        }
+        if sources.is_empty() {
+            may_read_contacts?;
+        }
+        Ok(Self { search, count, sources, done: 0, people: Vec::new(), more: false })
+    }
+
+    pub(super) fn call(&self) -> GraphCall {
+        let count = self.count.to_string();
+        match (self.sources.get(self.done), &self.search) {
+            (Some(Source::People), search) => {
+                let clause = search_text(search.as_deref().unwrap_or_default());
+                let parameters = query(&[("$search", &clause), ("$select", PERSON_FIELDS), ("$top", &count)]);
+                GraphCall::get(Lane::Other, format!("/me/people{parameters}"))
+            }
+            (_, None) => contacts(&[("$orderby", "displayName"), ("$top", &count)]),
+            (_, Some(search)) => {
+                let literal = odata_text(search);
+                let begins: Vec<String> = ["displayName", "givenName", "surname"]
+                    .iter()
+                    .map(|property| format!("startswith({property},{literal})"))
+                    .collect();
+                contacts(&[("$filter", &begins.join(" or ")), ("$top", &count)])
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        let page = Page::read(answer)?;
+        self.more |= page.has_more();
+        let source = self.sources.get(self.done).copied().unwrap_or(Source::Contacts);
+        for item in &page.value {
+            self.merge(item, source);
+        }
+        self.done += 1;
+        if self.done < self.sources.len() {
+            return Ok(Step::Call(self.call()));
+        }
+        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let more = self.more || self.people.len() > count;
+        self.people.truncate(count);
+        let searched: Vec<&str> = self.sources.iter().map(|source| source.name()).collect();
+        let structured = json!({ "people": self.people, "searched": searched, "more": more });
+        Ok(Step::Done(Finished { structured }))
+    }
+
+    /// Adds a person, or where one with the same address was found already, only the further source.
+    fn merge(&mut self, item: &Value, source: Source) {
+        let mut person = shown(item, &SHOWN);
+        let (addresses, phones) = match source {
+            Source::Contacts => ("/emailAddresses", "/businessPhones/0"),
+            Source::People => {
+                person.remove("contactId");
+                ("/scoredEmailAddresses", "/phones/0/number")
+            }
+        };
+        let addresses: Vec<&str> =
+            list(item, addresses).iter().filter_map(|entry| text(entry, "/address")).collect();
+        if let (false, Some(phone)) = (person.contains_key("phone"), text(item, phones)) {
+            person.insert("phone".to_owned(), phone.into());
+        }
+        let is_same = |known: &&mut Value| {
+            list(known, "/addresses").iter().any(|one| {
+                let one = one.as_str().unwrap_or_default();
+                addresses.iter().any(|other| other.eq_ignore_ascii_case(one))
+            })
+        };
+        if let Some(known) = self.people.iter_mut().find(is_same) {
+            if let Some(sources) = known.get_mut("sources").and_then(Value::as_array_mut)
+                && !sources.contains(&source.name().into())
+            {
+                sources.push(source.name().into());
+            }
+            return;
+        }
+        if person.is_empty() && addresses.is_empty() {
+            return;
+        }
+        person.insert("addresses".to_owned(), addresses.into());
+        person.insert("sources".to_owned(), json!([source.name()]));
+        self.people.push(Value::Object(person));
+    }
+}
+
+fn contacts(parameters: &[(&str, &str)]) -> GraphCall {
+    let mut all = vec![("$select", CONTACT_FIELDS)];
+    all.extend(parameters);
+    GraphCall::get(Lane::Mailbox, format!("/me/contacts{}", query(&all))).preferring(&[IMMUTABLE_IDS])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{answer, assert_conforms, with_granted};
+
+    const BOTH: [&str; 2] = ["Contacts.Read", "People.Read"];
+
+    fn plan_with(arguments: Value, granted: &[&str]) -> Result<GetContacts, ToolError> {
+        with_granted(granted, |around| GetContacts::new(arguments.as_object().unwrap(), around))
+    }
+
+    #[test]
+    fn without_a_search_the_address_book_is_listed() {
+        let mut plan = plan_with(json!({"count": 5}), &BOTH).unwrap();
+        assert_eq!(
+            plan.call().path,
+            "/me/contacts?$select=id%2CdisplayName%2CemailAddresses%2CmobilePhone%2CbusinessPhones%2CcompanyName%2CjobTitle%2Cdepartment&$orderby=displayName&$top=5"
+        );
+        let Step::Done(done) = plan.answered(&answer(200, &json!({"value": []}))).unwrap() else { panic!() };
+        assert_eq!(done.structured, json!({"people": [], "searched": ["contacts"], "more": false}));
+    }
+
+    #[test]
+    fn a_search_asks_both_and_merges_by_address() {
+        let mut plan = plan_with(json!({"search": "O'Neil \"x"}), &BOTH).unwrap();
+        let contacts = plan.call().path;
+        assert!(
+            contacts.contains("startswith%28displayName%2C%27O%27%27Neil%20%22x%27%29%20or%20"),
+            "{contacts}"
+        );
+        let found = json!({"value": [{"id": "C=", "displayName": "Ann", "businessPhones": ["1"],
+                           "emailAddresses": [{"address": "Ann@x.example", "name": "Ann"}]}]});
+        let Step::Call(people) = plan.answered(&answer(200, &found)).unwrap() else { panic!() };
+        assert!(people.path.starts_with("/me/people?$search=%22O%27Neil%20%5C%22x%22&"), "{}", people.path);
+        let found = json!({"value": [
+            {"id": "p1", "displayName": "Ann B", "scoredEmailAddresses": [{"address": "ann@x.example"}]},
+            {"id": "p2", "displayName": "Bob", "scoredEmailAddresses": [{"address": "bob@x.example"}],
+             "phones": [{"number": "2"}]},
+        ]});
+        let Step::Done(done) = plan.answered(&answer(200, &found)).unwrap() else { panic!() };
+        assert_eq!(
+            done.structured["people"],
+            json!([
+                {"name": "Ann", "contactId": "C=", "phone": "1", "addresses": ["Ann@x.example"],
+                 "sources": ["contacts", "people"]},
+                {"name": "Bob", "phone": "2", "addresses": ["bob@x.example"], "sources": ["people"]},
+            ])
+        );
+        assert_conforms(Tool::GetContacts, &done.structured);
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_left_out_or_named() {
+        let plan = plan_with(json!({"search": "a"}), &["People.Read"]).unwrap();
+        assert!(plan.call().path.starts_with("/me/people?"));
+        let refused = plan_with(json!({}), &["People.Read"]).unwrap_err();
+        assert!(refused.message.contains("Contacts.Read "), "{refused}");
+        assert!(plan_with(json!({"search": "  "}), &BOTH).unwrap_err().message.contains("`search`"));
+        assert!(plan_with(json!({"search": "a\u{0}"}), &BOTH).is_err());
+    }
+}

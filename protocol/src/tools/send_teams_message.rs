@@ -1,0 +1,198 @@
+//! `sendTeamsMessage`: a message to a channel or a chat, sent at most once.
+//!
+//! What holds here: a message carries nothing of ours that Teams would keep, and most accounts may not read messages
+//! (for channels an administrator has to agree), so a lost answer mostly ends as unknown and nothing is ever sent
+//! again. Where reading was granted, the message is recognised by its author, its time and its text.
+
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+use super::catalogue::Tool;
+use super::collection::{Field, Kind, list, read, shown, text};
+use super::error::ToolError;
+use super::{Finished, Found, Step, Surroundings};
+use crate::civil::{When, read as read_time};
+use crate::graph::query;
+use crate::limits::{CLOCK_SKEW, SUBJECT_CHARS_MAX, TEAMS_MESSAGE_BYTES_MAX};
+use crate::outbound::{Answer, GraphCall, Lane};
+use crate::time::UnixMs;
+
+const KNOWN: [&str; 7] = ["teamId", "channelId", "chatId", "body", "bodyType", "subject", "idempotencyKey"];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    Send,
+    FindMe,
+    FindMessage {
+        me: String,
+    },
+    /// A crash left nothing to recognise the message by.
+    Lost,
+}
+
+/// The tool at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendTeamsMessage {
+    /// The path of the conversation's messages.
+    messages: String,
+    content: String,
+    body: String,
+    may_look: bool,
+    since: UnixMs,
+    stage: Stage,
+}
+
+impl SendTeamsMessage {
+    pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Self, ToolError> {
+        let arguments = Arguments::of(Tool::SendTeamsMessage, values, &KNOWN)?;
+        let ids = ["teamId", "channelId", "chatId"].map(|name| arguments.identifier(name));
+        let [team, channel, chat] = ids;
+        let (messages, send, look) = match (team?, channel?, chat?) {
+            (Some(team), Some(channel), None) => (
+                format!("/teams/{team}/channels/{channel}/messages"),
+                "ChannelMessage.Send",
+                ["ChannelMessage.Read.All", "ChannelMessage.Read.All"],
+            ),
+            (None, None, Some(chat)) => {
+                (format!("/chats/{chat}/messages"), "ChatMessage.Send", ["Chat.Read", "Chat.ReadWrite"])
+            }
+            _ => {
+                return Err(ToolError::argument(
+                    "`sendTeamsMessage` needs either `teamId` and `channelId`, or `chatId`. The resource \
+                     microsoft://teams lists teams and channels with their ids.",
+                ));
+            }
+        };
+        around.require(&[send])?;
+        let content = arguments.text("body", TEAMS_MESSAGE_BYTES_MAX)?;
+        let kind = arguments.choice("bodyType", &[("text", "text"), ("html", "html")], "text")?;
+        let subject = arguments.line("subject", SUBJECT_CHARS_MAX)?;
+        arguments.check_idempotency_key()?;
+        let mut message = json!({"body": {"contentType": kind, "content": content}});
+        match (subject, messages.starts_with("/chats/")) {
+            (Some(_), true) => {
+                return Err(arguments.must_be("subject", "left out: messages in a chat have none"));
+            }
+            (Some(subject), false) => {
+                if let Some(members) = message.as_object_mut() {
+                    members.insert("subject".to_owned(), subject.into());
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(Self {
+            messages,
+            content: content.to_owned(),
+            body: message.to_string(),
+            may_look: look.iter().any(|permission| around.has_granted(permission)),
+            since: around.now.minus(CLOCK_SKEW),
+            stage: Stage::Send,
+        })
+    }
+
+    pub(super) const fn recovered() -> Self {
+        Self {
+            messages: String::new(),
+            content: String::new(),
+            body: String::new(),
+            may_look: false,
+            since: UnixMs(0),
+            stage: Stage::Lost,
+        }
+    }
+
+    pub(super) fn call(&self) -> GraphCall {
+        match &self.stage {
+            Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),
+            // After a crash it is never sent, because a look ends as unknown before.
+            Stage::FindMe | Stage::Lost => {
+                GraphCall::get(Lane::Other, format!("/me{}", query(&[("$select", "id")])))
+            }
+            Stage::FindMessage { .. } => {
+                GraphCall::get(Lane::Teams, format!("{}{}", self.messages, query(&[("$top", "50")])))
+            }
+        }
+    }
+
+    pub(super) fn answered(&self, answer: &Answer) -> Step {
+        Step::Done(sent(&read(answer).unwrap_or_default()))
+    }
+
+    pub(super) fn look_into(&mut self) -> Found {
+        if !self.may_look {
+            return Found::NeverKnown;
+        }
+        if self.stage == Stage::Send {
+            self.stage = Stage::FindMe;
+        }
+        Found::Look(self.call())
+    }
+
+    pub(super) fn looked(&mut self, answer: &Answer) -> Found {
+        let found: Value = match (answer.status, read(answer)) {
+            (200, Ok(found)) => found,
+            // A refusal of the look itself will be repeated, however often it is asked.
+            (400 | 403, _) => return Found::NeverKnown,
+            _ => return Found::NotYetKnown,
+        };
+        match &self.stage {
+            Stage::FindMe => match text(&found, "/id") {
+                Some(me) => {
+                    self.stage = Stage::FindMessage { me: me.to_owned() };
+                    Found::Look(self.call())
+                }
+                None => Found::NotYetKnown,
+            },
+            Stage::FindMessage { me } => {
+                match list(&found, "/value").iter().find(|message| self.is_this(message, me)) {
+                    Some(message) => Found::Happened(sent(message)),
+                    None => Found::NotYetKnown,
+                }
+            }
+            Stage::Send | Stage::Lost => Found::NotYetKnown,
+        }
+    }
+
+    /// Whether a message in the conversation is the one that was sent.
+    fn is_this(&self, message: &Value, me: &str) -> bool {
+        let since = match text(message, "/createdDateTime").and_then(read_time) {
+            Some(When::Instant(at)) => at >= self.since,
+            _ => false,
+        };
+        let content = text(message, "/body/content").unwrap_or_default();
+        since && text(message, "/from/user/id") == Some(me) && visible(content) == visible(&self.content)
+    }
+}
+
+/// What a person sees of a text, without the markup that Teams may have added or rewritten.
+fn visible(content: &str) -> String {
+    let mut is_in_tag = false;
+    content
+        .chars()
+        .filter(|character| {
+            match character {
+                '<' => is_in_tag = true,
+                '>' if is_in_tag => {
+                    is_in_tag = false;
+                    return false;
+                }
+                _ => {}
+            }
+            !is_in_tag && !character.is_whitespace()
+        })
+        .collect()
+}
+
+fn sent(message: &Value) -> Finished {
+    let fields: [Field; 3] = [
+        ("messageId", "/id", Kind::Text),
+        ("webUrl", "/webUrl", Kind::Text),
+        ("sentAt", "/createdDateTime", Kind::Text),
+    ];
+    let mut out = shown(message, &fields);
+    out.insert("status".to_owned(), "sent".into());
+    Finished { structured: Value::Object(out) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! What the tests of all tools share: surroundings, answers, and a small validator of the schemas' own vocabulary.
+
+use serde_json::{Value, json};
+
+use super::{Surroundings, Tool};
+use crate::ids::{RequestId, UserKey};
+use crate::outbound::Answer;
+use crate::time::UnixMs;
+use crate::zones;
+
+/// Friday, the second of January 2026, 11:30 in Zurich.
+pub(crate) const NOW: UnixMs = UnixMs(1_767_349_800_000);
+
+pub(crate) fn operation() -> RequestId {
+    RequestId::new(UnixMs(1), &UserKey::from_bytes([1; 16]), [0; 5])
+}
+
+pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
+    Surroundings { request: operation(), granted: Some(granted), now: NOW, zones: zones::testing::ZONES }
+}
+
+pub(crate) fn with_granted<T>(granted: &[&str], test: impl FnOnce(Surroundings<'_>) -> T) -> T {
+    let granted: Vec<String> = granted.iter().map(|scope| (*scope).to_owned()).collect();
+    test(around(&granted))
+}
+
+pub(crate) fn answer(status: u16, body: &Value) -> Answer {
+    Answer { status, body: body.to_string().into_bytes(), ..Answer::default() }
+}
+
+pub(crate) fn body_of(call: &crate::outbound::GraphCall) -> Value {
+    serde_json::from_str(call.body.as_deref().unwrap()).unwrap()
+}
+
+/// Fails unless a result conforms to the tool's output schema.
+pub(crate) fn assert_conforms(tool: Tool, structured: &Value) {
+    let findings = findings(&tool.schema("outputSchema"), structured, "result");
+    assert!(findings.is_empty(), "{findings:?}\n{structured:#}");
+}
+
+fn findings(schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let fits = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_u64(),
+        Some("boolean") => value.is_boolean(),
+        other => panic!("the schema of {place} has the type {other:?}"),
+    };
+    if !fits {
+        out.push(format!("{place} is no {}", schema["type"]));
+    }
+    if let Some(choices) = schema.get("enum").and_then(Value::as_array)
+        && !choices.contains(value)
+    {
+        out.push(format!("{place} is none of the choices"));
+    }
+    let none = json!({});
+    let properties = schema.get("properties").unwrap_or(&none);
+    for (name, member) in value.as_object().into_iter().flatten() {
+        match properties.get(name) {
+            Some(schema) => out.extend(findings(schema, member, &format!("{place}.{name}"))),
+            None => out.push(format!("{place}.{name} is not in the schema")),
+        }
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if value.get(name.as_str().unwrap()).is_none() {
+            out.push(format!("{place} lacks {name}"));
+        }
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        out.extend(findings(&schema["items"], item, &format!("{place}[{index}]")));
+    }
+    out
+}
