@@ -24,8 +24,13 @@ const COOKIE: &str = "m365-sign-in";
 /// What a person agrees to when a scope is granted.
 fn meaning(scope: &str) -> &str {
     match scope {
+        "profile" => "See who you are",
         "mail.read" => "Read your mail",
         "mail.send" => "Send mail as you",
+        "calendar.read" => "Read your calendars",
+        "calendar.write" => "Create meetings in your calendars and invite people",
+        "teams.send" => "See your teams and chats, and send messages as you",
+        "contacts.read" => "Read your contacts and the people you work with",
         other => other,
     }
 }
@@ -226,6 +231,13 @@ mod tests {
         assert!(policy.contains("frame-ancestors 'none'"));
         let local = ask(&config, &parameters(&config, "X", "http://127.0.0.1:5000/cb"), NOW, &random());
         assert!(local.body.contains("a program on this computer"));
+    }
+
+    #[test]
+    fn every_scope_has_a_meaning() {
+        for scope in scopes() {
+            assert_ne!(meaning(scope), scope, "the consent page would show `{scope}`");
+        }
     }
 
     #[test]

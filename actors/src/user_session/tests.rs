@@ -45,11 +45,8 @@ impl Object {
         let mut rows = MemoryRows::default();
         let empty = MemoryRows::default();
         let mut txn = Txn::new(&empty);
-        let grant = Grant {
-            client: "client".into(),
-            scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
-            granted_at: now,
-        };
+        let scopes = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
+        let grant = Grant::by_link("client".into(), scopes, now);
         Grants::default().insert(&mut txn, GRANT, grant).unwrap();
         let mut entropy = Entropy::new([4; 32]);
         let key = Secret::new([9; 32]);

@@ -1,0 +1,67 @@
+// A person without a screen: opens the consent page, agrees, signs in at the emulated Microsoft page, and comes back.
+// Holds: cookies stay with their origin, and every step is a plain form as a browser would send it.
+// Must never: know a secret of the worker; whatever it needs stands in the pages.
+
+/** Cookies by origin. */
+class Jar {
+  #cookies = new Map();
+
+  take(url, response) {
+    const { origin } = new URL(url);
+    const known = this.#cookies.get(origin) ?? new Map();
+    for (const line of response.headers.getSetCookie()) {
+      const [pair] = line.split(";");
+      const [name, value] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+      if (value) known.set(name, value);
+      else known.delete(name);
+    }
+    this.#cookies.set(origin, known);
+  }
+
+  header(url) {
+    const known = this.#cookies.get(new URL(url).origin) ?? new Map();
+    return [...known].map(([name, value]) => `${name}=${value}`).join("; ");
+  }
+}
+
+const unescape = (text) =>
+  text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+
+function hiddenFields(html) {
+  const found = html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
+  return Object.fromEntries([...found].map(([, name, value]) => [name, unescape(value)]));
+}
+
+/** A browser of one person. */
+export class Browser {
+  jar = new Jar();
+
+  async open(url, { form } = {}) {
+    const cookie = this.jar.header(url);
+    const headers = { ...(cookie && { cookie }), ...(form && { "content-type": "application/x-www-form-urlencoded" }) };
+    const body = form && new URLSearchParams(form).toString();
+    const response = await fetch(url, { method: form ? "POST" : "GET", headers, body, redirect: "manual" });
+    this.jar.take(url, response);
+    const location = response.headers.get("location");
+    const next = location && new URL(location, url).href;
+    return { status: response.status, text: await response.text(), next, headers: response.headers };
+  }
+}
+
+/**
+ * Goes the whole way from a client's authorization URL to the redirect back to it, and gives that redirect's URL.
+ * `decision` is the consent page's button, `user` the account at Microsoft (empty cancels there).
+ */
+export async function signIn(authorizationUrl, { user = "alice@contoso.example", decision = "allow", browser = new Browser() } = {}) {
+  const consent = await browser.open(authorizationUrl);
+  if (consent.status !== 200) throw new Error(`no consent page: ${consent.status} ${consent.next ?? consent.text}`);
+  const action = new URL("/authorize", authorizationUrl).href;
+  const decided = await browser.open(action, { form: { ...hiddenFields(consent.text), decision } });
+  if (decision !== "allow") return { consent: consent.text, redirect: decided.next };
+  const accounts = await browser.open(decided.next);
+  const target = new URL(unescape(accounts.text.match(/<form method="post" action="([^"]*)"/)[1]), decided.next).href;
+  const chosen = await browser.open(target, { form: { ...hiddenFields(accounts.text), user } });
+  const back = await browser.open(chosen.next);
+  if (!back.next) throw new Error(`the sign-in ended with ${back.status}: ${back.text}`);
+  return { consent: consent.text, redirect: back.next };
+}
