@@ -11,12 +11,12 @@ mod run;
 mod settle;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use protocol::config::Config;
 use protocol::digest::keyed_digest;
-use protocol::ids::{RequestId, UserKey};
+use protocol::ids::{RequestId, SessionId, UserKey};
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
@@ -90,6 +90,10 @@ pub struct UserSession {
     armed: Option<UnixMs>,
     last_activity: UnixMs,
     turn_number: u64,
+    /// Writes whose late answers left, and of which the session has not said anything yet.
+    unconfirmed: BTreeMap<SessionId, BTreeSet<RequestId>>,
+    /// The request that the message of this turn asks for again or gives up on.
+    unheard: Option<RequestId>,
 }
 
 impl UserSession {
@@ -133,6 +137,8 @@ impl UserSession {
             armed: None,
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
+            unconfirmed: BTreeMap::new(),
+            unheard: None,
         })
     }
 

@@ -3,6 +3,8 @@
 //! What holds here: a request is first recognised as new or as a repeat, and only a new one gets a plan; a repeat waits
 //! for the first or gets its answer. Statuses and codes are those of MCP 2025-11-25, basic/transports.
 
+use std::collections::BTreeSet;
+
 use protocol::digest::canonical_json;
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
@@ -84,6 +86,38 @@ impl UserSession {
             return refuse(txn, to, 400, id, &error);
         }
         self.sessions.touch(txn, &session_id, turn.now)?;
+        let waited_for_word = self.unconfirmed.remove(&session_id).unwrap_or_default();
+        self.unheard = None;
+        self.on_message(turn, txn, to, (request, caller, session_id), read)?;
+        self.confirm(txn, session_id, waited_for_word)
+    }
+
+    /// A session that goes on has heard the late answers that it was given, except one that it asks for again or gives
+    /// up on.
+    fn confirm(
+        &mut self,
+        txn: &mut Txn<'_>,
+        session: SessionId,
+        answers: BTreeSet<RequestId>,
+    ) -> Result<(), Fault> {
+        for request in answers {
+            if self.unheard == Some(request) {
+                self.unconfirmed.entry(session).or_default().insert(request);
+            } else {
+                self.on_delivered(txn, request)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_message(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (request, caller, session_id): (RequestId, &Caller, SessionId),
+        read: Message<'_>,
+    ) -> Result<(), Fault> {
         match read {
             Message::Request { id, method, params } => {
                 self.on_request(turn, txn, to, (request, caller, session_id), id, (&method, params))
@@ -148,7 +182,7 @@ impl UserSession {
             Some(Method::Ping) => jsonrpc::success(&id, &Map::new()),
             Some(Method::ListTools) => jsonrpc::success(&id, &mcp::tool_list()),
             Some(Method::CallTool) => {
-                return match self.read_tool_call(to, (request, caller, session), &id, params)? {
+                return match self.read_tool_call(turn.now, to, (request, caller, session), &id, params)? {
                     Ok(call) => self.on_tool_call(turn, txn, call),
                     Err(ReadRefused::Error(error)) => refuse(txn, to, 200, Some(&id), &error),
                     Err(ReadRefused::MissingScope(tool)) => {
@@ -178,6 +212,7 @@ impl UserSession {
 
     fn read_tool_call<'a>(
         &mut self,
+        now: UnixMs,
         to: ReplyTo,
         (request, caller, session): (RequestId, &'a Caller, SessionId),
         id: &Id,
@@ -209,7 +244,7 @@ impl UserSession {
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }
-        let waiter = Waiter { to, id: Some(id.clone()) };
+        let waiter = Waiter { to, id: Some(id.clone()), session: Some(session), asked_at: now };
         Ok(Ok(ToolCall {
             request,
             caller,
@@ -381,6 +416,7 @@ impl UserSession {
         let id_text = serde_json::to_string(&id).unwrap_or_default();
         let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
+        self.unheard = Some(request);
         let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
         if never_left && let Some(run) = self.runs.remove(&request) {
             let error = ToolError::new(

@@ -3,11 +3,14 @@
 //! What holds here: all final answers to one request are equal; an answer is kept sealed, and only as long and as large
 //! as the limits allow; an entry is settled once.
 
+use std::collections::BTreeSet;
+
 use protocol::ids::RequestId;
 use protocol::jsonrpc;
-use protocol::limits::STORED_ANSWER_BYTES_MAX;
+use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
 use protocol::mcp::{tool_failure, tool_success};
 use protocol::object::ObjectReply;
+use protocol::time::UnixMs;
 use protocol::tools::{Finished, ToolError};
 use rmcp::model::CallToolResult;
 use serde_bytes::ByteBuf;
@@ -98,9 +101,24 @@ impl UserSession {
         self.ledger.update(txn, request, &entry)?;
         txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
-            answer_waiter(txn, request, &entry, waiter, settled, answer.as_deref())?;
+            answer_waiter(txn, request, &entry, (waiter, turn.now), settled, answer.as_deref())?;
+            self.await_word(&entry, request, waiter, turn.now);
         }
         Ok(())
+    }
+
+    /// Remembers a late answer to a write until its session says something. The platform takes an answer also for a client
+    /// that closed its connection while it waited, so that the answer's being taken proves nothing; until then an equal
+    /// call gets the same answer and is not a new call.
+    fn await_word(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
+        let Some(session) = waiter.session else { return };
+        if !entry.writes || is_prompt(waiter, now) {
+            return;
+        }
+        let remembered: usize = self.unconfirmed.values().map(BTreeSet::len).sum();
+        if remembered < UNCONFIRMED_ANSWERS_MAX {
+            self.unconfirmed.entry(session).or_default().insert(request);
+        }
     }
 
     /// Answers those who wait for a run that goes on: its outcome is still being found out.
@@ -114,7 +132,7 @@ impl UserSession {
         let settled = Settled::Error(error.clone());
         let answer = settled.tool_result().map(|result| to_json(&result)).transpose()?;
         for waiter in run.waiters.drain(..) {
-            answer_waiter(txn, request, &run.entry, &waiter, &settled, answer.as_deref())?;
+            answer_waiter(txn, request, &run.entry, (&waiter, waiter.asked_at), &settled, answer.as_deref())?;
         }
         Ok(())
     }
@@ -141,9 +159,15 @@ impl UserSession {
         let kept =
             entry.answer.as_ref().and_then(|sealed| vault::open_answer(&self.config, user, request, sealed));
         let Some(answer) = kept else { return Ok(false) };
-        answer_tool_waiter(txn, request, entry, waiter, &answer)?;
+        // It lay ready, so it is as prompt as an answer can be.
+        answer_tool_waiter(txn, request, entry, (waiter, waiter.asked_at), &answer)?;
         Ok(true)
     }
+}
+
+/// Whether the client that asked was certainly still there when the answer left.
+fn is_prompt(waiter: &Waiter, now: UnixMs) -> bool {
+    now.since(waiter.asked_at) <= PROMPT_ANSWER
 }
 
 /// Reads are kept only where a repeat can be recognised; a write's answer is its receipt and is always kept.
@@ -159,12 +183,12 @@ fn answer_waiter(
     txn: &mut Txn<'_>,
     request: RequestId,
     entry: &Entry,
-    waiter: &Waiter,
+    (waiter, now): (&Waiter, UnixMs),
     settled: &Settled,
     answer: Option<&str>,
 ) -> Result<(), Fault> {
     match (answer, settled) {
-        (Some(answer), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
+        (Some(answer), _) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
         (None, Settled::Plain { status, code }) => {
             let body = serde_json::json!({ "code": code }).to_string();
             reply(txn, waiter.to, ObjectReply::status_with_body(*status, body));
@@ -182,7 +206,7 @@ fn answer_tool_waiter(
     txn: &mut Txn<'_>,
     request: RequestId,
     entry: &Entry,
-    waiter: &Waiter,
+    (waiter, now): (&Waiter, UnixMs),
     answer: &str,
 ) -> Result<(), Fault> {
     let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
@@ -190,7 +214,8 @@ fn answer_tool_waiter(
         RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
     answer.answers = Some(request);
-    answer.delivers = entry.writes && entry.state.is_final();
+    answer.is_final = entry.writes && entry.state.is_final();
+    answer.delivers = answer.is_final && is_prompt(waiter, now);
     reply(txn, waiter.to, answer);
     Ok(())
 }
