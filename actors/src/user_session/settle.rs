@@ -102,7 +102,7 @@ impl UserSession {
         txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
             answer_waiter(txn, request, &entry, (waiter, turn.now), settled, answer.as_deref())?;
-            self.await_word(&entry, request, waiter, turn.now);
+            self.remember_late_answer(&entry, request, waiter, turn.now);
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl UserSession {
     /// Remembers a late answer to a write until its session says something. The platform takes an answer also for a client
     /// that closed its connection while it waited, so that the answer's being taken proves nothing; until then an equal
     /// call gets the same answer and is not a new call.
-    fn await_word(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
+    fn remember_late_answer(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
         let Some(session) = waiter.session else { return };
         if !entry.writes || is_prompt(waiter, now) {
             return;
