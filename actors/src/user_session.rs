@@ -12,12 +12,12 @@ mod run;
 mod settle;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use protocol::config::Config;
 use protocol::digest::keyed_digest;
-use protocol::ids::{RequestId, UserKey};
+use protocol::ids::{RequestId, SessionId, UserKey};
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
@@ -94,6 +94,10 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
+    /// Writes whose late answers left, and of which the session has not said anything yet.
+    unconfirmed: BTreeMap<SessionId, BTreeSet<RequestId>>,
+    /// The request that the message of this turn asks for again or gives up on.
+    unheard: Option<RequestId>,
 }
 
 impl UserSession {
@@ -138,6 +142,8 @@ impl UserSession {
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
             zones: Zones::UTC_ONLY,
+            unconfirmed: BTreeMap::new(),
+            unheard: None,
         })
     }
 

@@ -24,6 +24,13 @@ pub const STORED_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How long an answer is kept for a repeat, and a settled write can be joined by a repeat.
 pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
 
+/// An answer that was ready within this span was certainly taken by a client that still waited. The platform does not
+/// notice a client that closed its connection before a later answer.
+pub const PROMPT_ANSWER: DurationMs = DurationMs(250);
+
+/// Late answers of which it is remembered that nobody confirmed them yet.
+pub const UNCONFIRMED_ANSWERS_MAX: usize = 256;
+
 /// How much longer than [`ANSWER_KEPT_FOR`] an answer may lie until an alarm removes it together with others.
 pub const ANSWER_REMOVAL_SLACK: DurationMs = DurationMs::from_secs(5 * 60);
 

@@ -180,6 +180,8 @@ pub struct ObjectReply {
     pub challenge: Option<Challenge>,
     /// The ledger entry whose answer this is: for a repeat, that of the first.
     pub answers: Option<RequestId>,
+    /// Whether it is the final answer to a write.
+    pub is_final: bool,
     /// Whether the object wants to know that the answer was taken.
     pub delivers: bool,
 }
@@ -194,7 +196,15 @@ impl ObjectReply {
     /// A status without a body.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { status, session: None, body: None, challenge: None, answers: None, delivers: false }
+        Self {
+            status,
+            session: None,
+            body: None,
+            challenge: None,
+            answers: None,
+            is_final: false,
+            delivers: false,
+        }
     }
 
     /// A refusal that the edge completes with a challenge.
@@ -210,7 +220,15 @@ impl ObjectReply {
     /// A JSON body with any status.
     #[must_use]
     pub const fn status_with_body(status: u16, body: String) -> Self {
-        Self { status, session: None, body: Some(body), challenge: None, answers: None, delivers: false }
+        Self {
+            status,
+            session: None,
+            body: Some(body),
+            challenge: None,
+            answers: None,
+            is_final: false,
+            delivers: false,
+        }
     }
 }
 

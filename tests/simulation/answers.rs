@@ -21,7 +21,7 @@ impl World {
         let body: Value =
             reply.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         let result = body["result"].to_string();
-        if let Some(entry) = reply.answers.filter(|_| reply.delivers) {
+        if let Some(entry) = reply.answers.filter(|_| reply.is_final) {
             self.watch.check_answer(entry, &result, &mut self.report.violations);
         }
         let is_read = operation.is_some_and(|number| self.clients.operations[number].kind == Kind::Read);

@@ -7,6 +7,8 @@
 mod demand;
 mod repeats;
 
+use std::collections::BTreeSet;
+
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
 use protocol::mcp::{self, Method};
@@ -70,6 +72,38 @@ impl UserSession {
             return refuse(txn, to, 400, id, &error);
         }
         self.sessions.touch(txn, &session_id, turn.now)?;
+        let waited_for_word = self.unconfirmed.remove(&session_id).unwrap_or_default();
+        self.unheard = None;
+        self.on_message(turn, txn, to, (request, caller, session_id), read)?;
+        self.confirm(txn, session_id, waited_for_word)
+    }
+
+    /// A session that goes on has heard the late answers that it was given, except one that it asks for again or gives
+    /// up on.
+    fn confirm(
+        &mut self,
+        txn: &mut Txn<'_>,
+        session: SessionId,
+        answers: BTreeSet<RequestId>,
+    ) -> Result<(), Fault> {
+        for request in answers {
+            if self.unheard == Some(request) {
+                self.unconfirmed.entry(session).or_default().insert(request);
+            } else {
+                self.on_delivered(txn, request)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_message(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (request, caller, session_id): (RequestId, &Caller, SessionId),
+        read: Message<'_>,
+    ) -> Result<(), Fault> {
         match read {
             Message::Request { id, method, params } => {
                 self.on_request(turn, txn, to, (request, caller, session_id), id, (&method, params))
@@ -167,6 +201,7 @@ impl UserSession {
         let id_text = serde_json::to_string(&id).unwrap_or_default();
         let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
+        self.unheard = Some(request);
         let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
         if never_left && let Some(run) = self.runs.remove(&request) {
             let error = ToolError::new(

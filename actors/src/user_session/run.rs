@@ -3,7 +3,7 @@
 //! What holds here: a run is memory only. What must survive the object is in its ledger entry, which is written before a
 //! call leaves.
 
-use protocol::ids::RequestId;
+use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::Id;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
@@ -31,6 +31,10 @@ pub(super) struct Waiter {
     pub to: ReplyTo,
     /// The JSON-RPC id of the request; none for the edge's own requests.
     pub id: Option<Id>,
+    /// The session in which it was asked.
+    pub session: Option<SessionId>,
+    /// When it was asked.
+    pub asked_at: UnixMs,
 }
 
 /// A request that is not settled.

@@ -3,11 +3,14 @@
 //! What holds here: all final answers to one request are equal; an answer is kept sealed, and only as long and as large
 //! as the limits allow; an entry is settled once.
 
+use std::collections::BTreeSet;
+
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError};
-use protocol::limits::STORED_ANSWER_BYTES_MAX;
+use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
 use protocol::mcp::{resource_failure, tool_failure, tool_success};
 use protocol::object::ObjectReply;
+use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
 use protocol::tools::{Finished, Target, ToolError};
 use serde_bytes::ByteBuf;
@@ -113,9 +116,24 @@ impl UserSession {
         self.ledger.update(txn, request, &entry)?;
         txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
-            answer_waiter(txn, request, &entry, waiter, settled, answer.as_ref())?;
+            answer_waiter(txn, request, &entry, (waiter, turn.now), settled, answer.as_ref())?;
+            self.remember_late_answer(&entry, request, waiter, turn.now);
         }
         Ok(())
+    }
+
+    /// Remembers a late answer to a write until its session says something. The platform takes an answer also for a client
+    /// that closed its connection while it waited, so that the answer's being taken proves nothing; until then an equal
+    /// call gets the same answer and is not a new call.
+    fn remember_late_answer(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
+        let Some(session) = waiter.session else { return };
+        if !entry.writes || is_prompt(waiter, now) {
+            return;
+        }
+        let remembered: usize = self.unconfirmed.values().map(BTreeSet::len).sum();
+        if remembered < UNCONFIRMED_ANSWERS_MAX {
+            self.unconfirmed.entry(session).or_default().insert(request);
+        }
     }
 
     /// Answers those who wait for a run that goes on: its outcome is still being found out.
@@ -129,7 +147,7 @@ impl UserSession {
         let settled = Settled::Error(error.clone());
         let answer = settled.spoken(&run.entry.kind)?;
         for waiter in run.waiters.drain(..) {
-            answer_waiter(txn, request, &run.entry, &waiter, &settled, answer.as_ref())?;
+            answer_waiter(txn, request, &run.entry, (&waiter, waiter.asked_at), &settled, answer.as_ref())?;
         }
         Ok(())
     }
@@ -156,9 +174,15 @@ impl UserSession {
         let kept =
             entry.answer.as_ref().and_then(|sealed| vault::open_answer(&self.config, user, request, sealed));
         let Some(answer) = kept else { return Ok(false) };
-        answer_tool_waiter(txn, request, entry, waiter, &answer)?;
+        // It lay ready, so it is as prompt as an answer can be.
+        answer_tool_waiter(txn, request, entry, (waiter, waiter.asked_at), &answer)?;
         Ok(true)
     }
+}
+
+/// Whether the client that asked was certainly still there when the answer left.
+fn is_prompt(waiter: &Waiter, now: UnixMs) -> bool {
+    now.since(waiter.asked_at) <= PROMPT_ANSWER
 }
 
 /// Reads are kept only where a repeat can be recognised; a write's answer is its receipt and is always kept.
@@ -174,12 +198,12 @@ fn answer_waiter(
     txn: &mut Txn<'_>,
     request: RequestId,
     entry: &Entry,
-    waiter: &Waiter,
+    (waiter, now): (&Waiter, UnixMs),
     settled: &Settled,
     answer: Option<&Spoken>,
 ) -> Result<(), Fault> {
     match (answer, settled) {
-        (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, waiter, answer),
+        (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
         (Some(Spoken::Error(error)), _) => {
             let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error));
             answer.answers = Some(request);
@@ -203,7 +227,7 @@ fn answer_tool_waiter(
     txn: &mut Txn<'_>,
     request: RequestId,
     entry: &Entry,
-    waiter: &Waiter,
+    (waiter, now): (&Waiter, UnixMs),
     answer: &str,
 ) -> Result<(), Fault> {
     let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
@@ -211,7 +235,8 @@ fn answer_tool_waiter(
         RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
     answer.answers = Some(request);
-    answer.delivers = entry.writes && entry.state.is_final();
+    answer.is_final = entry.writes && entry.state.is_final();
+    answer.delivers = answer.is_final && is_prompt(waiter, now);
     reply(txn, waiter.to, answer);
     Ok(())
 }

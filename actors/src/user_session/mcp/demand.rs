@@ -63,14 +63,15 @@ impl UserSession {
             reply(txn, to, refusal);
             return Ok(());
         }
-        let demand = self.recognisable(to, (request, caller, session), id, asked)?;
+        let waiter = Waiter { to, id: Some(id.clone()), session: Some(session), asked_at: turn.now };
+        let demand = self.recognisable(waiter, (request, caller, session), id, asked)?;
         self.new_or_repeat(turn, txn, demand)
     }
 
     /// Adds by what a repeat would be recognised.
     fn recognisable<'a>(
         &self,
-        to: ReplyTo,
+        waiter: Waiter,
         (request, caller, session): (RequestId, &'a Caller, SessionId),
         id: &Id,
         asked: Asked,
@@ -89,7 +90,6 @@ impl UserSession {
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }
-        let waiter = Waiter { to, id: Some(id.clone()) };
         Ok(Demand {
             request,
             caller,

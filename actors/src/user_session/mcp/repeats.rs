@@ -34,6 +34,7 @@ impl UserSession {
         match self.recognise(txn, turn.now, &call)? {
             Repeat::Not => self.begin(turn, txn, call),
             Repeat::Of(earlier) => {
+                self.unheard = Some(earlier);
                 self.remember_join(txn, earlier, &call)?;
                 if let Some(run) = self.runs.get_mut(&earlier) {
                     if run.waiters.is_empty() {
