@@ -51,8 +51,11 @@ function spine(transport) {
 }
 
 function whatTheClientSees(scene) {
-  test("the official client connects and sees both tools with their schemas", () => {
-    assert.deepEqual([...scene.tools.keys()], ["getEmails", "sendEmail"]);
+  test("the official client connects and sees all nine tools with their schemas", () => {
+    assert.deepEqual([...scene.tools.keys()], [
+      "authenticate", "getEmails", "searchEmails", "sendEmail", "getCalendarEvents", "createCalendarEvent",
+      "sendTeamsMessage", "createTeamsMeeting", "getContacts",
+    ]);
     assert.equal(scene.client.getServerVersion().name, "m365-mcp-server");
     for (const tool of scene.tools.values()) {
       assert.equal(tool.inputSchema.type, "object");
