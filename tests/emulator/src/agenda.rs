@@ -96,6 +96,8 @@ pub struct Event {
     pub plain: Map<String, Value>,
     /// The writer's own key against a second creation.
     pub transaction_id: Option<String>,
+    /// Properties of the writer's own, which are shown to nobody and can be searched for.
+    pub extended: Vec<(String, String)>,
     /// Where to join online.
     pub join_url: Option<String>,
     /// Whether the organizer called it off.

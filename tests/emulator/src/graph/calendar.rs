@@ -15,7 +15,7 @@ use crate::wire::Reply;
 use crate::world::World;
 use crate::zones;
 use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const READ: [&str; 3] = ["Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite"];
 const READ_CALENDARS: [&str; 4] =
@@ -174,7 +174,34 @@ fn events(world: &World, context: &Context<'_>, given: Option<&str>) -> Result<R
     let all = agenda(world, context)?.events.iter().filter(|e| e.calendar_id == id);
     let found: Vec<Event> = all.cloned().collect();
     let path = given.map_or("events".into(), |id| format!("calendars('{id}')/events"));
-    shown(world, context, &EVENTS, &found, &path)
+    match context.option("$filter").map(super::filter::parse) {
+        Some(Ok(super::filter::Filter::Extended(id, value))) => {
+            marked(world, context, &found, (&id, &value), &path)
+        }
+        _ => shown(world, context, &EVENTS, &found, &path),
+    }
+}
+
+/// The events that carry an extended property with a value.
+fn marked(
+    world: &World,
+    context: &Context<'_>,
+    all: &[Event],
+    (id, value): (&str, &str),
+    path: &str,
+) -> Result<Reply, GraphError> {
+    context.allow_options(EVENTS.options)?;
+    let select = super::odata::select(context, EVENTS.grammar.properties, EVENTS.grammar.kind)?;
+    let shown: Vec<Value> = all
+        .iter()
+        .filter(|event| event.extended.iter().any(|(have, text)| have == id && text == value))
+        .map(|event| {
+            let item = event_view::event(event, context);
+            Value::Object(collection::pick(item, select.as_deref(), EVENTS.always))
+        })
+        .collect();
+    let meta = format!("{}/$metadata#users('{}')/{path}", context.origin(world), context.user.oid);
+    Ok(Reply::json(200, &json!({ "@odata.context": meta, "value": shown })))
 }
 
 fn instances(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {

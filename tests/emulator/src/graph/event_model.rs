@@ -366,10 +366,8 @@ pub fn take_over(event: &mut Event, body: &Value) -> Result<(), GraphError> {
             "attendees" => event.attendees = attendees(value, &event.attendees),
             "transactionId" => event.transaction_id = value.as_str().map(str::to_owned),
             "recurrence" | "isOnlineMeeting" | "onlineMeetingProvider" => {}
-            "attachments"
-            | "extensions"
-            | "multiValueExtendedProperties"
-            | "singleValueExtendedProperties" => {
+            "singleValueExtendedProperties" => event.extended = super::mail_write::extended(value)?,
+            "attachments" | "extensions" | "multiValueExtendedProperties" => {
                 let message = format!("The emulator does not keep '{name}' of an event.");
                 return Err(GraphError::new(501, "NotImplemented", message));
             }

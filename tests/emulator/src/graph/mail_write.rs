@@ -57,7 +57,8 @@ fn headers(value: &Value) -> Result<Vec<(String, String)>, GraphError> {
     Ok(list)
 }
 
-fn extended(value: &Value) -> Result<Vec<(String, String)>, GraphError> {
+/// The extended properties of a body, as pairs of id and value.
+pub fn extended(value: &Value) -> Result<Vec<(String, String)>, GraphError> {
     let mut list = Vec::new();
     for item in value.as_array().into_iter().flatten() {
         let part = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
