@@ -24,17 +24,21 @@ for (const egress of ["ai_run", "custom_provider"]) {
   });
 }
 
+const caller = (scene) => async (name, args = {}) => {
+  const result = await scene.client.callTool({ name, arguments: args });
+  assert.equal(result.isError, false, JSON.stringify(result.content));
+  return result.structuredContent;
+};
+
+/** A person's events of a subject, as the tenant has them. */
+const calendars = (scene) => async (name, subject) => {
+  const { users } = await scene.stack.emulator.get("/_emulator/state");
+  const person = users.find((user) => user.address === address(name));
+  return person.calendars.flatMap(({ events }) => events).filter((event) => event.subject === subject);
+};
+
 function toolTests(scene, egress) {
-  const call = async (name, args = {}) => {
-    const result = await scene.client.callTool({ name, arguments: args });
-    assert.equal(result.isError, false, JSON.stringify(result.content));
-    return result.structuredContent;
-  };
-  const people = async () => (await scene.stack.emulator.get("/_emulator/state")).users;
-  const eventsOf = async (name, subject) => {
-    const person = (await people()).find((user) => user.address === address(name));
-    return person.calendars.flatMap(({ events }) => events).filter((event) => event.subject === subject);
-  };
+  const [call, eventsOf] = [caller(scene), calendars(scene)];
 
   test("authenticate says who is connected and with which permissions", async () => {
     const status = await call("authenticate");

@@ -150,6 +150,10 @@ function banner({ origin, emulatorUrl, statePath, settingsFile }) {
   Demo users  ${demoUsers.join(", ")}
   Data        ${relative(root, statePath)}   (delete it to start afresh)
 
+  Connect a client; it opens the sign-in page, where you pick a demo user:
+    claude mcp add --transport http microsoft365 ${origin}/mcp
+    npx @modelcontextprotocol/inspector --cli ${origin}/mcp --method tools/list
+    VS Code, Cursor, Claude Desktop: add the MCP URL as a remote server
   An access token without a browser, in another terminal:
     npm run token -- alice${token}
   After a change of the sources, in another terminal (the running worker is replaced):
