@@ -24,18 +24,22 @@ for (const egress of ["ai_run", "custom_provider"]) {
   });
 }
 
-const caller = (scene) => async (name, args = {}) => {
-  const result = await scene.client.callTool({ name, arguments: args });
-  assert.equal(result.isError, false, JSON.stringify(result.content));
-  return result.structuredContent;
-};
+function caller(scene) {
+  return async (name, args = {}) => {
+    const result = await scene.client.callTool({ name, arguments: args });
+    assert.equal(result.isError, false, JSON.stringify(result.content));
+    return result.structuredContent;
+  };
+}
 
 /** A person's events of a subject, as the tenant has them. */
-const calendars = (scene) => async (name, subject) => {
-  const { users } = await scene.stack.emulator.get("/_emulator/state");
-  const person = users.find((user) => user.address === address(name));
-  return person.calendars.flatMap(({ events }) => events).filter((event) => event.subject === subject);
-};
+function calendars(scene) {
+  return async (name, subject) => {
+    const { users } = await scene.stack.emulator.get("/_emulator/state");
+    const person = users.find((user) => user.address === address(name));
+    return person.calendars.flatMap(({ events }) => events).filter((event) => event.subject === subject);
+  };
+}
 
 function toolTests(scene, egress) {
   const [call, eventsOf] = [caller(scene), calendars(scene)];
