@@ -146,7 +146,7 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
         "<p><strong>{name}</strong> wants to use your Microsoft 365 account through this server.</p>\
          <p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
          <p>You sign in with Microsoft on the next page. The application never sees your password or Microsoft's \
-         tokens, and you can withdraw this at any time.</p>\
+         tokens. Disconnecting this server there ends its access.</p>\
          <form method=\"post\" action=\"/authorize\"><input type=\"hidden\" name=\"request\" value=\"{sealed}\">\
          <button name=\"decision\" value=\"allow\" type=\"submit\">Continue to Microsoft</button> \
          <button name=\"decision\" value=\"deny\" type=\"submit\" class=\"quiet\">Cancel</button></form>",
