@@ -13,6 +13,7 @@ pub mod mcp_endpoint;
 pub mod oauth_endpoints;
 pub mod reply;
 pub mod router;
+pub mod sse;
 
 #[cfg(target_arch = "wasm32")]
 mod platform;

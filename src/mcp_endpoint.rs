@@ -19,6 +19,13 @@ pub enum Delivery {
     Batch(Vec<Vec<u8>>),
 }
 
+/// Whether a client takes server-sent events. One that names no media type is a person with a command line, who reads
+/// one JSON text more easily.
+#[must_use]
+pub fn accepts_stream(accept_header: Option<&str>) -> bool {
+    accept_header.is_some_and(|header| header.to_ascii_lowercase().contains("text/event-stream"))
+}
+
 /// Decides about a body that arrived at the endpoint.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 
 mod abort;
 mod body;
+mod event_stream;
 mod microsoft;
 mod oauth;
 mod settled;
@@ -15,7 +16,9 @@ use std::sync::Once;
 use actors::{config_from_env, random_bytes};
 use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
-use protocol::object::{Caller, Command, McpMessage, ObjectRequest, encode};
+use protocol::limits::ANSWER_COMMENT_EVERY;
+use protocol::object::{Attach, Caller, Command, McpMessage, ObjectRequest, encode};
+use protocol::stream::EventId;
 use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
@@ -23,7 +26,7 @@ use worker::{Context, Env, Headers, Request, Response, Result, event};
 use crate::admission::{Presented, admit, check_origin};
 use crate::browser::{self, Randomness, Returned};
 use crate::health;
-use crate::mcp_endpoint::{Delivery, classify, join_batch};
+use crate::mcp_endpoint::{Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
 use crate::router::{Route, route};
 
@@ -94,7 +97,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         return respond(refusal);
     }
     match route {
-        Route::McpPost | Route::McpDelete | Route::McpOther => {
+        Route::McpPost | Route::McpGet | Route::McpDelete | Route::McpOther => {
             serve_mcp(config, request, &env, presented, route).await
         }
         Route::Landing => respond(browser::landing(config)),
@@ -130,9 +133,12 @@ async fn serve_mcp(
         access_identity: None,
     };
     if route == Route::McpOther {
-        return respond(Reply::wrong_method("POST, DELETE"));
+        return respond(Reply::wrong_method("POST, GET, DELETE"));
     }
     let session = request.headers().get("mcp-session-id")?;
+    if route == Route::McpGet {
+        return open_stream(config, &request, env, &caller, session).await;
+    }
     if route == Route::McpDelete {
         let Some(session) = session else {
             return respond(Reply::text(400, "The header Mcp-Session-Id is missing."));
@@ -144,12 +150,18 @@ async fn serve_mcp(
         Err(refusal) => return respond(refusal),
     };
     let revision = request.headers().get("mcp-protocol-version")?;
+    let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
     let message = |body: Vec<u8>, in_batch: bool| {
-        Command::Mcp(McpMessage { session: session.clone(), revision: revision.clone(), in_batch, body })
+        let accepts_stream = takes_streams && !in_batch;
+        let (session, revision) = (session.clone(), revision.clone());
+        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, body })
     };
     match classify(revision.as_deref(), bytes) {
         Err(refusal) => respond(refusal),
-        Ok(Delivery::Single(bytes)) => complete(config, ask(env, &caller, message(bytes, false)).await),
+        Ok(Delivery::Single(bytes)) => {
+            let answer = complete(config, ask(env, &caller, message(bytes, false)).await)?;
+            stream_if_late(config, env, &caller, session.clone(), answer).await
+        }
         Ok(Delivery::Batch(messages)) => {
             let mut answers = Vec::with_capacity(messages.len());
             for bytes in messages {
@@ -163,6 +175,69 @@ async fn serve_mcp(
             }
             respond(join_batch(answers))
         }
+    }
+}
+
+/// Turns the promise of a late answer into the stream on which it comes; any other answer is passed through.
+async fn stream_if_late(
+    config: &Config,
+    env: &Env,
+    caller: &Caller,
+    session: Option<String>,
+    answer: Response,
+) -> Result<Response> {
+    let Some(late) = answer.headers().get("x-stream")? else { return Ok(answer) };
+    let Ok(opened @ EventId::Opened(_)) = late.parse::<EventId>() else {
+        return respond(Reply::object_unavailable());
+    };
+    let primes = answer.headers().get("x-stream-primes")?.is_some();
+    attach(config, env, caller, session, (opened, primes)).await
+}
+
+/// A client opens its session's stream, or takes up one that broke.
+async fn open_stream(
+    config: &Config,
+    request: &Request,
+    env: &Env,
+    caller: &Caller,
+    session: Option<String>,
+) -> Result<Response> {
+    if !accepts_stream(request.headers().get("accept")?.as_deref()) {
+        return respond(Reply::text(406, "A stream needs the header Accept: text/event-stream."));
+    }
+    let last = request.headers().get("last-event-id")?;
+    match (session, last.as_deref().map(str::parse::<EventId>)) {
+        (None, _) => respond(Reply::wrong_method("POST")),
+        (Some(_), None) => respond(Reply::wrong_method("POST, DELETE")),
+        (Some(_), Some(Err(_) | Ok(EventId::Message(_)))) => {
+            respond(Reply::text(404, "This server has no stream with that event."))
+        }
+        // The answer arrived, and nothing comes after it.
+        (Some(_), Some(Ok(EventId::Answered(_)))) => event_stream::ended(),
+        (Some(session), Some(Ok(opened))) => {
+            attach(config, env, caller, Some(session), (opened, false)).await
+        }
+    }
+}
+
+/// Opens the stream on which one request is answered.
+async fn attach(
+    config: &Config,
+    env: &Env,
+    caller: &Caller,
+    session: Option<String>,
+    (opened, primes): (EventId, bool),
+) -> Result<Response> {
+    let EventId::Opened(stream) = &opened else { return respond(Reply::object_unavailable()) };
+    let command = Command::Attach(Attach { session, stream: stream.clone() });
+    let request = ObjectRequest {
+        request: RequestId::new(now(), &caller.user, random()?),
+        caller: caller.clone(),
+        command,
+    };
+    match event_stream::ask(env, &request).await? {
+        Ok(pump) => event_stream::respond(pump, Some(&opened).filter(|_| primes), ANSWER_COMMENT_EVERY),
+        Err(refusal) => complete(config, Ok(refusal)),
     }
 }
 

@@ -10,6 +10,8 @@ pub enum Route {
     McpPost,
     /// The end of an MCP session.
     McpDelete,
+    /// The opening or resumption of an MCP stream.
+    McpGet,
     /// Another verb at the MCP endpoint. Who asks is established first: clients probe with any verb to learn how to
     /// sign in.
     McpOther,
@@ -80,6 +82,7 @@ pub fn route(method: &str, path: &str) -> Route {
         "/mcp" => match method {
             "POST" => Route::McpPost,
             "DELETE" => Route::McpDelete,
+            "GET" => Route::McpGet,
             _ => Route::McpOther,
         },
         "/.well-known/oauth-protected-resource" | "/.well-known/oauth-protected-resource/mcp" => {
@@ -112,7 +115,8 @@ mod tests {
     fn paths_are_exact_and_wrong_verbs_name_the_right_ones() {
         assert_eq!(route("POST", "/mcp"), Route::McpPost);
         assert_eq!(route("DELETE", "/mcp"), Route::McpDelete);
-        assert_eq!(route("GET", "/mcp"), Route::McpOther);
+        assert_eq!(route("GET", "/mcp"), Route::McpGet);
+        assert_eq!(route("HEAD", "/mcp"), Route::McpOther);
         assert_eq!(route("HEAD", "/healthz"), Route::Health);
         assert_eq!(route("POST", "/healthz"), Route::WrongMethod { allow: "GET, HEAD" });
         for path in ["/mcp/", "/MCP", "//mcp", "/sse", "/.env", "", "/mcp/../healthz"] {

@@ -83,6 +83,12 @@ impl Sessions {
         (session.grant == grant).then_some((id, session))
     }
 
+    /// The revision that a session negotiated.
+    #[must_use]
+    pub fn revision(&self, id: &SessionId) -> Option<Revision> {
+        self.by_id.get(id).map(|session| session.revision)
+    }
+
     /// Notes that a session was used.
     ///
     /// # Errors

@@ -8,5 +8,6 @@ pub(crate) mod durable_object;
 pub(crate) mod entropy;
 pub(crate) mod outgoing;
 pub(crate) mod settings;
+mod sockets;
 pub(crate) mod sql_rows;
 mod zones;

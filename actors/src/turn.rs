@@ -51,7 +51,7 @@ impl Entropy {
     }
 }
 
-/// Where a reply goes: a connection that the shell holds open. It does not survive the object.
+/// Where a reply goes: a connection that the shell holds open, either a request or a socket of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyTo(pub u64);
 
@@ -76,6 +76,16 @@ pub enum Input {
     Delivered {
         /// Which entry.
         request: RequestId,
+    },
+    /// A request was not answered promptly, and its client takes streams.
+    Late {
+        /// The connection on which it waits.
+        to: ReplyTo,
+    },
+    /// A connection on which something was to be sent is gone.
+    Gone {
+        /// Which connection.
+        to: ReplyTo,
     },
     /// The alarm rang: on time, late, early or twice.
     Alarm,
@@ -109,6 +119,13 @@ pub enum Effect {
         to: ReplyTo,
         /// The answer.
         reply: ObjectReply,
+    },
+    /// Send a message ahead of the answer. Connections that are no stream drop it.
+    Push {
+        /// Where it goes.
+        to: ReplyTo,
+        /// The JSON-RPC message.
+        json: String,
     },
     /// Send a call and come back with [`Input::CallDone`].
     Send {

@@ -10,6 +10,7 @@ mod identity;
 mod mcp;
 mod run;
 mod settle;
+mod streaming;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ pub struct Load {
     pub in_flight: usize,
     /// Requests that are not settled.
     pub open: usize,
+    /// Those of them for which an open stream waits.
+    pub streamed: usize,
 }
 
 /// One person's session with Microsoft 365.
@@ -171,6 +174,7 @@ impl UserSession {
                     Command::Mcp(message) => {
                         self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
                     }
+                    Command::Attach(attach) => self.on_attach(turn, txn, to, &request.caller, attach)?,
                     Command::EndSession { session } => {
                         self.on_end_session(txn, to, &request.caller, &session);
                     }
@@ -190,6 +194,8 @@ impl UserSession {
             }
             Input::CallDone { op, result } => self.on_call_done(turn, txn, op, result)?,
             Input::Delivered { request } => self.on_delivered(txn, request)?,
+            Input::Late { to } => self.on_late(txn, to),
+            Input::Gone { to } => self.on_gone(turn, txn, to)?,
             Input::Alarm => self.on_alarm(turn, txn)?,
         }
         self.pump(turn, txn)?;
@@ -216,7 +222,14 @@ impl UserSession {
     /// What the object has to do at the moment.
     #[must_use]
     pub fn load(&self) -> Load {
-        Load { waiting: self.queue.depth(), in_flight: self.queue.in_flight(), open: self.runs.len() }
+        let is_streamed =
+            |run: &&Run| run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some());
+        Load {
+            waiting: self.queue.depth(),
+            in_flight: self.queue.in_flight(),
+            open: self.runs.len(),
+            streamed: self.runs.values().filter(is_streamed).count(),
+        }
     }
 
     /// The owner of the rows is set by the first request and never changes.

@@ -23,6 +23,7 @@ pub mod object;
 pub mod outbound;
 pub mod seal;
 pub mod secret;
+pub mod stream;
 pub mod time;
 pub mod tools;
 pub mod zones;

@@ -37,6 +37,19 @@ pub const ANSWER_REMOVAL_SLACK: DurationMs = DurationMs::from_secs(5 * 60);
 /// The longest JSON-RPC id, in bytes. Ids are echoed and kept, so they are not a place for content.
 pub const JSONRPC_ID_BYTES_MAX: usize = 256;
 
+/// The longest event ID of a stream, in bytes: a request ID and a JSON-RPC id whose every byte may need an escape.
+pub const EVENT_ID_BYTES_MAX: usize = 64 + JSONRPC_ID_BYTES_MAX * 8 + 8;
+
+/// The wait between two comments on a stream that carries one answer. A client that went away is noticed by the first
+/// one after it.
+pub const ANSWER_COMMENT_EVERY: DurationMs = DurationMs::from_secs(1);
+
+/// Streams of one user that are open at the same time. The platform allows 32,768 sockets for one object.
+pub const STREAMS_MAX: usize = 1_024;
+
+/// Events that wait on one stream for its client to read them. A client that lets more come up loses the stream.
+pub const STREAM_BACKLOG_MAX: usize = 256;
+
 /// The longest JSON-RPC method name that is looked at, in bytes.
 pub const METHOD_BYTES_MAX: usize = 128;
 

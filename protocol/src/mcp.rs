@@ -225,6 +225,38 @@ pub fn read_cancelled(raw: Option<&RawValue>) -> Option<crate::jsonrpc::Id> {
     serde_json::from_str::<Cancelled>(raw?.get()).ok().map(|cancelled| cancelled.request_id)
 }
 
+/// The token under which a client wants to be told of a request's progress, if it gave one (MCP 2025-11-25,
+/// basic/utilities/progress).
+#[must_use]
+pub fn read_progress_token(raw: Option<&RawValue>) -> Option<crate::jsonrpc::Id> {
+    #[derive(Deserialize)]
+    struct Params {
+        #[serde(rename = "_meta")]
+        meta: Meta,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Meta {
+        progress_token: crate::jsonrpc::Id,
+    }
+    let token = serde_json::from_str::<Params>(raw?.get()).ok()?.meta.progress_token;
+    match &token {
+        crate::jsonrpc::Id::Text(text) if text.len() > crate::limits::JSONRPC_ID_BYTES_MAX => None,
+        _ => Some(token),
+    }
+}
+
+/// The notification that tells a client how far its request is. The total is not known.
+#[must_use]
+pub fn progress(token: &crate::jsonrpc::Id, progress: u32, message: &str) -> String {
+    serde_json::json!({
+        "jsonrpc": "2.0",
+        "method": "notifications/progress",
+        "params": { "progressToken": token, "progress": progress, "message": message },
+    })
+    .to_string()
+}
+
 /// A tool's result: the structured form, and the same as text for clients that know no other.
 #[must_use]
 pub fn tool_success(structured: serde_json::Value, text: String) -> CallToolResult {

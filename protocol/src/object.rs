@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 
 /// Who asks, as the edge established it.
@@ -41,6 +42,8 @@ pub struct ObjectRequest {
 pub enum Command {
     /// Serve one MCP message.
     Mcp(McpMessage),
+    /// Send what a late answer's stream holds over the socket that this request opens.
+    Attach(Attach),
     /// End an MCP session (HTTP DELETE).
     EndSession {
         /// The `Mcp-Session-Id` header as it came.
@@ -132,9 +135,20 @@ pub struct McpMessage {
     pub revision: Option<String>,
     /// Whether the message came in an array with others.
     pub in_batch: bool,
+    /// Whether the client takes server-sent events, so that a late answer may come as a stream.
+    pub accepts_stream: bool,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
+}
+
+/// The opening or resumption of the stream on which one request is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attach {
+    /// The `Mcp-Session-Id` header as it came; none in the revision without sessions.
+    pub session: Option<String>,
+    /// The stream.
+    pub stream: StreamKey,
 }
 
 /// The second half of connecting a Microsoft account.
@@ -167,6 +181,15 @@ pub enum Challenge {
     InsufficientScope(&'static str),
 }
 
+/// The answer is late and will come on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// The stream's name, under which it is attached to.
+    pub stream: StreamKey,
+    /// Whether the stream begins with an event that has an ID and no data, so that it can be resumed from its start.
+    pub primes: bool,
+}
+
 /// What the object answers; the shell turns it into an HTTP response that the edge passes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectReply {
@@ -184,6 +207,10 @@ pub struct ObjectReply {
     pub is_final: bool,
     /// Whether the object wants to know that the answer was taken.
     pub delivers: bool,
+    /// The answer is not here yet; it will come on this stream.
+    pub late: Option<Late>,
+    /// The ID of the event as which the answer travels, where its stream can be resumed.
+    pub event: Option<EventId>,
 }
 
 impl ObjectReply {
@@ -204,7 +231,15 @@ impl ObjectReply {
             answers: None,
             is_final: false,
             delivers: false,
+            late: None,
+            event: None,
         }
+    }
+
+    /// The answer is late and comes on a stream.
+    #[must_use]
+    pub fn late(late: Late) -> Self {
+        Self { late: Some(late), ..Self::status(202) }
     }
 
     /// A refusal that the edge completes with a challenge.
@@ -228,6 +263,8 @@ impl ObjectReply {
             answers: None,
             is_final: false,
             delivers: false,
+            late: None,
+            event: None,
         }
     }
 }
@@ -273,6 +310,7 @@ mod tests {
                 session: Some("s".into()),
                 revision: None,
                 in_batch: false,
+                accepts_stream: true,
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

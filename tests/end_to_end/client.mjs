@@ -4,6 +4,8 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
+import { eventsOf } from "./event_stream.mjs";
+
 export const address = (name) => `${name}@contoso.example`;
 const tick = () => new Promise((done) => setTimeout(done, 20));
 
@@ -26,7 +28,7 @@ export async function sdkClient(stack, token) {
   return client;
 }
 
-/** One POST to the endpoint; `body` is sent as it is when it is no plain object or array. */
+/** One POST to the endpoint, answered by JSON or by a stream, whose last message counts; `body` is sent as it is when it is no plain object or array. */
 export async function post(stack, { token, session, revision, headers = {}, body, method = "POST" } = {}) {
   const raw = body === undefined || typeof body === "string" || ArrayBuffer.isView(body);
   const all = {
@@ -39,7 +41,9 @@ export async function post(stack, { token, session, revision, headers = {}, body
   };
   const response = await fetch(stack.mcpUrl, { method, headers: all, body: raw ? body : JSON.stringify(body) });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, json: parsed(text) };
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+  const json = isStream ? eventsOf(text).at(-1)?.message : parsed(text);
+  return { status: response.status, headers: response.headers, text, json };
 }
 
 function parsed(text) {

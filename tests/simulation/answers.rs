@@ -3,11 +3,11 @@
 //! What holds here: every answer to an entry or to an id of a session is compared with the earlier ones; a client that
 //! took an answer never takes another one for the same request; once the faults are over nobody may wait in vain.
 
-use actors::turn::ReplyTo;
-use protocol::object::ObjectReply;
+use actors::turn::{Input, ReplyTo};
+use protocol::object::{ObjectReply, ObjectRequest};
 use serde_json::Value;
 
-use crate::clients::{Kind, PATIENCE_MS, Purpose};
+use crate::clients::{Attempt, Kind, PATIENCE_MS, Purpose};
 use crate::world::{Event, World};
 
 impl World {
@@ -16,6 +16,9 @@ impl World {
         let Some(attempt) = self.clients.attempts.get(&to) else {
             return self.violation(format!("{to:?} is answered and never asked"));
         };
+        if let Some(late) = reply.late {
+            return self.attach(to, late.stream);
+        }
         let (is_open, key, operation) = (attempt.is_open, (attempt.client, attempt.id), attempt.operation);
         self.note(|| format!("{to:?} is answered with {} {:?}", reply.status, reply.body));
         let body: Value =
@@ -100,6 +103,13 @@ impl World {
     /// A connection is gone without an answer. The client asks again after a while.
     pub(crate) fn gone(&mut self, to: ReplyTo) {
         let healed_at = self.clients.healed_at;
+        if let Some(stream) = self.clients.attempts.get(&to).and_then(|attempt| attempt.stream) {
+            let is_noticed = self.clients.attempts.get(&stream).is_some_and(|attempt| attempt.is_open);
+            if is_noticed && self.random.chance(500) {
+                self.turn(Input::Gone { to: stream });
+            }
+            return self.gone(stream);
+        }
         let Some(attempt) = self.clients.attempts.get_mut(&to).filter(|attempt| attempt.is_open) else {
             return;
         };
@@ -123,6 +133,18 @@ impl World {
             let noticed = self.random.below(500);
             self.after(noticed, Event::Gone(to));
         }
+    }
+
+    /// The streams of this life, with what each was opened for.
+    pub(crate) fn open_streams(&self) -> Vec<(ReplyTo, ObjectRequest)> {
+        let is_open = |attempt: &Attempt| attempt.is_open && attempt.life == self.life && attempt.is_attached;
+        let open = self.clients.attempts.iter().filter(|(_, attempt)| is_open(attempt));
+        open.filter_map(|(to, attempt)| Some((*to, *attempt.wish.clone()?))).collect()
+    }
+
+    /// Whether a request that is no stream waits for its answer, which keeps the object in memory.
+    pub(crate) fn awaits_a_plain_answer(&self) -> bool {
+        self.clients.attempts.values().any(|attempt| attempt.is_open && attempt.wish.is_none())
     }
 
     /// When all is over, a read and a mail must work, if need be after the person signed in again.

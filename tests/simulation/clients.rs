@@ -10,8 +10,9 @@ use actors::ledger::EntryState;
 use actors::turn::{Input, ReplyTo};
 use protocol::connect::ConnectTicket;
 use protocol::ids::{GrantId, RequestId};
-use protocol::limits::ANSWER_KEPT_FOR;
-use protocol::object::{Caller, Command, Connect, McpMessage, ObjectRequest};
+use protocol::limits::{ANSWER_KEPT_FOR, PROMPT_ANSWER};
+use protocol::object::{Attach, Caller, Command, Connect, McpMessage, ObjectRequest};
+use protocol::stream::StreamKey;
 use protocol::time::UnixMs;
 use serde_json::{Value, json};
 
@@ -73,6 +74,12 @@ pub(crate) struct Attempt {
     pub id: u64,
     repeats_id: bool,
     pub is_open: bool,
+    /// The stream on which the answer was promised to come.
+    pub stream: Option<ReplyTo>,
+    /// What the connection was opened for, if it is a stream.
+    pub wish: Option<Box<ObjectRequest>>,
+    /// Whether the stream reached the object.
+    pub is_attached: bool,
     pub asked_at: u64,
     pub life: u64,
     core_number: u64,
@@ -282,6 +289,7 @@ impl World {
             session: self.clients.list[client].session.clone(),
             revision: None,
             in_batch: false,
+            accepts_stream: true,
             body: body.to_string().into_bytes(),
         })
     }
@@ -322,6 +330,9 @@ impl World {
             id,
             repeats_id,
             is_open: true,
+            stream: None,
+            wish: None,
+            is_attached: false,
             asked_at: self.time,
             life: self.life,
             core_number: self.core_number,
@@ -340,6 +351,9 @@ impl World {
                 id,
                 repeats_id: true,
                 is_open: true,
+                stream: None,
+                wish: None,
+                is_attached: false,
                 asked_at: self.time,
                 life: self.life,
                 core_number: self.core_number,
@@ -365,6 +379,7 @@ impl World {
             return;
         }
         attempt.life = life;
+        attempt.is_attached = true;
         let (repeats_id, operation) = (attempt.repeats_id, attempt.operation);
         if let Some(Kind::Mail(mail)) = operation.map(|number| self.clients.operations[number].kind)
             && !repeats_id
@@ -372,7 +387,51 @@ impl World {
         {
             self.clients.allow(mail);
         }
+        let may_be_late = matches!(request.command, Command::Mcp(_));
         self.turn(Input::Request { to, request });
+        if may_be_late {
+            self.after(PROMPT_ANSWER.0, Event::Late(to));
+        }
+    }
+
+    /// A request was not answered promptly, so the object may promise a stream instead.
+    pub(crate) fn late(&mut self, to: ReplyTo) {
+        let life = self.life;
+        let waits = |attempt: &Attempt| attempt.is_open && attempt.life == life;
+        if self.clients.attempts.get(&to).is_some_and(waits) {
+            self.turn(Input::Late { to });
+        }
+    }
+
+    /// The object promised a stream. The edge opens it, unless it is gone by then.
+    pub(crate) fn attach(&mut self, to: ReplyTo, stream: StreamKey) {
+        let Some(attempt) = self.clients.attempts.get_mut(&to).filter(|attempt| attempt.is_open) else {
+            return;
+        };
+        if self.random.chance(self.dials.reply_lost) {
+            return self.after(1, Event::Gone(to));
+        }
+        attempt.is_open = false;
+        let client = attempt.client;
+        let session = self.clients.list[client].session.clone();
+        let request = RequestId::new(self.wall(), &user(), self.random.bytes());
+        let command = Command::Attach(Attach { session, stream });
+        let message = ObjectRequest { request, caller: caller(client), command };
+        let Some(attempt) = self.clients.attempts.get(&to) else { return };
+        let opened = Attempt {
+            is_open: true,
+            repeats_id: true,
+            stream: None,
+            wish: Some(Box::new(message.clone())),
+            ..*attempt
+        };
+        let socket = self.clients.open(opened);
+        if let Some(attempt) = self.clients.attempts.get_mut(&to) {
+            attempt.stream = Some(socket);
+        }
+        self.note(|| format!("{to:?} goes on as the stream {socket:?}"));
+        let way = self.random.between(1, 50);
+        self.after(way, Event::Asked(socket, Box::new(message)));
     }
 
     /// By the rules for repeats an equal call is a new one once an answer was taken or is not kept any longer.

@@ -14,8 +14,18 @@ use crate::disk::Capture;
 use crate::world::{Event, Planned, World};
 
 impl World {
-    /// Feeds the object with one input.
+    /// Feeds the object with one input. A new core of the same life is first told of the streams that are open.
     pub(crate) fn turn(&mut self, input: Input) {
+        let streams = if self.core.is_some() { Vec::new() } else { self.open_streams() };
+        for (to, request) in streams {
+            if !matches!(&input, Input::Request { to: new, .. } if *new == to) {
+                self.turn_of_one(Input::Request { to, request });
+            }
+        }
+        self.turn_of_one(input);
+    }
+
+    fn turn_of_one(&mut self, input: Input) {
         let rung = match input {
             Input::Alarm => self.disk.view.alarm,
             _ => None,
@@ -51,6 +61,8 @@ impl World {
             self.crash();
         } else if self.random.chance(self.dials.recover_in_place) {
             self.recover_in_place();
+        } else if self.random.chance(self.dials.recover_in_place) {
+            self.evict();
         } else if self.random.chance(60) {
             self.check_that_recovery_is_legal();
         }
@@ -117,6 +129,7 @@ impl World {
         match effect {
             Effect::Reply { to, reply } => self.reply(to, reply),
             Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
+            Effect::Push { .. } => {}
             Effect::Log(line) => self.watch.check_log(&line.to_json(), &mut self.report.violations),
         }
     }
@@ -159,6 +172,19 @@ impl World {
         self.core = None;
         self.core_number += 1;
         self.all_connections_break();
+    }
+
+    /// The object is evicted while nothing is in flight: its memory is gone, its streams stay.
+    pub(crate) fn evict(&mut self) {
+        let is_idle = self.core.as_ref().is_some_and(|core| {
+            let load = core.load();
+            load.in_flight == 0 && load.streamed == 0
+        });
+        if is_idle && self.disk.staged.is_empty() && !self.awaits_a_plain_answer() {
+            self.note(|| "evicted".to_owned());
+            self.core = None;
+            self.core_number += 1;
+        }
     }
 
     /// Recovers a second core from the same rows and lets it take an alarm, on the side. It must not fault, and it must

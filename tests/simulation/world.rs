@@ -35,6 +35,8 @@ pub(crate) enum Event {
     Durable(u64),
     /// A request of the edge reaches the object.
     Asked(ReplyTo, Box<ObjectRequest>),
+    /// A request was not answered promptly.
+    Late(ReplyTo),
     /// A reply reaches its client.
     Told(ReplyTo, Box<ObjectReply>),
     /// A client notices that its connection is gone, or leaves it.
@@ -264,6 +266,7 @@ impl World {
         match event {
             Event::Durable(number) => self.make_durable(number),
             Event::Asked(to, request) => self.asked(to, *request),
+            Event::Late(to) => self.late(to),
             Event::Told(to, reply) => self.told(to, &reply),
             Event::Gone(to) => self.gone(to),
             Event::Taken(request, life) if life == self.life => self.turn(Input::Delivered { request }),

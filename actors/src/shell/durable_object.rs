@@ -10,19 +10,26 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::channel::oneshot;
+use futures::future::{Either, select};
 use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
-use protocol::limits::REQUEST_BODY_BYTES_MAX;
-use protocol::object::{Challenge, ObjectReply, decode};
+use protocol::limits::{PROMPT_ANSWER, REQUEST_BODY_BYTES_MAX};
+use protocol::object::{Challenge, Command, ObjectReply, ObjectRequest, decode};
+use protocol::stream::EventId;
 use protocol::time::UnixMs;
 use protocol::zones::Zones;
-use worker::{DurableObject, Env, Headers, Request, Response, Result, State, console_log, durable_object};
+use worker::{
+    Delay, DurableObject, Env, Headers, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, console_log, durable_object,
+};
 
 use super::entropy::random_bytes;
 use super::outgoing;
 use super::settings::config_from_env;
+use super::sockets::Sockets;
 use super::sql_rows::{SqlDisk, SqlRows};
 use super::zones::offset_at;
 use crate::egress::depart;
@@ -32,6 +39,9 @@ use crate::user_session::UserSession as Core;
 
 /// Room for the frame around the largest message.
 const FRAME_BYTES_MAX: usize = REQUEST_BODY_BYTES_MAX + 64 * 1024;
+
+/// The platform evicts an object about ten seconds after the last thing that it had to do.
+const STAYS_AWAKE_FOR: Duration = Duration::from_secs(5);
 
 /// One person's object.
 #[durable_object]
@@ -46,12 +56,15 @@ struct Shell {
     core: RefCell<Option<Core>>,
     waiting: RefCell<BTreeMap<ReplyTo, oneshot::Sender<ObjectReply>>>,
     replies: Cell<u64>,
+    sockets: Sockets,
+    is_awake: Cell<bool>,
 }
 
 impl DurableObject for UserSession {
     fn new(state: State, env: Env) -> Self {
         let config = config_from_env(&env).map(Rc::new);
         let rows = SqlRows::open(&state);
+        let sockets = Sockets::new(state);
         Self {
             shell: Rc::new(Shell {
                 env,
@@ -59,12 +72,21 @@ impl DurableObject for UserSession {
                 rows,
                 core: RefCell::new(None),
                 waiting: RefCell::new(BTreeMap::new()),
-                replies: Cell::new(0),
+                // Sockets of an earlier life of this object keep their numbers.
+                replies: Cell::new(sockets.next_number()),
+                sockets,
+                is_awake: Cell::new(false),
             }),
         }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Some(frame) = Sockets::frame_of(&request)? {
+            return match decode(&frame) {
+                Ok(request) => self.shell.open_stream(request),
+                Err(_) => Response::error("not a request of the edge", 400),
+            };
+        }
         let bytes = request.bytes().await?;
         if bytes.len() > FRAME_BYTES_MAX {
             return Response::error("the frame is too large", 413);
@@ -74,9 +96,33 @@ impl DurableObject for UserSession {
         let (sender, receiver) = oneshot::channel();
         let to = self.shell.wait_with(sender);
         let id = request.request;
+        let may_stream = matches!(&request.command, Command::Mcp(message) if message.accepts_stream);
         self.shell.take(Input::Request { to, request });
-        let reply = receiver.await.unwrap_or_else(|_| unavailable());
+        let reply = self.shell.await_reply(to, receiver, may_stream).await;
         self.shell.respond(id, reply)
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        if let Some(request) = self.shell.sockets.confirmed(&socket, &message) {
+            self.shell.take(Input::Delivered { request });
+        }
+        Ok(())
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        _code: usize,
+        _reason: String,
+        _clean: bool,
+    ) -> Result<()> {
+        self.shell.lost(&socket);
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
+        self.shell.lost(&socket);
+        Ok(())
     }
 
     async fn alarm(&self) -> Result<Response> {
@@ -94,8 +140,85 @@ impl Shell {
         to
     }
 
+    /// Waits for the answer; one that is not prompt may come as a stream, which the core then names.
+    async fn await_reply(
+        self: &Rc<Self>,
+        to: ReplyTo,
+        receiver: oneshot::Receiver<ObjectReply>,
+        may_stream: bool,
+    ) -> ObjectReply {
+        if !may_stream {
+            return receiver.await.unwrap_or_else(|_| unavailable());
+        }
+        let reply = match select(receiver, Delay::from(Duration::from_millis(PROMPT_ANSWER.0))).await {
+            Either::Left((reply, _)) => reply,
+            Either::Right(((), receiver)) => {
+                self.take(Input::Late { to });
+                receiver.await
+            }
+        };
+        reply.unwrap_or_else(|_| unavailable())
+    }
+
+    /// Opens the socket that feeds a stream of the edge, or refuses to.
+    fn open_stream(self: &Rc<Self>, request: ObjectRequest) -> Result<Response> {
+        let (sender, mut receiver) = oneshot::channel();
+        let to = self.wait_with(sender);
+        let id = request.request;
+        let Some(response) = self.sockets.open(to, &request)? else {
+            self.waiting.borrow_mut().remove(&to);
+            return Response::error("too many streams", 429);
+        };
+        self.take(Input::Request { to, request });
+        self.waiting.borrow_mut().remove(&to);
+        match receiver.try_recv() {
+            Ok(Some(reply)) if reply.status != 200 => {
+                self.sockets.close(to);
+                self.respond(id, reply)
+            }
+            Ok(Some(reply)) => {
+                self.sockets.answer(to, reply);
+                Ok(response)
+            }
+            _ => Ok(response),
+        }
+    }
+
+    fn lost(self: &Rc<Self>, socket: &WebSocket) {
+        if let Some(to) = self.sockets.number_of(socket) {
+            self.take(Input::Gone { to });
+        }
+    }
+
     /// Runs one turn. A fault is said in the log, and everyone who waits is told that this user cannot be served.
     fn take(self: &Rc<Self>, input: Input) {
+        let restored = if self.core.borrow().is_some() { Vec::new() } else { self.sockets.wishes() };
+        for (to, request) in restored {
+            // Sockets outlive the core: a new one is told of each before anything else, but not of one that is new too.
+            if !matches!(&input, Input::Request { to: new, .. } if *new == to) {
+                self.take_one(Input::Request { to, request });
+            }
+        }
+        self.take_one(input);
+        self.stay_awake();
+    }
+
+    /// Stays in memory while a stream waits for a request that is at work, perhaps only for its next attempt: the
+    /// platform evicts an object whose requests are all answered, and with it what a write would still need.
+    fn stay_awake(self: &Rc<Self>) {
+        if self.is_awake.replace(true) {
+            return;
+        }
+        let shell = Rc::clone(self);
+        wasm_bindgen_futures::spawn_local(async move {
+            while shell.core.borrow().as_ref().is_some_and(|core| core.load().streamed > 0) {
+                Delay::from(STAYS_AWAKE_FOR).await;
+            }
+            shell.is_awake.set(false);
+        });
+    }
+
+    fn take_one(self: &Rc<Self>, input: Input) {
         match self.turn(input) {
             Ok(effects) => self.perform(effects),
             Err(fault) => {
@@ -107,6 +230,7 @@ impl Shell {
                     // Whoever is gone needs no answer.
                     let _gone = sender.send(unavailable());
                 }
+                self.sockets.close_all();
             }
         }
     }
@@ -131,10 +255,15 @@ impl Shell {
         for effect in effects {
             match effect {
                 Effect::Reply { to, reply } => {
-                    if let Some(sender) = self.waiting.borrow_mut().remove(&to) {
-                        let _gone = sender.send(reply);
+                    let sender = self.waiting.borrow_mut().remove(&to);
+                    match sender {
+                        Some(sender) => {
+                            let _gone = sender.send(reply);
+                        }
+                        None => self.sockets.answer(to, reply),
                     }
                 }
+                Effect::Push { to, json } => self.sockets.push(to, json),
                 Effect::Log(line) => console_log!("{}", line.to_json()),
                 Effect::Send { op, outbound } => {
                     let Ok(config) = &self.config else { continue };
@@ -166,6 +295,12 @@ impl Shell {
                 headers.set("x-challenge", &format!("insufficient_scope {scope}"))?;
             }
             None => {}
+        }
+        if let Some(late) = reply.late {
+            headers.set("x-stream", &EventId::Opened(late.stream).to_string())?;
+            if late.primes {
+                headers.set("x-stream-primes", "1")?;
+            }
         }
         let response = match (reply.body, reply.answers.filter(|_| reply.delivers)) {
             (None, _) => Response::empty()?,

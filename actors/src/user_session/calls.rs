@@ -13,6 +13,7 @@ use protocol::tools::{Found, Plan, Target, ToolError};
 
 use super::run::{Run, Work};
 use super::settle::Settled;
+use super::streaming::tell_wait;
 use super::verdict::{Next, after_tool_call};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
@@ -151,6 +152,8 @@ impl UserSession {
                     self.ledger.update(txn, request, &run.entry)?;
                     run.stored = Some((run.entry.state, run.entry.intent.clone()));
                 }
+                tell_wait(txn, turn.now, &mut run, not_before);
+                run.not_before = not_before;
                 self.queue.requeue(run.job(request, not_before));
                 self.runs.insert(request, run);
                 Ok(())

@@ -13,13 +13,10 @@ use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
 use protocol::mcp::{self, Method};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
-use protocol::tools::{Fault as Blame, ToolError};
 use serde_json::Map;
 use serde_json::value::RawValue;
 
-use super::settle::Settled;
 use super::{Txn, UserSession, reply};
-use crate::ledger::EntryEvent;
 use crate::sessions::Session;
 use crate::turn::{Fault, ReplyTo, Turn};
 
@@ -202,16 +199,7 @@ impl UserSession {
         let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
         self.unheard = Some(request);
-        let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
-        if never_left && let Some(run) = self.runs.remove(&request) {
-            let error = ToolError::new(
-                Blame::Caller,
-                "cancelled",
-                "The client cancelled this call before it was sent.",
-            );
-            self.settle(turn, txn, request, run, EntryEvent::Cancelled, &Settled::Error(error))?;
-        }
-        Ok(())
+        self.call_off(turn, txn, request)
     }
 
     /// Ends a session at the client's wish.

@@ -7,6 +7,7 @@ use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::Id;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
+use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
@@ -28,13 +29,45 @@ pub(super) enum Work {
 /// Who waits for a run, and in which form the answer is wanted.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
-    pub to: ReplyTo,
+    /// The connection; none while a stream that will carry the answer is not open.
+    pub to: Option<ReplyTo>,
+    /// Whether the connection is a stream.
+    pub is_stream: bool,
+    /// How the client wants to be told of progress, if it does.
+    pub progress: Option<Progress>,
     /// The JSON-RPC id of the request; none for the edge's own requests.
     pub id: Option<Id>,
     /// The session in which it was asked.
     pub session: Option<SessionId>,
     /// When it was asked.
     pub asked_at: UnixMs,
+}
+
+/// A client's wish to be told of progress.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    /// The token that it chose.
+    pub token: Id,
+    /// What it was told so far; each notification has the next number.
+    pub told: u32,
+}
+
+impl Waiter {
+    /// Somebody who waits on a connection.
+    pub const fn new(to: ReplyTo, id: Option<Id>, session: Option<SessionId>, asked_at: UnixMs) -> Self {
+        Self { to: Some(to), is_stream: false, progress: None, id, session, asked_at }
+    }
+
+    /// The same, where the connection is a stream.
+    pub fn on_stream(self) -> Self {
+        Self { is_stream: true, ..self }
+    }
+
+    /// The ID of the event that carries the answer; streams can be resumed only where there are sessions.
+    pub fn answer_event(&self, request: RequestId) -> Option<EventId> {
+        let id = self.id.clone().filter(|_| self.is_stream && self.session.is_some())?;
+        Some(EventId::Answered(StreamKey { request, id }))
+    }
 }
 
 /// A request that is not settled.
@@ -70,6 +103,10 @@ pub(super) struct Run {
     pub sequence: u32,
     /// What the stored entry says about a write under way.
     pub stored: Option<(EntryState, Option<WriteIntent>)>,
+    /// The time before which the next call must not leave.
+    pub not_before: UnixMs,
+    /// What held the run up last, in words for the client.
+    pub held_up_by: Option<&'static str>,
     /// The turn in which the entry was inserted; further changes in it cost no row.
     pub inserted_in_turn: u64,
 }
@@ -93,6 +130,8 @@ impl Run {
             token_was_renewed: false,
             sequence: 0,
             stored: None,
+            not_before: UnixMs(0),
+            held_up_by: None,
             inserted_in_turn: 0,
         }
     }

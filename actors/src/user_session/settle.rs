@@ -127,7 +127,7 @@ impl UserSession {
     /// call gets the same answer and is not a new call.
     fn remember_late_answer(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
         let Some(session) = waiter.session else { return };
-        if !entry.writes || is_prompt(waiter, now) {
+        if !entry.writes || (is_prompt(waiter, now) && !waiter.is_stream) {
             return;
         }
         let remembered: usize = self.unconfirmed.values().map(BTreeSet::len).sum();
@@ -202,22 +202,24 @@ fn answer_waiter(
     settled: &Settled,
     answer: Option<&Spoken>,
 ) -> Result<(), Fault> {
+    let Some(to) = waiter.to else { return Ok(()) };
     match (answer, settled) {
         (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
         (Some(Spoken::Error(error)), _) => {
             let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error));
             answer.answers = Some(request);
-            reply(txn, waiter.to, answer);
+            answer.event = waiter.answer_event(request);
+            reply(txn, to, answer);
             Ok(())
         }
         (None, Settled::Plain { status, code }) => {
             let body = serde_json::json!({ "code": code }).to_string();
-            reply(txn, waiter.to, ObjectReply::status_with_body(*status, body));
+            reply(txn, to, ObjectReply::status_with_body(*status, body));
             Ok(())
         }
         (None, Settled::Result(_) | Settled::Error(_)) => {
             let body = serde_json::json!({ "code": settled.code() }).to_string();
-            reply(txn, waiter.to, ObjectReply::status_with_body(503, body));
+            reply(txn, to, ObjectReply::status_with_body(503, body));
             Ok(())
         }
     }
@@ -236,7 +238,12 @@ fn answer_tool_waiter(
     let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
     answer.answers = Some(request);
     answer.is_final = entry.writes && entry.state.is_final();
-    answer.delivers = answer.is_final && is_prompt(waiter, now);
-    reply(txn, waiter.to, answer);
+    // Where there are sessions, whether a stream's answer arrived is known once the session goes on.
+    let can_tell = if waiter.is_stream { waiter.session.is_none() } else { is_prompt(waiter, now) };
+    answer.delivers = answer.is_final && can_tell;
+    answer.event = waiter.answer_event(request);
+    if let Some(to) = waiter.to {
+        reply(txn, to, answer);
+    }
     Ok(())
 }

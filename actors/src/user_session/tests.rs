@@ -94,7 +94,7 @@ impl Object {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
                 Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
-                Effect::Send { .. } | Effect::Log(_) => {}
+                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } => {}
             }
         }
     }
@@ -106,6 +106,7 @@ impl Object {
             session: self.session.clone(),
             revision: None,
             in_batch: false,
+            accepts_stream: true,
             body: body.to_string().into_bytes(),
         };
         let caller = Caller {

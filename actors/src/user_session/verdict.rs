@@ -135,6 +135,9 @@ fn throttled(
     answer: &Answer,
 ) -> Result<Next, Fault> {
     run.tries += 1;
+    let by_gateway = read_refusal(&answer.body).refuser == Refuser::Gateway;
+    run.held_up_by =
+        Some(if by_gateway { "Held back by the gateway's limit" } else { "Throttled by Microsoft" });
     let asked = answer.retry_after.unwrap_or_else(|| backoff(run.tries));
     let wait = with_jitter(asked, around.entropy);
     around.queue.throttled(call.lane, around.now, DurationMs(asked.0.min(RETRY_AFTER_MAX.0)));
@@ -176,6 +179,7 @@ fn no_clear_answer(
         return act_on(around, run, found);
     }
     run.tries += 1;
+    run.held_up_by = Some("Microsoft or the gateway could not serve this call");
     let asked = match &unclear {
         Unclear::Outage(answer) => answer.retry_after,
         Unclear::Lost(_) => None,

@@ -105,6 +105,12 @@ impl ToolError {
         )
     }
 
+    /// The client gave up on a call that had not left yet.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self::new(Fault::Caller, "cancelled", "The client cancelled this call before it was sent.")
+    }
+
     /// The deadline passed while the call waited.
     #[must_use]
     pub fn deadline(wait: DurationMs) -> Self {

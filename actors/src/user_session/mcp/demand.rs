@@ -13,7 +13,7 @@ use protocol::tools::{Plan, Planned, Surroundings, Target, Tool, ToolError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::run::{Run, Waiter, Work};
+use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
 use super::refuse;
@@ -63,7 +63,8 @@ impl UserSession {
             reply(txn, to, refusal);
             return Ok(());
         }
-        let waiter = Waiter { to, id: Some(id.clone()), session: Some(session), asked_at: turn.now };
+        let mut waiter = Waiter::new(to, Some(id.clone()), Some(session), turn.now);
+        waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
         let demand = self.recognisable(waiter, (request, caller, session), id, asked)?;
         self.new_or_repeat(turn, txn, demand)
     }

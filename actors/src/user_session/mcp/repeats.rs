@@ -56,7 +56,10 @@ impl UserSession {
                         let result = mcp::tool_failure(&error);
                         let id =
                             call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-                        reply(txn, call.waiter.to, ObjectReply::json(jsonrpc::success(id, &result)));
+                        let answer = ObjectReply::json(jsonrpc::success(id, &result));
+                        if let Some(to) = call.waiter.to {
+                            reply(txn, to, answer);
+                        }
                         Ok(())
                     }
                     // A read whose answer was too large to be kept runs again.
@@ -64,7 +67,10 @@ impl UserSession {
                     _ => Ok(()),
                 }
             }
-            Repeat::Conflict(error) => refuse(txn, call.waiter.to, 200, call.waiter.id.as_ref(), &error),
+            Repeat::Conflict(error) => match call.waiter.to {
+                Some(to) => refuse(txn, to, 200, call.waiter.id.as_ref(), &error),
+                None => Ok(()),
+            },
         }
     }
 

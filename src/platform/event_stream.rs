@@ -1,0 +1,192 @@
+//! A stream of server-sent events that a socket of the user's object feeds.
+//!
+//! What holds here: the response's body owns the socket, and everything happens when the platform pulls. When the client
+//! goes away the body is dropped, and with it the socket is closed at once; a task beside the body would notice only at
+//! its next message and would be ended by the platform soon after the response began. Each pull has a timer of its own:
+//! one that was kept from an earlier pull would wake nobody.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::StreamExt as _;
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::future::{Either, select};
+use protocol::limits::STREAM_BACKLOG_MAX;
+use protocol::object::{ObjectRequest, encode};
+use protocol::stream::{EventId, Frame, TAKEN, Then};
+use protocol::time::DurationMs;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::closure::Closure;
+use worker::{Delay, Env, Headers, Request, Response, Result, WebSocket};
+
+use crate::sse;
+
+/// What comes out of the socket: a frame, or its end.
+type Incoming = Option<Frame>;
+
+/// Asks the caller's object for a socket. Anything but an open socket is the object's refusal.
+pub(super) async fn ask(env: &Env, request: &ObjectRequest) -> Result<std::result::Result<Pump, Response>> {
+    let frame =
+        encode(request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
+    let headers = Headers::new();
+    headers.set("upgrade", "websocket")?;
+    headers.set("x-frame", &URL_SAFE_NO_PAD.encode(frame))?;
+    let init = web_sys::RequestInit::new();
+    init.set_headers(&headers.0);
+    let sent = web_sys::Request::new_with_str_and_init("https://object/", &init)?;
+    let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&request.caller.user.to_string())?;
+    let answer = stub.fetch_with_request(Request::from(sent)).await?;
+    if answer.status_code() != 101 {
+        return Ok(Err(answer));
+    }
+    let socket = answer.websocket();
+    let socket =
+        socket.ok_or_else(|| worker::Error::RustError("a socket was promised and is missing".into()))?;
+    Pump::new(socket).map(Ok)
+}
+
+/// The response whose body is the stream.
+pub(super) fn respond(
+    pump: Pump,
+    primed_with: Option<&EventId>,
+    comment_every: DurationMs,
+) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", "text/event-stream")?;
+    headers.set("cache-control", "no-store")?;
+    // Proxies must not wait for more before they pass an event on.
+    headers.set("x-accel-buffering", "no")?;
+    let flow = Flow { pump, phase: Phase::Opening(sse::opening(primed_with)), comment_every };
+    let body = futures::stream::unfold(Some(flow), |flow| async move { flow?.next().await });
+    Ok(Response::from_stream(body)?.with_headers(headers))
+}
+
+/// A stream on which nothing comes any more.
+pub(super) fn ended() -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", "text/event-stream")?;
+    headers.set("cache-control", "no-store")?;
+    Ok(Response::ok(sse::COMMENT)?.with_headers(headers))
+}
+
+type Listener<E> = Closure<dyn FnMut(E)>;
+
+/// The edge's end of a socket.
+pub(super) struct Pump {
+    socket: WebSocket,
+    incoming: UnboundedReceiver<Incoming>,
+    backlog: Rc<Cell<usize>>,
+    on_message: Listener<web_sys::MessageEvent>,
+    on_end: Listener<web_sys::Event>,
+}
+
+const END_EVENTS: [&str; 2] = ["close", "error"];
+
+impl Pump {
+    fn new(socket: WebSocket) -> Result<Self> {
+        let (sender, incoming) = unbounded::<Incoming>();
+        let ended = sender.clone();
+        let backlog = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&backlog);
+        let on_message = Closure::<dyn FnMut(_)>::new(move |event: web_sys::MessageEvent| {
+            let frame = event.data().as_string().and_then(|text| Frame::decode(&text));
+            // A client that reads more slowly than its object speaks loses its stream and not the instance's memory.
+            let frame = frame.filter(|_| counted.get() < STREAM_BACKLOG_MAX);
+            counted.set(counted.get() + 1);
+            let _gone = sender.unbounded_send(frame);
+        });
+        let on_end = Closure::<dyn FnMut(_)>::new(move |_: web_sys::Event| {
+            let _gone = ended.unbounded_send(None);
+        });
+        let target: &web_sys::WebSocket = socket.as_ref();
+        target.add_event_listener_with_callback("message", on_message.as_ref().unchecked_ref())?;
+        for event in END_EVENTS {
+            target.add_event_listener_with_callback(event, on_end.as_ref().unchecked_ref())?;
+        }
+        socket.accept()?;
+        Ok(Self { socket, incoming, backlog, on_message, on_end })
+    }
+
+    async fn next(&mut self) -> Incoming {
+        let incoming = self.incoming.next().await.flatten();
+        self.backlog.set(self.backlog.get().saturating_sub(1));
+        incoming
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        // The listeners go before their closures: the platform would otherwise call what is gone.
+        let target: &web_sys::WebSocket = self.socket.as_ref();
+        let _gone =
+            target.remove_event_listener_with_callback("message", self.on_message.as_ref().unchecked_ref());
+        for event in END_EVENTS {
+            let _gone =
+                target.remove_event_listener_with_callback(event, self.on_end.as_ref().unchecked_ref());
+        }
+        let _gone = self.socket.close(Some(1000), None::<String>);
+    }
+}
+
+enum Phase {
+    Opening(String),
+    Open,
+    /// The last event was taken; a comment after it finds out whether somebody was there.
+    Last {
+        confirms: bool,
+    },
+    /// Everything was taken.
+    Over {
+        confirms: bool,
+    },
+}
+
+struct Flow {
+    pump: Pump,
+    phase: Phase,
+    comment_every: DurationMs,
+}
+
+type Chunk = std::result::Result<Vec<u8>, worker::Error>;
+
+impl Flow {
+    /// What the platform gets for one pull.
+    async fn next(mut self) -> Option<(Chunk, Option<Self>)> {
+        let text = match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Opening(text) => text,
+            Phase::Open => self.wait().await?,
+            Phase::Last { confirms } => {
+                self.phase = Phase::Over { confirms };
+                sse::COMMENT.to_owned()
+            }
+            Phase::Over { confirms } => {
+                if confirms {
+                    let _gone = self.pump.socket.send_with_str(TAKEN);
+                }
+                return None;
+            }
+        };
+        Some((Ok(text.into_bytes()), Some(self)))
+    }
+
+    async fn wait(&mut self) -> Option<String> {
+        let pause = Delay::from(Duration::from_millis(self.comment_every.0));
+        let incoming = {
+            let next = self.pump.next();
+            futures::pin_mut!(next);
+            match select(next, pause).await {
+                Either::Left((incoming, _)) => incoming?,
+                Either::Right(_) => return Some(sse::COMMENT.to_owned()),
+            }
+        };
+        self.phase = match incoming.then {
+            Then::Continue => Phase::Open,
+            Then::End => Phase::Last { confirms: false },
+            Then::EndAndConfirm => Phase::Last { confirms: true },
+        };
+        Some(sse::event(&incoming))
+    }
+}
