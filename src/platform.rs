@@ -16,10 +16,10 @@ use std::sync::Once;
 use actors::{config_from_env, random_bytes};
 use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
-use protocol::limits::ANSWER_COMMENT_EVERY;
-use protocol::object::{Attach, Caller, Command, McpMessage, ObjectRequest, encode};
+use protocol::limits::{ANSWER_COMMENT_EVERY, STREAM_COMMENT_EVERY, STREAM_LIFETIME, STREAM_LIFETIME_JITTER};
+use protocol::object::{Attach, Caller, Command, Listen, McpMessage, ObjectRequest, encode};
 use protocol::stream::EventId;
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use wasm_bindgen::JsCast as _;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
@@ -29,6 +29,7 @@ use crate::health;
 use crate::mcp_endpoint::{Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
 use crate::router::{Route, route};
+use event_stream::Pace;
 
 thread_local! {
     /// Parsed once for each isolate: the environment of an isolate never changes.
@@ -208,10 +209,15 @@ async fn open_stream(
     let last = request.headers().get("last-event-id")?;
     match (session, last.as_deref().map(str::parse::<EventId>)) {
         (None, _) => respond(Reply::wrong_method("POST")),
-        (Some(_), None) => respond(Reply::wrong_method("POST, DELETE")),
-        (Some(_), Some(Err(_) | Ok(EventId::Message(_)))) => {
-            respond(Reply::text(404, "This server has no stream with that event."))
+        (Some(session), None) => {
+            let listen = Listen::Session { session, after: None, is_restored: false };
+            self::listen(config, env, caller, listen, None).await
         }
+        (Some(session), Some(Ok(EventId::Message(after)))) => {
+            let listen = Listen::Session { session, after: Some(after), is_restored: false };
+            self::listen(config, env, caller, listen, None).await
+        }
+        (Some(_), Some(Err(_))) => respond(Reply::text(404, "This server has no stream with that event.")),
         // The answer arrived, and nothing comes after it.
         (Some(_), Some(Ok(EventId::Answered(_)))) => event_stream::ended(),
         (Some(session), Some(Ok(opened))) => {
@@ -230,24 +236,39 @@ async fn attach(
 ) -> Result<Response> {
     let EventId::Opened(stream) = &opened else { return respond(Reply::object_unavailable()) };
     let command = Command::Attach(Attach { session, stream: stream.clone() });
-    let request = ObjectRequest {
-        request: RequestId::new(now(), &caller.user, random()?),
-        caller: caller.clone(),
-        command,
-    };
-    match event_stream::ask(env, &request).await? {
-        Ok(pump) => event_stream::respond(pump, Some(&opened).filter(|_| primes), ANSWER_COMMENT_EVERY),
+    let pace = Pace { comment_every: ANSWER_COMMENT_EVERY, ends_at: None, farewell: None };
+    match event_stream::ask(env, &request_of(caller, command)?).await? {
+        Ok(pump) => event_stream::respond(pump, pace, Some(&opened).filter(|_| primes)),
         Err(refusal) => complete(config, Ok(refusal)),
     }
 }
 
+/// Opens a stream that stays open until its time is over; `farewell` is the message with which it ends then.
+async fn listen(
+    config: &Config,
+    env: &Env,
+    caller: &Caller,
+    listen: Listen,
+    farewell: Option<String>,
+) -> Result<Response> {
+    let [random] = random::<1>()?;
+    let shortened = STREAM_LIFETIME_JITTER.0 * u64::from(random) / 256;
+    let lifetime = DurationMs(STREAM_LIFETIME.0 - shortened);
+    let pace = Pace { comment_every: STREAM_COMMENT_EVERY, ends_at: Some(now().plus(lifetime)), farewell };
+    match event_stream::ask(env, &request_of(caller, Command::Listen(listen))?).await? {
+        Ok(pump) => event_stream::respond(pump, pace, None),
+        Err(refusal) => complete(config, Ok(refusal)),
+    }
+}
+
+fn request_of(caller: &Caller, command: Command) -> Result<ObjectRequest> {
+    let request = RequestId::new(now(), &caller.user, random()?);
+    Ok(ObjectRequest { request, caller: caller.clone(), command })
+}
+
 /// Asks the caller's object, which is named by the user key alone.
 async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
-    let request = ObjectRequest {
-        request: RequestId::new(now(), &caller.user, random()?),
-        caller: caller.clone(),
-        command,
-    };
+    let request = request_of(caller, command)?;
     let frame =
         encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
     let question = abort::Abandoned::new()?;

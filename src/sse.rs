@@ -16,7 +16,7 @@ const RETRY_MS: u32 = 1_000;
 pub fn opening(primed_with: Option<&EventId>) -> String {
     match primed_with {
         Some(event) => format!("retry: {RETRY_MS}\nid: {event}\ndata:\n\n"),
-        None => COMMENT.to_owned(),
+        None => format!("retry: {RETRY_MS}\n\n"),
     }
 }
 
@@ -26,6 +26,11 @@ pub fn event(frame: &Frame) -> String {
     let mut out = String::with_capacity(frame.json.len() + 64);
     if let Some(event) = &frame.event {
         out.push_str(&format!("id: {event}\n"));
+    }
+    if frame.json.is_empty() {
+        // An ID alone: from here the client goes on.
+        out.push_str("data:\n\n");
+        return out;
     }
     out.push_str("event: message\n");
     for line in frame.json.split(['\n', '\r']) {
@@ -53,6 +58,8 @@ mod tests {
     #[test]
     fn a_stream_that_can_be_resumed_begins_with_an_id_and_no_data() {
         assert_eq!(opening(Some(&EventId::Message(0))), "retry: 1000\nid: m.0\ndata:\n\n");
-        assert_eq!(opening(None), ":\n\n");
+        assert_eq!(opening(None), "retry: 1000\n\n");
+        let frame = Frame { then: Then::Continue, event: Some(EventId::Message(3)), json: String::new() };
+        assert_eq!(event(&frame), "id: m.3\ndata:\n\n");
     }
 }

@@ -3,11 +3,11 @@
 //! What holds here: a session belongs to this user's object and to the grant that opened it, and is never a proof of
 //! identity; it ends when the client says so or after a time without use; using it costs a row at most once an hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::{GrantId, SessionId};
-use protocol::limits::{SESSION_IDLE_MAX, SESSION_TOUCH_EVERY, SESSIONS_MAX};
-use protocol::mcp::Revision;
+use protocol::limits::{SESSION_EVENTS_MAX, SESSION_IDLE_MAX, SESSION_TOUCH_EVERY, SESSIONS_MAX};
+use protocol::mcp::{Revision, Watched};
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,15 @@ pub struct Session {
     /// When it was last used, to within [`SESSION_TOUCH_EVERY`].
     #[serde(rename = "u")]
     pub used_at: UnixMs,
+    /// What it watches.
+    #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub watched: BTreeSet<Watched>,
+    /// The latest events, oldest first, with their numbers.
+    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<(u64, Watched)>,
+    /// The number of the last event that a stream took.
+    #[serde(rename = "h", default)]
+    pub handed_out: u64,
 }
 
 impl Record for Session {
@@ -89,6 +98,77 @@ impl Sessions {
         self.by_id.get(id).map(|session| session.revision)
     }
 
+    /// The grant that opened a session.
+    #[must_use]
+    pub fn grant(&self, id: &SessionId) -> Option<GrantId> {
+        self.by_id.get(id).map(|session| session.grant)
+    }
+
+    /// Begins or ends a session's watching of a resource.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    pub fn watch(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: &SessionId,
+        watched: Watched,
+        watch: bool,
+    ) -> Result<(), Fault> {
+        let Some(session) = self.by_id.get_mut(id) else { return Ok(()) };
+        let changes = if watch { session.watched.insert(watched) } else { session.watched.remove(&watched) };
+        if changes { txn.put(id.as_bytes(), session) } else { Ok(()) }
+    }
+
+    /// The sessions that watch a resource.
+    #[must_use]
+    pub fn watching(&self, watched: Watched) -> Vec<SessionId> {
+        let watch = |session: &Session| session.watched.contains(&watched);
+        self.by_id.iter().filter(|(_, session)| watch(session)).map(|(id, _)| *id).collect()
+    }
+
+    /// Adds an event to a session's log. One that still waits to be handed out says the same as another of its kind.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    pub fn add_event(&mut self, txn: &mut Txn<'_>, id: &SessionId, watched: Watched) -> Result<(), Fault> {
+        let Some(session) = self.by_id.get_mut(id) else { return Ok(()) };
+        let waits = |(number, kind): &(u64, Watched)| *number > session.handed_out && *kind == watched;
+        if session.events.iter().any(waits) {
+            return Ok(());
+        }
+        let last = session.events.last().map_or(session.handed_out, |(number, _)| *number);
+        if session.events.len() >= SESSION_EVENTS_MAX {
+            session.events.remove(0);
+        }
+        session.events.push((last + 1, watched));
+        txn.put(id.as_bytes(), session)
+    }
+
+    /// Hands out the events after the one that the client names, or those that no stream took yet; with them the number
+    /// from which a client that comes back goes on.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    pub fn take_events(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: &SessionId,
+        after: Option<u64>,
+    ) -> Result<(u64, Vec<(u64, Watched)>), Fault> {
+        let Some(session) = self.by_id.get_mut(id) else { return Ok((0, Vec::new())) };
+        let from = after.unwrap_or(session.handed_out);
+        let events: Vec<(u64, Watched)> =
+            session.events.iter().filter(|(number, _)| *number > from).copied().collect();
+        if let Some((last, _)) = events.last()
+            && *last > session.handed_out
+        {
+            session.handed_out = *last;
+            txn.put(id.as_bytes(), session)?;
+        }
+        Ok((from, events))
+    }
+
     /// Notes that a session was used.
     ///
     /// # Errors
@@ -141,6 +221,9 @@ mod tests {
             client_name: "test 1".into(),
             opened_at: UnixMs(0),
             used_at: UnixMs(used_at),
+            watched: BTreeSet::new(),
+            events: Vec::new(),
+            handed_out: 0,
         }
     }
 
@@ -184,5 +267,44 @@ mod tests {
         }
         assert_eq!(sessions.by_id.len(), SESSIONS_MAX);
         assert!(!sessions.by_id.contains_key(&SessionId::from_bytes([0; 16])));
+    }
+
+    #[test]
+    fn events_are_handed_out_once_and_again_to_a_client_that_comes_back() {
+        let rows = MemoryRows::default();
+        let mut txn = Txn::new(&rows);
+        let mut sessions = Sessions::default();
+        let id = SessionId::from_bytes([5; 16]);
+        sessions.open(&mut txn, id, session(0, 1)).unwrap();
+        sessions.watch(&mut txn, &id, Watched::Inbox, true).unwrap();
+        assert_eq!(sessions.watching(Watched::Inbox), [id]);
+        assert_eq!(sessions.watching(Watched::Calendar), []);
+        for _ in 0..3 {
+            sessions.add_event(&mut txn, &id, Watched::Inbox).unwrap();
+        }
+        let first = sessions.take_events(&mut txn, &id, None).unwrap();
+        assert_eq!(first, (0, vec![(1, Watched::Inbox)]), "what waits already is not said twice");
+        assert_eq!(sessions.take_events(&mut txn, &id, None).unwrap(), (1, Vec::new()));
+        sessions.add_event(&mut txn, &id, Watched::Calendar).unwrap();
+        let after_a_break = sessions.take_events(&mut txn, &id, Some(0)).unwrap();
+        assert_eq!(after_a_break, (0, vec![(1, Watched::Inbox), (2, Watched::Calendar)]));
+        sessions.watch(&mut txn, &id, Watched::Inbox, false).unwrap();
+        assert_eq!(sessions.watching(Watched::Inbox), []);
+    }
+
+    #[test]
+    fn a_session_keeps_its_latest_events_and_no_more() {
+        let rows = MemoryRows::default();
+        let mut txn = Txn::new(&rows);
+        let mut sessions = Sessions::default();
+        let id = SessionId::from_bytes([5; 16]);
+        sessions.open(&mut txn, id, session(0, 1)).unwrap();
+        for _ in 0..SESSION_EVENTS_MAX + 9 {
+            sessions.add_event(&mut txn, &id, Watched::Inbox).unwrap();
+            sessions.take_events(&mut txn, &id, None).unwrap();
+        }
+        let (_, kept) = sessions.take_events(&mut txn, &id, Some(0)).unwrap();
+        assert_eq!(kept.len(), SESSION_EVENTS_MAX);
+        assert_eq!(kept.last().unwrap().0, SESSION_EVENTS_MAX as u64 + 9);
     }
 }

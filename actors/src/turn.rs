@@ -7,6 +7,7 @@ use protocol::ids::{OpId, RequestId};
 use protocol::object::{ObjectReply, ObjectRequest};
 use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
+use protocol::stream::Frame;
 use protocol::time::UnixMs;
 use sha2::{Digest as _, Sha256};
 
@@ -124,8 +125,13 @@ pub enum Effect {
     Push {
         /// Where it goes.
         to: ReplyTo,
-        /// The JSON-RPC message.
-        json: String,
+        /// The message.
+        frame: Frame,
+    },
+    /// End a stream that has no answer to wait for.
+    Close {
+        /// Which stream.
+        to: ReplyTo,
     },
     /// Send a call and come back with [`Input::CallDone`].
     Send {

@@ -7,6 +7,7 @@
 mod authorization;
 mod calls;
 mod identity;
+mod listening;
 mod mcp;
 mod run;
 mod settle;
@@ -34,6 +35,7 @@ use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault;
+use listening::Listener;
 use run::Run;
 
 const META_KEY: &[u8] = b"object";
@@ -101,6 +103,8 @@ pub struct UserSession {
     unconfirmed: BTreeMap<SessionId, BTreeSet<RequestId>>,
     /// The request that the message of this turn asks for again or gives up on.
     unheard: Option<RequestId>,
+    /// The streams that stay open.
+    listeners: BTreeMap<ReplyTo, Listener>,
 }
 
 impl UserSession {
@@ -147,6 +151,7 @@ impl UserSession {
             zones: Zones::UTC_ONLY,
             unconfirmed: BTreeMap::new(),
             unheard: None,
+            listeners: BTreeMap::new(),
         })
     }
 
@@ -174,6 +179,11 @@ impl UserSession {
                     Command::Mcp(message) => {
                         self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
                     }
+                    Command::Listen(listen) => self.on_listen(turn, txn, to, &request.caller, listen)?,
+                    Command::Changed { watched } => {
+                        self.on_changed(txn, watched)?;
+                        reply(txn, to, ObjectReply::status(202));
+                    }
                     Command::Attach(attach) => self.on_attach(turn, txn, to, &request.caller, attach)?,
                     Command::EndSession { session } => {
                         self.on_end_session(txn, to, &request.caller, &session);
@@ -199,6 +209,9 @@ impl UserSession {
             Input::Alarm => self.on_alarm(turn, txn)?,
         }
         self.pump(turn, txn)?;
+        if !self.listeners.is_empty() {
+            self.close_orphaned_streams(txn);
+        }
         self.arm(turn.now, txn);
         self.keep_meta(txn)
     }

@@ -44,6 +44,19 @@ pub const EVENT_ID_BYTES_MAX: usize = 64 + JSONRPC_ID_BYTES_MAX * 8 + 8;
 /// one after it.
 pub const ANSWER_COMMENT_EVERY: DurationMs = DurationMs::from_secs(1);
 
+/// The wait between two comments on a stream that stays open. Proxies cut streams that are silent for minutes.
+pub const STREAM_COMMENT_EVERY: DurationMs = DurationMs::from_secs(25);
+
+/// How long the edge keeps a stream open before it ends it in good order. No platform promises that a stream lives for
+/// ever, so coming back is everyday practice.
+pub const STREAM_LIFETIME: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// The most by which [`STREAM_LIFETIME`] is shortened at random, so that streams do not end together.
+pub const STREAM_LIFETIME_JITTER: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// Events of one session that are kept for a client that comes back.
+pub const SESSION_EVENTS_MAX: usize = 64;
+
 /// Streams of one user that are open at the same time. The platform allows 32,768 sockets for one object.
 pub const STREAMS_MAX: usize = 1_024;
 

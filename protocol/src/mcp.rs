@@ -88,6 +88,10 @@ pub enum Method {
     ListResourceTemplates,
     /// `resources/read`
     ReadResource,
+    /// `resources/subscribe`, of the revisions with sessions.
+    Subscribe,
+    /// `resources/unsubscribe`, of the revisions with sessions.
+    Unsubscribe,
 }
 
 impl Method {
@@ -102,6 +106,8 @@ impl Method {
             "resources/list" => Some(Self::ListResources),
             "resources/templates/list" => Some(Self::ListResourceTemplates),
             "resources/read" => Some(Self::ReadResource),
+            "resources/subscribe" => Some(Self::Subscribe),
+            "resources/unsubscribe" => Some(Self::Unsubscribe),
             _ => None,
         }
     }
@@ -109,6 +115,84 @@ impl Method {
 
 /// The notification by which a client gives up on a request.
 pub const CANCELLED: &str = "notifications/cancelled";
+
+/// What a client can ask to be told about when it changes. Each is a resource that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Watched {
+    /// The newest mail of the inbox.
+    #[serde(rename = "m")]
+    Inbox,
+    /// The events of the coming days.
+    #[serde(rename = "c")]
+    Calendar,
+}
+
+impl Watched {
+    /// Everything that can be watched.
+    pub const ALL: [Self; 2] = [Self::Inbox, Self::Calendar];
+
+    /// The resource's URI.
+    #[must_use]
+    pub const fn uri(self) -> &'static str {
+        match self {
+            Self::Inbox => "microsoft://mail/inbox",
+            Self::Calendar => "microsoft://calendar/upcoming",
+        }
+    }
+
+    /// What a URI names, if it can be watched.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|watched| watched.uri() == uri)
+    }
+}
+
+/// Reads the parameters of `resources/subscribe` and `resources/unsubscribe`.
+///
+/// # Errors
+/// `-32602` when there is no URI or one that cannot be watched.
+pub fn read_watched(method: &str, raw: Option<&RawValue>) -> Result<Watched, RpcError> {
+    #[derive(Deserialize)]
+    struct Subscribe {
+        uri: String,
+    }
+    let Subscribe { uri } = params(method, raw)?;
+    Watched::from_uri(&uri).ok_or_else(|| {
+        let all = Watched::ALL.map(Watched::uri).join(" and ");
+        RpcError::invalid_params(format!("This resource cannot be watched. {all} can."))
+    })
+}
+
+/// The notification that a resource has changed; `subscription` names the one that asked, in MCP 2026-07-28.
+#[must_use]
+pub fn resource_updated(uri: &str, subscription: Option<&crate::jsonrpc::Id>) -> String {
+    let params = match subscription {
+        Some(id) => serde_json::json!({ "uri": uri, "_meta": { SUBSCRIPTION_ID: id } }),
+        None => serde_json::json!({ "uri": uri }),
+    };
+    notification("notifications/resources/updated", params)
+}
+
+/// The first message of a subscription: what of it is honoured (MCP 2026-07-28, basic/utilities/subscriptions).
+#[must_use]
+pub fn subscription_acknowledged(
+    id: &crate::jsonrpc::Id,
+    watched: &std::collections::BTreeSet<Watched>,
+) -> String {
+    let uris: Vec<&str> = watched.iter().map(|watched| watched.uri()).collect();
+    let mut honoured = serde_json::Map::new();
+    if !uris.is_empty() {
+        honoured.insert("resourceSubscriptions".to_owned(), uris.into());
+    }
+    let params = serde_json::json!({ "_meta": { SUBSCRIPTION_ID: id }, "notifications": honoured });
+    notification("notifications/subscriptions/acknowledged", params)
+}
+
+const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+fn notification(method: &str, params: serde_json::Value) -> String {
+    serde_json::json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()
+}
 
 /// Reads the parameters of a method.
 ///
@@ -152,8 +236,10 @@ pub fn read_opening(raw: Option<&RawValue>) -> Result<Opening, RpcError> {
 pub fn opening_result(revision: Revision) -> InitializeResult {
     let mut capabilities = ServerCapabilities::default();
     capabilities.tools = Some(ToolsCapability::default());
-    // Neither is subscribed to nor changes, and the empty object says exactly that.
-    capabilities.resources = Some(ResourcesCapability::default());
+    // The list never changes; some of what is on it can be watched.
+    let mut resources = ResourcesCapability::default();
+    resources.subscribe = Some(true);
+    capabilities.resources = Some(resources);
     let version = match revision {
         Revision::November2024 => ProtocolVersion::V_2024_11_05,
         Revision::March2025 => ProtocolVersion::V_2025_03_26,
@@ -249,12 +335,8 @@ pub fn read_progress_token(raw: Option<&RawValue>) -> Option<crate::jsonrpc::Id>
 /// The notification that tells a client how far its request is. The total is not known.
 #[must_use]
 pub fn progress(token: &crate::jsonrpc::Id, progress: u32, message: &str) -> String {
-    serde_json::json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/progress",
-        "params": { "progressToken": token, "progress": progress, "message": message },
-    })
-    .to_string()
+    let params = serde_json::json!({ "progressToken": token, "progress": progress, "message": message });
+    notification("notifications/progress", params)
 }
 
 /// A tool's result: the structured form, and the same as text for clients that know no other.
@@ -297,7 +379,10 @@ mod tests {
         assert!(result.get("resultType").is_none());
         let opening = serde_json::to_value(opening_result(Revision::June2025)).unwrap();
         assert_eq!(opening["protocolVersion"], "2025-06-18");
-        assert_eq!(opening["capabilities"], serde_json::json!({"tools": {}, "resources": {}}));
+        assert_eq!(
+            opening["capabilities"],
+            serde_json::json!({"tools": {}, "resources": {"subscribe": true}})
+        );
     }
 
     #[test]

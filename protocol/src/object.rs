@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+use crate::jsonrpc::Id;
+use crate::mcp::Watched;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 
@@ -44,6 +46,13 @@ pub enum Command {
     Mcp(McpMessage),
     /// Send what a late answer's stream holds over the socket that this request opens.
     Attach(Attach),
+    /// Send what changes over the socket that this request opens.
+    Listen(Listen),
+    /// Microsoft says that something has changed.
+    Changed {
+        /// What.
+        watched: Watched,
+    },
     /// End an MCP session (HTTP DELETE).
     EndSession {
         /// The `Mcp-Session-Id` header as it came.
@@ -149,6 +158,45 @@ pub struct Attach {
     pub session: Option<String>,
     /// The stream.
     pub stream: StreamKey,
+}
+
+/// The opening of a stream that stays open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Listen {
+    /// A session's own stream.
+    Session {
+        /// The `Mcp-Session-Id` header as it came.
+        session: String,
+        /// The number of the last event that the client has, where it comes back.
+        after: Option<u64>,
+        /// Whether the stream was opened before and only the core is new.
+        is_restored: bool,
+    },
+    /// `subscriptions/listen` of MCP 2026-07-28.
+    Subscription {
+        /// The request's id, which names the subscription.
+        id: Id,
+        /// The resources whose changes are asked for, as they came.
+        uris: Vec<String>,
+        /// Whether the stream was opened before and only the core is new.
+        is_restored: bool,
+    },
+}
+
+impl Command {
+    /// The same for a core that is newer than the stream that was opened with it.
+    #[must_use]
+    pub fn restored(self) -> Self {
+        match self {
+            Self::Listen(Listen::Session { session, .. }) => {
+                Self::Listen(Listen::Session { session, after: None, is_restored: true })
+            }
+            Self::Listen(Listen::Subscription { id, uris, .. }) => {
+                Self::Listen(Listen::Subscription { id, uris, is_restored: true })
+            }
+            other => other,
+        }
+    }
 }
 
 /// The second half of connecting a Microsoft account.

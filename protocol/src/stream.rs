@@ -92,6 +92,12 @@ pub enum Then {
     EndAndConfirm,
 }
 
+/// What the edge sends to find out whether a socket still stands; the platform answers with [`PONG`] by itself.
+pub const PING: &str = "ping";
+
+/// The platform's answer to [`PING`].
+pub const PONG: &str = "pong";
+
 /// What the edge sends back when the last frame was taken.
 pub const TAKEN: &str = "taken";
 

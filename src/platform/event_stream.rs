@@ -16,8 +16,8 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::future::{Either, select};
 use protocol::limits::STREAM_BACKLOG_MAX;
 use protocol::object::{ObjectRequest, encode};
-use protocol::stream::{EventId, Frame, TAKEN, Then};
-use protocol::time::DurationMs;
+use protocol::stream::{EventId, Frame, PING, PONG, TAKEN, Then};
+use protocol::time::{DurationMs, UnixMs};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
 use worker::{Delay, Env, Headers, Request, Response, Result, WebSocket};
@@ -48,18 +48,27 @@ pub(super) async fn ask(env: &Env, request: &ObjectRequest) -> Result<std::resul
     Pump::new(socket).map(Ok)
 }
 
+/// How a stream is kept open, and how long.
+pub(super) struct Pace {
+    /// The wait between two comments.
+    pub comment_every: DurationMs,
+    /// When the stream is ended in good order; none for one that ends with its answer.
+    pub ends_at: Option<UnixMs>,
+    /// The message that ends it then.
+    pub farewell: Option<String>,
+}
+
+/// Comments between two questions whether the socket still stands.
+const COMMENTS_PER_PING: u32 = 8;
+
 /// The response whose body is the stream.
-pub(super) fn respond(
-    pump: Pump,
-    primed_with: Option<&EventId>,
-    comment_every: DurationMs,
-) -> Result<Response> {
+pub(super) fn respond(pump: Pump, pace: Pace, primed_with: Option<&EventId>) -> Result<Response> {
     let headers = Headers::new();
     headers.set("content-type", "text/event-stream")?;
     headers.set("cache-control", "no-store")?;
     // Proxies must not wait for more before they pass an event on.
     headers.set("x-accel-buffering", "no")?;
-    let flow = Flow { pump, phase: Phase::Opening(sse::opening(primed_with)), comment_every };
+    let flow = Flow { pump, phase: Phase::Opening(sse::opening(primed_with)), pace, comments: 0 };
     let body = futures::stream::unfold(Some(flow), |flow| async move { flow?.next().await });
     Ok(Response::from_stream(body)?.with_headers(headers))
 }
@@ -92,7 +101,11 @@ impl Pump {
         let backlog = Rc::new(Cell::new(0));
         let counted = Rc::clone(&backlog);
         let on_message = Closure::<dyn FnMut(_)>::new(move |event: web_sys::MessageEvent| {
-            let frame = event.data().as_string().and_then(|text| Frame::decode(&text));
+            let text = event.data().as_string();
+            if text.as_deref() == Some(PONG) {
+                return;
+            }
+            let frame = text.and_then(|text| Frame::decode(&text));
             // A client that reads more slowly than its object speaks loses its stream and not the instance's memory.
             let frame = frame.filter(|_| counted.get() < STREAM_BACKLOG_MAX);
             counted.set(counted.get() + 1);
@@ -147,7 +160,8 @@ enum Phase {
 struct Flow {
     pump: Pump,
     phase: Phase,
-    comment_every: DurationMs,
+    pace: Pace,
+    comments: u32,
 }
 
 type Chunk = std::result::Result<Vec<u8>, worker::Error>;
@@ -173,14 +187,33 @@ impl Flow {
     }
 
     async fn wait(&mut self) -> Option<String> {
-        let pause = Delay::from(Duration::from_millis(self.comment_every.0));
+        let left = self.pace.ends_at.map(|end| end.since(super::now()));
+        if left.is_some_and(|left| left.0 == 0) {
+            self.phase = Phase::Over { confirms: false };
+            let json = self.pace.farewell.take().unwrap_or_default();
+            let farewell = Frame { then: Then::End, event: None, json };
+            return Some(if farewell.json.is_empty() {
+                sse::COMMENT.to_owned()
+            } else {
+                sse::event(&farewell)
+            });
+        }
+        let wait = self.pace.comment_every.0.min(left.map_or(u64::MAX, |left| left.0));
+        let pause = Delay::from(Duration::from_millis(wait));
         let incoming = {
             let next = self.pump.next();
             futures::pin_mut!(next);
             match select(next, pause).await {
-                Either::Left((incoming, _)) => incoming?,
-                Either::Right(_) => return Some(sse::COMMENT.to_owned()),
+                Either::Left((incoming, _)) => Some(incoming?),
+                Either::Right(_) => None,
             }
+        };
+        let Some(incoming) = incoming else {
+            self.comments = self.comments.wrapping_add(1);
+            if self.comments.is_multiple_of(COMMENTS_PER_PING) {
+                let _gone = self.pump.socket.send_with_str(PING);
+            }
+            return Some(sse::COMMENT.to_owned());
         };
         self.phase = match incoming.then {
             Then::Continue => Phase::Open,

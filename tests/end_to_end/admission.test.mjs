@@ -119,10 +119,18 @@ describe("sessions", () => {
 });
 
 describe("verbs and paths", () => {
-  for (const method of ["GET", "PUT", "PATCH", "OPTIONS", "HEAD"]) {
+  test("GET /mcp is 401 for a stranger, 405 without a session, 406 without a wish for a stream", async () => {
+    assert.equal((await post(stack, { method: "GET" })).status, 401);
+    assert.equal((await post(stack, { token, method: "GET" })).status, 405);
+    const headers = { accept: "application/json" };
+    assert.equal((await post(stack, { token, session: session.id, method: "GET", headers })).status, 406);
+    assert.equal((await post(stack, { token, session: "a".repeat(32), method: "GET" })).status, 404);
+  });
+
+  for (const method of ["PUT", "PATCH", "OPTIONS", "HEAD"]) {
     test(`${method} /mcp is 405 and names the right verbs, and 401 for a stranger`, async () => {
       const answer = await post(stack, { token, session: session.id, method });
-      assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST, DELETE"]);
+      assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST, GET, DELETE"]);
       const stranger = await post(stack, { method });
       assert.equal(stranger.status, 401);
       assert.match(challenge(stranger), /^Bearer /);

@@ -196,7 +196,8 @@ impl Shell {
         for (to, request) in restored {
             // Sockets outlive the core: a new one is told of each before anything else, but not of one that is new too.
             if !matches!(&input, Input::Request { to: new, .. } if *new == to) {
-                self.take_one(Input::Request { to, request });
+                let command = request.command.restored();
+                self.take_one(Input::Request { to, request: ObjectRequest { command, ..request } });
             }
         }
         self.take_one(input);
@@ -263,7 +264,8 @@ impl Shell {
                         None => self.sockets.answer(to, reply),
                     }
                 }
-                Effect::Push { to, json } => self.sockets.push(to, json),
+                Effect::Push { to, frame } => self.sockets.send(to, &frame),
+                Effect::Close { to } => self.sockets.close(to),
                 Effect::Log(line) => console_log!("{}", line.to_json()),
                 Effect::Send { op, outbound } => {
                     let Ok(config) = &self.config else { continue };

@@ -10,8 +10,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::ids::RequestId;
 use protocol::limits::STREAMS_MAX;
 use protocol::object::{Command, ObjectReply, ObjectRequest, decode, encode};
-use protocol::stream::{Frame, TAKEN, Then};
-use worker::{Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair};
+use protocol::stream::{Frame, PING, PONG, TAKEN, Then};
+use worker::{
+    Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    WebSocketRequestResponsePair,
+};
 
 use crate::turn::ReplyTo;
 
@@ -29,7 +32,11 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    pub(super) const fn new(state: State) -> Self {
+    pub(super) fn new(state: State) -> Self {
+        // The edge finds out in this way whether a socket still stands, and the object is not woken by it.
+        if let Ok(pair) = WebSocketRequestResponsePair::new(PING, PONG) {
+            state.set_websocket_auto_response(&pair);
+        }
         Self { state }
     }
 
@@ -92,11 +99,6 @@ impl Sockets {
         (text == TAKEN).then(|| self.state.get_tags(socket).get(1)?.parse().ok()).flatten()
     }
 
-    /// Sends a message ahead of the answer.
-    pub(super) fn push(&self, to: ReplyTo, json: String) {
-        self.send(to, &Frame { then: Then::Continue, event: None, json });
-    }
-
     /// Sends the answer, which ends the stream.
     pub(super) fn answer(&self, to: ReplyTo, reply: ObjectReply) {
         let Some(json) = reply.body.filter(|_| reply.status == 200) else { return self.close(to) };
@@ -104,7 +106,8 @@ impl Sockets {
         self.send(to, &Frame { then, event: reply.event, json });
     }
 
-    fn send(&self, to: ReplyTo, frame: &Frame) {
+    /// Sends one frame to a socket, if it is still there.
+    pub(super) fn send(&self, to: ReplyTo, frame: &Frame) {
         let text = frame.encode();
         for socket in self.state.get_websockets_with_tag(&to.0.to_string()) {
             let _gone = socket.send_with_str(&text);

@@ -144,6 +144,9 @@ impl UserSession {
             client_name: opening.client_name,
             opened_at: turn.now,
             used_at: turn.now,
+            watched: BTreeSet::new(),
+            events: Vec::new(),
+            handed_out: 0,
         };
         self.sessions.open(txn, session_id, session)?;
         let mut answer = ObjectReply::json(jsonrpc::success(id, &mcp::opening_result(opening.revision)));
@@ -169,13 +172,18 @@ impl UserSession {
             Some(method @ (Method::CallTool | Method::ReadResource)) => {
                 return self.on_demand(turn, txn, to, (request, caller, session), &id, (method, params));
             }
+            Some(action @ (Method::Subscribe | Method::Unsubscribe)) => {
+                let watch = action == Method::Subscribe;
+                return self.on_subscription(txn, to, session, &id, (watch, method, params));
+            }
             Some(Method::Initialize) | None => {
                 let shown: String = method.chars().filter(|c| !c.is_control()).take(80).collect();
                 let error = RpcError::new(
                     codes::METHOD_NOT_FOUND,
                     format!(
                         "This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call, \
-                         resources/list, resources/templates/list, resources/read."
+                         resources/list, resources/templates/list, resources/read, \
+                         resources/subscribe, resources/unsubscribe."
                     ),
                 );
                 jsonrpc::failure(Some(&id), &error)

@@ -8,7 +8,7 @@ use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError, codes};
 use protocol::mcp::{self, Revision};
 use protocol::object::{Attach, Caller, Challenge, Late, ObjectReply};
-use protocol::stream::StreamKey;
+use protocol::stream::{Frame, StreamKey, Then};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::ToolError;
 
@@ -99,6 +99,9 @@ impl UserSession {
 
     /// A stream broke. Whoever has a session may come back for the answer; anybody else has cancelled.
     pub(super) fn on_gone(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, to: ReplyTo) -> Result<(), Fault> {
+        if self.listeners.remove(&to).is_some() {
+            return Ok(());
+        }
         let mut cancelled = None;
         for (request, run) in &mut self.runs {
             let Some(position) = run.waiters.iter().position(|waiter| waiter.to == Some(to)) else {
@@ -144,7 +147,7 @@ pub(super) fn tell(txn: &mut Txn<'_>, run: &mut Run, message: &str) {
         };
         progress.told += 1;
         let json = mcp::progress(&progress.token, progress.told, message);
-        txn.emit(Effect::Push { to, json });
+        txn.emit(Effect::Push { to, frame: Frame { then: Then::Continue, event: None, json } });
     }
 }
 

@@ -79,7 +79,7 @@ impl Object {
             "initialize",
             json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
         );
-        assert_eq!(opened["result"]["capabilities"], json!({"tools": {}, "resources": {}}));
+        assert_eq!(opened["result"]["capabilities"], json!({"tools": {}, "resources": {"subscribe": true}}));
         object.session = object.replies.last().unwrap().session.map(|id| id.to_string());
         object
     }
@@ -94,7 +94,7 @@ impl Object {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
                 Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
-                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } => {}
+                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } | Effect::Close { .. } => {}
             }
         }
     }

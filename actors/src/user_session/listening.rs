@@ -1,0 +1,168 @@
+//! Streams that stay open to hear of changes: a session's own stream, and the subscriptions of the revision without
+//! sessions.
+//!
+//! What holds here: a session's events have numbers and are kept, bounded, until a stream took them and as long as a
+//! client may come back for them; one that is open somewhere else gets each event on one stream only. A subscription has
+//! no past: its client subscribes again. Nothing here keeps the object in memory.
+
+use std::collections::BTreeSet;
+
+use protocol::ids::{GrantId, SessionId};
+use protocol::jsonrpc::{self, Id};
+use protocol::mcp::{self, Revision, Watched};
+use protocol::object::{Caller, Challenge, Listen, ObjectReply};
+use protocol::stream::{EventId, Frame, Then};
+use serde_json::value::RawValue;
+
+use super::{Txn, UserSession, reply};
+use crate::turn::{Effect, Fault, ReplyTo, Turn};
+
+/// Who listens on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// A session, whose events are kept.
+    Session(SessionId),
+    /// A subscription of the revision without sessions.
+    Subscription { grant: GrantId, id: Id, watched: BTreeSet<Watched> },
+}
+
+impl UserSession {
+    /// A stream that stays open is opened, or known again by a new core.
+    pub(super) fn on_listen(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        caller: &Caller,
+        listen: Listen,
+    ) -> Result<(), Fault> {
+        if self.grants.standing(&caller.grant).is_none() {
+            reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
+            return Ok(());
+        }
+        match listen {
+            Listen::Session { session, after, is_restored } => {
+                let Some((id, known)) = self.sessions.find(&session, caller.grant) else {
+                    reply(txn, to, ObjectReply::status(404));
+                    return Ok(());
+                };
+                let primes = known.revision >= Revision::November2025 && !is_restored;
+                if !is_restored {
+                    self.sessions.touch(txn, &id, turn.now)?;
+                }
+                self.take_over(txn, id, to);
+                self.send_events(txn, to, id, after, primes)
+            }
+            Listen::Subscription { id, uris, is_restored } => {
+                let watched: BTreeSet<Watched> =
+                    uris.iter().filter_map(|uri| Watched::from_uri(uri)).collect();
+                if !is_restored {
+                    let json = mcp::subscription_acknowledged(&id, &watched);
+                    push(txn, to, None, json);
+                }
+                let listener = Listener::Subscription { grant: caller.grant, id, watched };
+                self.listeners.insert(to, listener);
+                Ok(())
+            }
+        }
+    }
+
+    /// A session has one stream: a message goes out on one only (MCP 2025-11-25, basic/transports, "Multiple
+    /// Connections"), and the newest is the one that its client certainly listens to.
+    fn take_over(&mut self, txn: &mut Txn<'_>, session: SessionId, to: ReplyTo) {
+        let earlier: Vec<ReplyTo> = self.streams_of(|listener| *listener == Listener::Session(session));
+        for stream in earlier {
+            self.close_stream(txn, stream);
+        }
+        self.listeners.insert(to, Listener::Session(session));
+    }
+
+    /// Sends what a session's stream has not taken, or what came after an event that its client names.
+    fn send_events(
+        &mut self,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        session: SessionId,
+        after: Option<u64>,
+        primes: bool,
+    ) -> Result<(), Fault> {
+        let (opened_at, events) = self.sessions.take_events(txn, &session, after)?;
+        if primes {
+            push(txn, to, Some(opened_at), String::new());
+        }
+        for (number, watched) in events {
+            push(txn, to, Some(number), mcp::resource_updated(watched.uri(), None));
+        }
+        Ok(())
+    }
+
+    /// Something that is watched has changed: everyone who watches it is told.
+    pub(super) fn on_changed(&mut self, txn: &mut Txn<'_>, watched: Watched) -> Result<(), Fault> {
+        for session in self.sessions.watching(watched) {
+            self.sessions.add_event(txn, &session, watched)?;
+            let streams = self.streams_of(|listener| *listener == Listener::Session(session));
+            if let Some(to) = streams.first() {
+                self.send_events(txn, *to, session, None, false)?;
+            }
+        }
+        for (to, listener) in &self.listeners {
+            if let Listener::Subscription { id, watched: uris, .. } = listener
+                && uris.contains(&watched)
+            {
+                push(txn, *to, None, mcp::resource_updated(watched.uri(), Some(id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// `resources/subscribe` and `resources/unsubscribe` of a session.
+    pub(super) fn on_subscription(
+        &mut self,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        session: SessionId,
+        id: &Id,
+        (watch, method, params): (bool, &str, Option<&RawValue>),
+    ) -> Result<(), Fault> {
+        let answer = match mcp::read_watched(method, params) {
+            Ok(watched) => {
+                self.sessions.watch(txn, &session, watched, watch)?;
+                jsonrpc::success(id, &serde_json::Map::new())
+            }
+            Err(error) => jsonrpc::failure(Some(id), &error),
+        };
+        reply(txn, to, ObjectReply::json(answer));
+        Ok(())
+    }
+
+    /// Ends the streams of sessions and grants that are no more.
+    pub(super) fn close_orphaned_streams(&mut self, txn: &mut Txn<'_>) {
+        let orphaned: Vec<ReplyTo> = {
+            let lives = |listener: &Listener| match listener {
+                Listener::Session(session) => {
+                    let grant = self.sessions.grant(session);
+                    grant.is_some_and(|grant| self.grants.standing(&grant).is_some())
+                }
+                Listener::Subscription { grant, .. } => self.grants.standing(grant).is_some(),
+            };
+            self.streams_of(|listener| !lives(listener))
+        };
+        for stream in orphaned {
+            self.close_stream(txn, stream);
+        }
+    }
+
+    fn streams_of(&self, is_meant: impl Fn(&Listener) -> bool) -> Vec<ReplyTo> {
+        self.listeners.iter().filter(|(_, listener)| is_meant(listener)).map(|(to, _)| *to).collect()
+    }
+
+    fn close_stream(&mut self, txn: &mut Txn<'_>, to: ReplyTo) {
+        self.listeners.remove(&to);
+        txn.emit(Effect::Close { to });
+    }
+}
+
+fn push(txn: &mut Txn<'_>, to: ReplyTo, number: Option<u64>, json: String) {
+    let frame = Frame { then: Then::Continue, event: number.map(EventId::Message), json };
+    txn.emit(Effect::Push { to, frame });
+}
