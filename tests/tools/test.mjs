@@ -97,7 +97,7 @@ function summary(results, skipped) {
 export async function test(options) {
   const words = options.filter((option) => !option.startsWith("--"));
   const wants = (half) => options.includes(half) || !(options.includes("--native") || options.includes("--e2e"));
-  await setup();
+  await setup({ tests: wants("--e2e") });
   const stages = [...(wants("--native") ? native : []), ...(wants("--e2e") ? endToEnd(words) : [])];
   const results = [];
   for (const [index, stage] of stages.entries()) {
