@@ -222,6 +222,19 @@ const calendar = [
       assert.deepEqual(named(events, `Event ${word}`), []);
     },
   },
+  {
+    tool: "getCalendarEvents",
+    arguments: { start: `${inDays(-90)}T00:00:00Z`, end: `${inDays(90)}T00:00:00Z`, count: 250 },
+    check: async ({ events, more }, { tenant }) => {
+      const range = `startDateTime=${inDays(-90)}T00:00:00Z&endDateTime=${inDays(90)}T00:00:00Z`;
+      const { value } = await tenant.graph(`/me/calendarView?${range}&$top=500`);
+      // More than Microsoft gives at once, so that the list was followed to its end.
+      assert.ok(value.length > 100, `only ${value.length} events`);
+      const timed = (list) => list.filter(({ isAllDay }) => !isAllDay).map(({ subject }) => subject);
+      same(timed(events), timed(value));
+      assert.equal(more, false);
+    },
+  },
 ];
 
 const others = [

@@ -1,18 +1,53 @@
-// Signing in, request by request; that the official clients get through is the business of clients.test.mjs.
+// Signing in: the official client discovers, registers, sends a person through consent and Microsoft, and calls tools.
 // Holds: each client and person is its own; a code, a refresh token and a page work once and for whom they were made.
 // Must never: use a token that was not issued by the token endpoint.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
+import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { startStack } from "./harness.mjs";
-import { redirectUri } from "./official_clients.mjs";
 import { Browser, signIn } from "./sign_in.mjs";
 
+const redirectUri = "http://127.0.0.1:53682/callback";
 let stack;
 before(async () => {
   stack = await startStack();
 });
 after(() => stack?.stop());
+
+/** The official client's view of a person who signs in when asked. */
+class HeadlessProvider {
+  redirectUrl = redirectUri;
+  clientMetadata = { client_name: "Official client", redirect_uris: [redirectUri], token_endpoint_auth_method: "none" };
+  constructor(user) {
+    this.user = user;
+  }
+  state = () => randomBytes(8).toString("hex");
+  clientInformation = () => this.registered;
+  saveClientInformation = (registered) => { this.registered = registered; };
+  tokens = () => this.kept;
+  saveTokens = (tokens) => { this.kept = tokens; };
+  saveCodeVerifier = (verifier) => { this.verifier = verifier; };
+  codeVerifier = () => this.verifier;
+  async redirectToAuthorization(url) {
+    const { redirect } = await signIn(url.href, { user: this.user });
+    this.code = new URL(redirect).searchParams.get("code");
+  }
+}
+
+async function connect(user) {
+  const provider = new HeadlessProvider(user);
+  const transport = () => new StreamableHTTPClientTransport(new URL(stack.mcpUrl), { authProvider: provider });
+  const first = transport();
+  const client = new Client({ name: "end-to-end", version: "1" });
+  await assert.rejects(client.connect(first), UnauthorizedError);
+  await first.finishAuth(provider.code);
+  const signedIn = new Client({ name: "end-to-end", version: "1" });
+  await signedIn.connect(transport());
+  return { client: signedIn, provider };
+}
 
 const json = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 const form = (fields) => ({ method: "POST", body: new URLSearchParams(fields) });
@@ -50,6 +85,18 @@ const renew = async (client, refresh) => {
 const ask = (token) => fetch(stack.mcpUrl, {
   ...json({ jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } } }),
   headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+});
+
+test("the official client discovers, registers, signs in and calls a tool, for two people", async () => {
+  for (const user of ["alice@contoso.example", "bob@contoso.example"]) {
+    const { client, provider } = await connect(user);
+    const { tools } = await client.listTools();
+    assert.ok(tools.some(({ name }) => name === "getEmails"));
+    const answer = await client.callTool({ name: "getEmails", arguments: { count: 2 } });
+    assert.equal(answer.structuredContent.messages.length, 2);
+    assert.ok(provider.kept.refresh_token);
+    await client.close();
+  }
 });
 
 test("the consent page names the client, the host that gets the answer, and each permission", async () => {
