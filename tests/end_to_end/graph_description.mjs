@@ -33,7 +33,8 @@ function templateOf(templates, path) {
 function pairsOf(query) {
   return query.split("&").filter(Boolean).map((pair) => {
     const at = pair.indexOf("=");
-    return at < 0 ? [decodeURIComponent(pair), undefined] : [pair.slice(0, at), pair.slice(at + 1)].map(decodeURIComponent);
+    const parts = at < 0 ? [pair] : [pair.slice(0, at), pair.slice(at + 1)];
+    return parts.map((part) => decodeURIComponent(part));
   });
 }
 
@@ -85,8 +86,8 @@ export class GraphDescription {
       else if (pairs.findIndex(([other]) => other === name) !== at) out.push(`query: ${name} stands twice`);
       else if (value === undefined) out.push(`query: ${name} has no value`);
       else {
-        const validate = this.#ajv.compile(parameter.schema);
-        out.push(...this.#complaints(validate, readAs(parameter.schema.type, value)).map((text) => `query: ${name}${text}`));
+        const found = this.#complaints(this.#ajv.compile(parameter.schema), readAs(parameter.schema.type, value));
+        out.push(...found.map((text) => `query: ${name}${text}`));
       }
     }
     const isGiven = (name) => pairs.some(([given]) => given === name);
@@ -133,6 +134,7 @@ export class GraphDescription {
 
   #complaints(validate, value) {
     if (validate(value)) return [];
-    return validate.errors.map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
+    const said = ({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`;
+    return validate.errors.map(said);
   }
 }

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { GraphDescription } from "./graph_description.mjs";
 
 const text = { type: "string" };
+const count = { type: "integer", minimum: 0 };
 const query = (name, schema, required = false) => ({ name, in: "query", required, schema });
 const json = (schema) => ({ content: { "application/json": { schema } } });
 const event = { $ref: "#/components/schemas/event" };
@@ -17,10 +18,14 @@ const document = {
   paths: {
     "/me/events": {
       get: {
-        parameters: [query("$select", text), query("$orderby", text), query("$top", { type: "integer", minimum: 0 }), query("from", text, true)],
+        parameters: [query("$select", text), query("$orderby", text), query("$top", count), query("from", text, true)],
         responses: { 200: json({ type: "object", properties: { value: { type: "array", items: event } } }), default: {} },
       },
-      post: { parameters: [], requestBody: { required: true, ...json({ $ref: "#/components/schemas/newEvent" }) }, responses: { 201: json(event) } },
+      post: {
+        parameters: [],
+        requestBody: { required: true, ...json({ $ref: "#/components/schemas/newEvent" }) },
+        responses: { 201: json(event) },
+      },
     },
     "/me/events/{event-id}": { get: { parameters: [query("$select", text)], responses: { 200: json(event) } } },
     "/me/events/today": { get: { parameters: [], responses: { 200: json(event) } } },
@@ -29,15 +34,22 @@ const document = {
   components: {
     schemas: {
       event: { type: "object", properties: { id: text, subject: text, start: { type: "object" } } },
-      newEvent: closed({ subject: text, at: { type: "string", format: "date-time" }, minutes: { type: "integer", format: "int32" } }, ["subject"]),
+      newEvent: closed({ subject: text, at: { ...text, format: "date-time" }, minutes: { type: "integer", format: "int32" } }, ["subject"]),
     },
   },
 };
 const description = new GraphDescription(document);
 const findings = (record) => description.findings(record);
 
-const list = { method: "GET", path: "/v1.0/me/events?from=2026-01-01&$select=id%2Csubject&$orderby=start%2FdateTime%20desc&$top=5", headers: {}, body: null, status: 200, ended: "answered" };
-const creation = { ...list, method: "POST", path: "/v1.0/me/events", headers: { "content-type": "application/json" }, status: 201, body: { subject: "x", at: "2026-01-31T10:00:00Z", minutes: 5 } };
+const list = {
+  method: "GET",
+  path: "/v1.0/me/events?from=2026-01-01&$select=id%2Csubject&$orderby=start%2FdateTime%20desc&$top=5",
+  headers: {}, body: null, status: 200, ended: "answered",
+};
+const creation = {
+  ...list, method: "POST", path: "/v1.0/me/events", headers: { "content-type": "application/json" }, status: 201,
+  body: { subject: "x", at: "2026-01-31T10:00:00Z", minutes: 5 },
+};
 const one = { ...list, path: "/v1.0/me/events/AAk=?$select=id" };
 const cancel = { ...list, method: "POST", path: "/v1.0/me/events/AAk=/cancel", status: 202 };
 

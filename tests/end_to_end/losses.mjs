@@ -14,7 +14,12 @@ async function call(client, name, args) {
 
 /** Mails: a lost draft, a lost send, and a lost mail of somebody who may send but not write drafts. */
 async function loseMails(stack, clients, { me, other, word, tenant }) {
-  for (const [client, who, path] of [[clients.all, me, "/me/messages"], [clients.all, me, "/send"], [clients.few, other, "/me/sendMail"]]) {
+  const ways = [
+    [clients.all, me, "/me/messages"],
+    [clients.all, me, "/send"],
+    [clients.few, other, "/me/sendMail"],
+  ];
+  for (const [client, who, path] of ways) {
     const subject = `Lost ${path} ${word}`;
     await addFault(stack, lost(path));
     await call(client, "sendEmail", { to: [address(other)], subject, body: "x" });
