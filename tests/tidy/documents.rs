@@ -67,6 +67,26 @@ fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
 }
 
 #[test]
+fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
+    let (consent, readme) = (read("src/consent.rs"), read("README.md"));
+    let mut findings = Vec::new();
+    for scope in protocol::tools::catalogue::scopes() {
+        let arm = format!("\"{scope}\" => \"");
+        let words = consent.split(&arm).nth(1).and_then(|rest| rest.split('"').next());
+        let targets = protocol::tools::Tool::ALL.into_iter().filter(|tool| tool.scope() == scope);
+        let tools: Vec<String> = targets.map(|tool| format!("`{}`", tool.name())).collect();
+        let resources = protocol::tools::Resource::ALL.into_iter().filter(|one| one.scope() == scope);
+        let used: Vec<String> =
+            tools.into_iter().chain(resources.map(|one| format!("`{}`", one.uri()))).collect();
+        let row = format!("| `{scope}` | {} | {} |", words.unwrap_or("no words"), used.join(", "));
+        if !readme.contains(&row) {
+            findings.push(format!("README.md lacks the row {row}"));
+        }
+    }
+    report("The README says what a person agrees to, as the consent page does.", &findings);
+}
+
+#[test]
 fn documents_have_one_title_and_links_that_lead_somewhere() {
     let mut documents = files(&["docs"], &[".md"]);
     documents.extend(["README.md".into(), "CHANGELOG.md".into()]);

@@ -2,6 +2,7 @@
 // Holds: versions are read from the files that pin them, never written a second time.
 // Must never: install, build or write anything, or print a setting's value.
 import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
@@ -71,6 +72,19 @@ export function wranglerNode() {
   if (!wanted) return undefined;
   const folder = join(toolsFolder(), `node-${wanted.version}`, "node_modules", wanted.name);
   return join(folder, process.platform === "win32" ? "bin/node.exe" : "bin/node");
+}
+
+export const pythonRequirements = inRoot("tests", "end_to_end", "requirements.txt");
+
+/** The Python environment of the end-to-end tests; another list of packages is another environment. */
+export function pythonFolder() {
+  const digest = createHash("sha256").update(readFileSync(pythonRequirements)).digest("hex");
+  return join(toolsFolder(), `python-${digest.slice(0, 16)}`);
+}
+
+/** That environment's own interpreter, below its folder or below another one that will become it. */
+export function pythonProgram(folder = pythonFolder()) {
+  return process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
 }
 
 /** esbuild's own program, not the Node script in front of it, which needs a start of Node per call. */

@@ -1,4 +1,5 @@
 // All set-up: `npm run setup`, and the first step of every other command.
+// Python is prepared for the tests only: whoever just starts the worker needs none.
 // Holds: run twice it does nothing the second time, and says so in under a second; two at once are safe,
 // because a tool is installed beside its final place and then renamed.
 // Must never: install anything system-wide except a Rust target or component through rustup.
@@ -7,8 +8,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { defaultPlaces, updateDevVars } from "./dev_vars.mjs";
 import {
-  Advice, capture, cargoTools, devVarsFile, inRoot, isAlive, newEnough, nodePackage, oldestNode, root, run,
-  runIfMain, say, toolsFolder, which, withLock, wranglerNode,
+  Advice, capture, cargoTools, devVarsFile, inRoot, isAlive, newEnough, nodePackage, oldestNode, pythonFolder,
+  pythonProgram, pythonRequirements, root, run, runIfMain, say, toolsFolder, which, withLock, wranglerNode,
 } from "./project.mjs";
 
 const installHints = {
@@ -17,6 +18,10 @@ const installHints = {
   cargo: "Install Rust through rustup (https://rustup.rs).",
   npm: "Install Node.js 18 or newer together with npm (https://nodejs.org).",
 };
+
+/** The minor version of Python 3 below which the client's packages do not run. */
+const oldestPython = 10;
+const quietly = { stdio: ["ignore", "pipe", "ignore"] };
 
 function checkPrograms() {
   const missing = Object.keys(installHints).filter((name) => !which(name));
@@ -37,7 +42,7 @@ function wantedToolchain() {
 /** Asks for the toolchain by name, because rustup may be told not to install anything by itself. */
 async function prepareRust() {
   const { channel, targets, components } = wantedToolchain();
-  const ask = () => capture("rustc", ["--print", "sysroot"], { stdio: ["ignore", "pipe", "ignore"] });
+  const ask = () => capture("rustc", ["--print", "sysroot"], quietly);
   if (!ask()) {
     say(`setup: installing Rust ${channel}`);
     await run("rustup", ["toolchain", "install", channel, "--profile", "minimal", "--no-self-update"]);
@@ -78,16 +83,18 @@ async function prepareNodeModules() {
 }
 
 /** Fills a sibling of `folder` and then renames it, so that nobody ever sees half a tool. */
-async function installInto(folder, fill) {
+async function installInto(folder, fill, isThere = () => existsSync(folder)) {
   mkdirSync(toolsFolder(), { recursive: true });
   await withLock(`${folder}.lock`, async () => {
-    if (existsSync(folder)) return;
+    if (isThere()) return;
     const unfinished = `${folder}.unfinished-${process.pid}`;
     rmSync(unfinished, { recursive: true, force: true });
     try {
       await fill(unfinished);
       // Someone else may have been faster after all; then theirs is as good.
-      if (!existsSync(folder)) renameSync(unfinished, folder);
+      if (isThere()) return;
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(unfinished, folder);
     } finally {
       rmSync(unfinished, { recursive: true, force: true });
     }
@@ -145,16 +152,55 @@ async function prepareNode() {
   });
 }
 
-export async function setup() {
+/** The first Python here that the client's packages run on. */
+function installedPython() {
+  const version = ["-c", "import sys; print(*sys.version_info[:2])"];
+  const names = ["python3", "python", ...[15, 14, 13, 12, 11, 10].map((minor) => `python3.${minor}`)];
+  return names.map(which).find((program) => {
+    const [major, minor] = (program && capture(program, version, quietly))?.split(" ").map(Number) ?? [];
+    return major === 3 && minor >= oldestPython;
+  });
+}
+
+/** An environment outlives the Python that it was made from; then it has to be made again. */
+function pythonIsReady() {
+  const looks = "import importlib.util, sys; sys.exit(importlib.util.find_spec('mcp') is None)";
+  return existsSync(pythonProgram()) && capture(pythonProgram(), ["-I", "-c", looks], quietly) !== undefined;
+}
+
+/** Only the environment's interpreter is used, which finds its packages wherever the folder is moved to. */
+async function preparePython() {
+  if (pythonIsReady()) return;
+  const python = installedPython();
+  const newest = `Install Python 3.${oldestPython} or newer (https://www.python.org)`;
+  if (!python) throw new Advice(`The end-to-end tests run a Python client. ${newest}; npm start does not need it.`);
+  say("setup: installing the Python MCP client for the tests");
+  const fill = async (unfinished) => {
+    const inTheEnvironment = (...args) => run(pythonProgram(unfinished), ["-I", "-m", "pip", ...args]);
+    await run(python, ["-I", "-m", "venv", unfinished]).catch((error) => {
+      throw new Advice(`${error.message}: ${newest} with its modules venv and ensurepip (Debian: python3-venv).`);
+    });
+    // Built packages alone: nothing of theirs runs before the tests call it.
+    const quiet = ["--quiet", "--no-input", "--disable-pip-version-check"];
+    const pinned = ["--no-deps", "--only-binary", ":all:", "--requirement", pythonRequirements];
+    await inTheEnvironment("install", ...quiet, ...pinned);
+    await inTheEnvironment("check", ...quiet);
+  };
+  await installInto(pythonFolder(), fill, pythonIsReady);
+}
+
+/** `tests: true` also prepares what only the end-to-end tests need. */
+export async function setup({ tests = false } = {}) {
   const started = Date.now();
   checkPrograms();
   await prepareRust();
   await prepareNodeModules();
   await prepareNode();
   await prepareCargoTools();
+  if (tests) await preparePython();
   if (!existsSync(devVarsFile)) updateDevVars(devVarsFile, defaultPlaces());
   say(`setup: ready (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   return root;
 }
 
-runIfMain(import.meta.url, setup);
+runIfMain(import.meta.url, () => setup({ tests: true }));

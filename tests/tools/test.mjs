@@ -1,6 +1,6 @@
 // `npm test`: every check there is, in the order in which a mistake is cheapest to find.
-// Holds: each stage runs even when an earlier one failed, except what cannot run without a build; the last
-// line sums the runners, and the exit code says whether anything failed.
+// Holds: each stage runs even when an earlier one failed, except what cannot run without a build; the summary names
+// each test that was skipped and why; the last line sums the runners, and the exit code says whether anything failed.
 // Must never: count a stage as passed because its runner said nothing.
 // Options: --native or --e2e for one half; other words pick end-to-end files by a part of their name.
 import { spawn } from "node:child_process";
@@ -12,6 +12,7 @@ import { setup } from "./setup.mjs";
 
 const started = Date.now();
 const closing = /^(test result: |ℹ (tests|pass|fail|cancelled|skipped|todo) \d)/;
+const skippedTest = /^\s*﹣ (.+) \([\d.]+ms\) # (.+)$/;
 const e2eFolder = inRoot("tests", "end_to_end");
 
 /** Runs one program; its output streams through, and its closing lines are kept. */
@@ -23,6 +24,8 @@ function streamed(command, args) {
     const kept = [];
     createInterface({ input: child.stdout }).on("line", (text) => {
       if (closing.test(text)) kept.push(text);
+      const [, name, why] = text.match(skippedTest) ?? [];
+      if (name) kept.push(`skipped: ${name}: ${why}`);
       say(text);
     });
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => child.kill(signal));
@@ -31,13 +34,14 @@ function streamed(command, args) {
   });
 }
 
-/** Passed and failed tests according to a runner's own closing lines. */
+/** Passed, failed and skipped tests according to a runner's own closing lines. */
 function counted(lines) {
   const numbers = (text, patterns) => patterns.map((pattern) => Number(text.match(pattern)?.[1] ?? 0));
   const sum = (patterns) => lines.flatMap((text) => numbers(text, patterns)).reduce((a, b) => a + b, 0);
   return {
     passed: sum([/(\d+) passed;/, /^ℹ pass (\d+)/]),
     failed: sum([/(\d+) failed;/, /^ℹ fail (\d+)/, /^ℹ cancelled (\d+)/]),
+    skipped: sum([/^ℹ skipped (\d+)/]),
   };
 }
 
@@ -78,26 +82,27 @@ async function runStage(stage) {
   return { ...stage, ...count, ok, kept: outcome.kept, seconds };
 }
 
-function summary(results, skipped) {
+function summary(results, notRun) {
   say("\n=== summary ===");
   for (const { name, ok, seconds, kept } of results) {
     say(`${ok ? "ok    " : "FAILED"}  ${name} (${seconds} s)`);
     for (const text of kept) say(`        ${text}`);
   }
-  for (const { name } of skipped) say(`FAILED  ${name} (not run: there is no build)`);
+  for (const { name } of notRun) say(`FAILED  ${name} (not run: there is no build)`);
   // A stage that failed without naming a failed test counts as one.
   const failures = results.map(({ ok, failed }) => failed || (ok ? 0 : 1));
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-  const failed = sum(failures) + skipped.length;
+  const failed = sum(failures) + notRun.length;
   say(`all of it took ${((Date.now() - started) / 1000).toFixed(0)} s`);
-  say(`${sum(results.map(({ passed }) => passed))} passed, ${failed} failed`);
+  const [passed, skipped] = ["passed", "skipped"].map((kind) => sum(results.map((result) => result[kind])));
+  say(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
   return failed;
 }
 
 export async function test(options) {
   const words = options.filter((option) => !option.startsWith("--"));
   const wants = (half) => options.includes(half) || !(options.includes("--native") || options.includes("--e2e"));
-  await setup();
+  await setup({ tests: wants("--e2e") });
   const stages = [...(wants("--native") ? native : []), ...(wants("--e2e") ? endToEnd(words) : [])];
   const results = [];
   for (const [index, stage] of stages.entries()) {

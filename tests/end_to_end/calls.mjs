@@ -1,0 +1,320 @@
+// What every official client does once it is signed in: each tool and each resource, in one list, with what must be true
+// afterwards of the answer and of the tenant.
+// Holds: the list is the same for every client and both ways out, and uses every tool and resource there is; later steps
+// may build on what earlier ones `found`.
+// Must never: know which client runs it.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { address } from "./client.mjs";
+import { tenantOf } from "./tenant.mjs";
+
+export const toolNames = [
+  "authenticate", "getEmails", "searchEmails", "sendEmail", "getCalendarEvents", "createCalendarEvent",
+  "sendTeamsMessage", "createTeamsMeeting", "getContacts",
+];
+export const resourceUris = ["microsoft://profile", "microsoft://calendars", "microsoft://teams"];
+
+const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+const pick = (list, ...names) => list.map((item) => names.map((name) => item[name]));
+const same = (actual, expected) => assert.deepEqual(actual.toSorted(), expected.toSorted());
+const newestFirst = (a, b) => b.receivedDateTime.localeCompare(a.receivedDateTime);
+
+/** `me` is who signed in, `other` and `third` are whom things are sent to. */
+export function sceneOf(stack, [me, other, third]) {
+  const word = `w${randomBytes(6).toString("hex")}`;
+  return { me, other, third, word, day: inDays(9), tenant: tenantOf(stack, me), found: {} };
+}
+
+const reading = [
+  {
+    resource: "microsoft://profile",
+    check: async (profile, { tenant }) => {
+      const me = await tenant.graph("/me");
+      assert.deepEqual([profile.id, profile.name, profile.address], [me.id, me.displayName, me.mail]);
+      assert.equal(profile.timeZone, await tenant.timeZone());
+    },
+  },
+  {
+    resource: "microsoft://calendars",
+    check: async ({ calendars }, { tenant, found }) => {
+      assert.deepEqual(pick(calendars, "id", "name"), pick((await tenant.person()).calendars, "id", "name"));
+      assert.equal(calendars.filter(({ isDefault }) => isDefault).length, 1);
+      found.calendar = calendars.find(({ isDefault }) => !isDefault);
+    },
+  },
+  {
+    resource: "microsoft://teams",
+    check: async ({ teams }, { tenant, found }) => {
+      const [shown, real] = [teams, await tenant.teams()].map((list) => list.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+      assert.deepEqual(pick(shown, "id", "name"), pick(real, "id", "displayName"));
+      shown.forEach(({ channels }, index) => same(channels.map(({ id }) => id), real[index].channels.map(({ id }) => id)));
+      [found.team] = teams;
+    },
+  },
+  {
+    tool: "authenticate",
+    check: async (status, { me }) => {
+      assert.equal(status.connected, true);
+      assert.equal(status.account.address, address(me));
+      assert.deepEqual(status.missingPermissions, []);
+    },
+  },
+];
+
+const mail = [
+  {
+    tool: "sendEmail",
+    arguments: ({ other, third, word }) => ({
+      to: [address(other)], cc: [address(third)], subject: `Plain ${word}`, body: `About ${word}, & <not markup>`,
+    }),
+    check: async (sent, { me, other, third, word, tenant }) => {
+      assert.deepEqual([sent.status, sent.recipients], ["sent", 2]);
+      const subject = `Plain ${word}`;
+      const [copy, ...more] = await tenant.mails(me, "sentitems", subject);
+      assert.deepEqual([copy.immutableId, copy.contentType, more], [sent.messageId, "text", []]);
+      assert.deepEqual([copy.to, copy.cc, copy.bcc], [[address(other)], [address(third)], []]);
+      assert.deepEqual(await tenant.mails(me, "drafts", subject), []);
+      for (const who of [other, third]) {
+        const [received, ...twice] = await tenant.mails(who, "inbox", subject);
+        assert.deepEqual([received.body, received.from, twice], [`About ${word}, & <not markup>`, address(me), []]);
+      }
+    },
+  },
+  {
+    tool: "sendEmail",
+    arguments: ({ other, third, word }) => ({
+      to: [address(other)], bcc: [address(third)], subject: `Markup ${word}`, body: "<p>Read <b>this</b>.</p>",
+      bodyType: "html", importance: "high", idempotencyKey: word,
+    }),
+    check: async (sent, { me, other, third, word, tenant }) => {
+      const [copy] = await tenant.mails(me, "sentitems", `Markup ${word}`);
+      assert.deepEqual([copy.contentType, copy.importance, copy.bcc], ["html", "high", [address(third)]]);
+      const [received] = await tenant.mails(other, "inbox", `Markup ${word}`);
+      assert.deepEqual([received.body, received.bcc], ["<p>Read <b>this</b>.</p>", []]);
+      assert.equal((await tenant.mails(third, "inbox", `Markup ${word}`)).length, 1);
+    },
+  },
+  {
+    tool: "getEmails",
+    check: async ({ folder, messages }, { tenant }) => {
+      assert.equal(folder, "inbox");
+      const { inbox } = (await tenant.person()).folders;
+      const newest = inbox.toSorted(newestFirst).slice(0, 10);
+      // Mails of the same second have no order.
+      assert.deepEqual(pick(messages, "receivedAt"), pick(newest, "receivedDateTime"));
+      same(pick(messages, "id", "subject", "isRead"), pick(newest, "immutableId", "subject", "isRead"));
+    },
+  },
+  {
+    tool: "getEmails",
+    arguments: { folder: "SentItems", count: 2 },
+    check: async ({ messages }, { me, word }) => {
+      same(messages.map(({ subject }) => subject), [`Plain ${word}`, `Markup ${word}`]);
+      assert.deepEqual(messages.map(({ from }) => from.address), [address(me), address(me)]);
+    },
+  },
+  {
+    tool: "searchEmails",
+    arguments: ({ word }) => ({ query: word }),
+    check: async ({ messages }, { word }) => {
+      same(messages.map(({ subject }) => subject), [`Plain ${word}`, `Markup ${word}`]);
+    },
+  },
+  {
+    tool: "searchEmails",
+    arguments: ({ me, word }) => ({
+      query: `${word} OR nothing`, from: address(me), subject: `Plain ${word}`, after: inDays(-2), before: inDays(2),
+      hasAttachments: false, count: 5,
+    }),
+    check: async ({ messages }, { word }) => {
+      assert.deepEqual(messages.map(({ subject }) => subject), [`Plain ${word}`]);
+    },
+  },
+];
+
+/** Fixed here, so that midnight cannot come between a call and its check. */
+const manyWeeks = { start: `${inDays(-75)}T00:00:00Z`, end: `${inDays(75)}T00:00:00Z` };
+
+/** Events of a view by subject. */
+const named = (events, subject) => events.filter((event) => event.subject === subject);
+
+const calendar = [
+  {
+    tool: "createCalendarEvent",
+    arguments: ({ day, other, third, word }) => ({
+      subject: `Event ${word}`, start: `${day}T10:00:00`, end: `${day}T11:30:00`, attendees: [address(other)],
+      optionalAttendees: [address(third)], location: "Room 1", body: "Bring <pens>.", reminderMinutes: 30,
+    }),
+    check: async (created, { me, other, third, day, word, tenant }) => {
+      assert.deepEqual([created.status, created.invited], ["created", 2]);
+      assert.equal(created.timeZone, await tenant.timeZone());
+      const [event, ...more] = await tenant.view(day, `Event ${word}`);
+      assert.deepEqual(more, []);
+      assert.deepEqual([event.start.timeZone, event.end.timeZone], [created.timeZone, created.timeZone]);
+      assert.match(event.start.dateTime, new RegExp(`^${day}T10:00:00`));
+      assert.match(event.end.dateTime, new RegExp(`^${day}T11:30:00`));
+      assert.deepEqual([event.location.displayName, event.reminderMinutesBeforeStart], ["Room 1", 30]);
+      for (const who of [me, other, third]) {
+        const [copy, ...twice] = await tenant.events(who, `Event ${word}`);
+        assert.equal(Date.parse(copy.start), Date.parse(created.start.utc));
+        assert.deepEqual(twice, []);
+      }
+    },
+  },
+  {
+    tool: "createCalendarEvent",
+    arguments: ({ day, word, found }) => ({
+      subject: `Leave ${word}`, start: day, end: day, isAllDay: true, calendarId: found.calendar.id,
+    }),
+    check: async (created, { me, day, word, tenant, found }) => {
+      assert.deepEqual([created.start, created.end], [{ date: day }, { date: day }]);
+      const [event, ...more] = await tenant.view(day, `Leave ${word}`, found.calendar.id);
+      assert.deepEqual([event.isAllDay, more], [true, []]);
+      assert.match(event.start.dateTime, new RegExp(`^${day}T00:00:00`));
+      assert.equal((await tenant.events(me, `Leave ${word}`)).length, 1);
+    },
+  },
+  {
+    tool: "createTeamsMeeting",
+    arguments: ({ day, other, word }) => ({
+      subject: `Meeting ${word}`, start: `${day}T12:00:00+01:00`, end: `${day}T12:30:00+01:00`,
+      attendees: [address(other)], body: "Over lunch.",
+    }),
+    check: async (created, { me, other, day, word, tenant }) => {
+      assert.equal(Date.parse(created.start.utc), Date.parse(`${day}T11:00:00Z`));
+      for (const who of [me, other]) {
+        const [event, ...more] = await tenant.events(who, `Meeting ${word}`);
+        assert.deepEqual([event.joinUrl, more], [created.joinUrl, []]);
+      }
+      assert.match(created.joinUrl, /^https:\/\//);
+    },
+  },
+  {
+    tool: "createTeamsMeeting",
+    arguments: ({ day, word }) => ({
+      subject: `Link ${word}`, start: `${day}T15:00`, end: `${day}T16:00`, timeZone: "America/New_York", standalone: true,
+    }),
+    check: async (created, { me, day, word, tenant }) => {
+      const [meeting, ...more] = named((await tenant.person()).onlineMeetings, `Link ${word}`);
+      assert.deepEqual([meeting.id, meeting.joinWebUrl, more], [created.meetingId, created.joinUrl, []]);
+      assert.equal(Date.parse(meeting.startDateTime), Date.parse(created.start.utc));
+      assert.match(created.start.local, new RegExp(`^${day}T15:00:00-0[45]:00$`));
+      assert.deepEqual(await tenant.events(me, `Link ${word}`), []);
+    },
+  },
+  {
+    tool: "getCalendarEvents",
+    arguments: ({ day }) => ({ start: day, end: day }),
+    check: async ({ timeZone, events }, { day, word, tenant }) => {
+      assert.equal(timeZone, await tenant.timeZone());
+      const [event, ...more] = named(events, `Event ${word}`);
+      assert.match(event.start.local, new RegExp(`^${day}T10:00:00`));
+      assert.equal(Date.parse(event.start.local), Date.parse(event.start.utc));
+      assert.deepEqual(more, []);
+      assert.equal(named(events, `Meeting ${word}`).length, 1);
+    },
+  },
+  {
+    tool: "getCalendarEvents",
+    arguments: ({ day, found }) => ({
+      start: `${day}T00:00:00Z`, end: `${day}T23:00:00Z`, calendarId: found.calendar.id, timeZone: "UTC", count: 250,
+    }),
+    check: async ({ events }, { day, word }) => {
+      const [leave] = named(events, `Leave ${word}`);
+      assert.deepEqual([leave.start, leave.end], [{ date: day }, { date: day }]);
+      assert.deepEqual(named(events, `Event ${word}`), []);
+    },
+  },
+  {
+    tool: "getCalendarEvents",
+    arguments: { ...manyWeeks, count: 250 },
+    check: async ({ events, more }, { tenant }) => {
+      const range = `startDateTime=${manyWeeks.start}&endDateTime=${manyWeeks.end}`;
+      const { value } = await tenant.graph(`/me/calendarView?${range}&$top=500`);
+      // More than Microsoft gives at once, so that the list was followed to its end.
+      assert.ok(value.length > 100, `only ${value.length} events`);
+      const timed = (list) => list.filter(({ isAllDay }) => !isAllDay).map(({ subject }) => subject);
+      same(timed(events), timed(value));
+      assert.equal(more, false);
+    },
+  },
+];
+
+const others = [
+  {
+    tool: "sendTeamsMessage",
+    arguments: ({ word, found }) => ({
+      teamId: found.team.id, channelId: found.team.channels[0].id, subject: `News ${word}`, body: `<p>${word}</p>`,
+      bodyType: "html",
+    }),
+    check: async (sent, { me, word, tenant, found }) => {
+      const team = (await tenant.teams()).find(({ id }) => id === found.team.id);
+      const channel = team.channels.find(({ id }) => id === found.team.channels[0].id);
+      const [message, ...more] = named(channel.messages, `News ${word}`);
+      assert.deepEqual([message.id, message.from, message.body.contentType], [sent.messageId, address(me), "html"]);
+      assert.match(message.body.content, new RegExp(word));
+      assert.deepEqual(more, []);
+    },
+  },
+  {
+    tool: "sendTeamsMessage",
+    arguments: async ({ word, tenant, found }) => {
+      [found.chat] = await tenant.chats();
+      return { chatId: found.chat.id, body: `Hello ${word}` };
+    },
+    check: async (sent, { me, word, tenant, found }) => {
+      const chat = (await tenant.chats()).find(({ id }) => id === found.chat.id);
+      const last = chat.messages.filter(({ body }) => body.content.includes(word));
+      assert.deepEqual(pick(last, "id", "from"), [[sent.messageId, address(me)]]);
+    },
+  },
+  {
+    tool: "getContacts",
+    check: async ({ people, searched, more }, { tenant, found }) => {
+      const { contacts } = await tenant.person();
+      assert.deepEqual([searched, more], [["contacts"], false]);
+      same(people.map(({ name }) => name), contacts.map(({ displayName }) => displayName));
+      [found.contact] = contacts;
+    },
+  },
+  {
+    tool: "getContacts",
+    arguments: ({ found }) => ({ search: found.contact.displayName.split(" ")[0], count: 5 }),
+    check: async ({ people, searched }, { found }) => {
+      assert.deepEqual(searched, ["contacts", "people"]);
+      const hit = people.find(({ contactId }) => contactId === found.contact.immutableId);
+      assert.equal(hit.name, found.contact.displayName);
+      assert.ok(hit.addresses.includes(found.contact.emailAddresses[0]));
+    },
+  },
+];
+
+export const steps = [...reading, ...mail, ...calendar, ...others];
+
+async function go(client, scene, step) {
+  if (step.resource) {
+    const { contents } = await client.readResource(step.resource);
+    assert.deepEqual(pick(contents, "uri", "mimeType"), [[step.resource, "application/json"]]);
+    return step.check(JSON.parse(contents[0].text), scene);
+  }
+  const given = typeof step.arguments === "function" ? await step.arguments(scene) : (step.arguments ?? {});
+  const result = await client.callTool(step.tool, given);
+  assert.equal(result.isError, false, JSON.stringify(result.content));
+  assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
+  return step.check(result.structuredContent, scene);
+}
+
+/** Runs the whole list with a connected client. */
+export async function runEverything(client, scene) {
+  const { tools } = await client.listTools();
+  assert.deepEqual(tools.map(({ name }) => name), toolNames);
+  const { resources } = await client.listResources();
+  assert.deepEqual(resources.map(({ uri }) => uri), resourceUris);
+  const used = steps.map(({ tool, resource }) => tool ?? resource);
+  same([...new Set(used)], [...toolNames, ...resourceUris]);
+  for (const [index, step] of steps.entries()) {
+    await go(client, scene, step).catch((error) => {
+      throw new Error(`step ${index + 1}, ${used[index]}: ${error.message}`, { cause: error });
+    });
+  }
+}
