@@ -15,7 +15,8 @@ function eventOf(block) {
     if (field === "data") event.data.push(value);
     else event[field] = value;
   }
-  const isComment = block.split("\n").every((line) => line.startsWith(":"));
+  // A block without data is no event, whatever else it says.
+  const isComment = !block.split("\n").some((line) => line.startsWith("data"));
   const data = event.data.join("\n");
   return { ...event, data, isComment, message: data === "" ? undefined : JSON.parse(data) };
 }
