@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+use crate::mcp::envelope::Stateless;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 
@@ -137,6 +138,8 @@ pub struct McpMessage {
     pub in_batch: bool,
     /// Whether the client takes server-sent events, so that a late answer may come as a stream.
     pub accepts_stream: bool,
+    /// What a request of the revision without sessions carries; none in sessions.
+    pub stateless: Option<Stateless>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
@@ -311,6 +314,7 @@ mod tests {
                 revision: None,
                 in_batch: false,
                 accepts_stream: true,
+                stateless: Some(Stateless::default()),
                 body: b"{\"a\":1}".to_vec(),
             }),
         };
