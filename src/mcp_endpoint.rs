@@ -1,22 +1,65 @@
-//! The `/mcp` endpoint's first decisions: which era a message belongs to, and whether it is one message or several.
+//! The `/mcp` endpoint's first decisions: which era a message belongs to, whether its headers and its body agree, and who
+//! answers it.
 //!
-//! What holds here: a message of the revision without sessions is answered with a plain 400, so that its client falls
-//! back to `initialize`; a batch is served message by message; the messages themselves are read by the object.
+//! What holds here: the era is decided by what a message itself says and by nothing that was remembered. A request of the
+//! revision without sessions is answered here if its answer is the same for everybody; everything else goes to the
+//! object. The order of the checks is that of `docs/architecture.md`, "Revisions", and the statuses are those of MCP
+//! 2026-07-28, basic/transports, and 2025-11-25, basic/transports.
 
-use protocol::jsonrpc::{self, Id, RpcError};
-use protocol::limits::BATCH_MESSAGES_MAX;
-use protocol::mcp::Revision;
-use serde_json::value::RawValue;
+mod batch;
+mod stateless;
+
+use protocol::jsonrpc::{self, Id, Message, RpcError};
+use protocol::mcp::envelope::{self, Stateless};
+use protocol::mcp::{Revision, STATELESS, errors};
+
+pub use batch::join_batch;
 
 use crate::reply::Reply;
 
-/// What the object has to be asked.
+/// The headers of a POST that decide about it.
+#[derive(Clone, Copy)]
+pub struct Arrived<'a> {
+    /// `MCP-Protocol-Version`
+    pub revision: Option<&'a str>,
+    /// Any header by its name, which has no case.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What the object has to be asked, if anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// One message: the body as it came.
-    Single(Vec<u8>),
+    /// One message: the body as it came, and the envelope of a request without a session.
+    Single {
+        /// The body.
+        body: Vec<u8>,
+        /// The envelope; none in sessions.
+        stateless: Option<Stateless>,
+    },
     /// Several messages in one array, in order.
     Batch(Vec<Vec<u8>>),
+    /// The answer is the same for everybody.
+    Listed {
+        /// The method, for the log.
+        method: String,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A subscription, whose stream stays open.
+    Listens {
+        /// The request's id, which names the subscription.
+        id: Id,
+        /// What is to be watched.
+        uris: Vec<String>,
+    },
+}
+
+/// Who a message is for.
+enum Era {
+    Session,
+    Stateless(Stateless),
+    Listed { method: String, reply: Reply },
+    Listens { id: Id, uris: Vec<String> },
 }
 
 /// Whether a client takes server-sent events. One that names no media type is a person with a command line, who reads
@@ -30,90 +73,79 @@ pub fn accepts_stream(accept_header: Option<&str>) -> bool {
 ///
 /// # Errors
 /// The reply to give instead.
-pub fn classify(revision_header: Option<&str>, body: Vec<u8>) -> Result<Delivery, Reply> {
-    if let Some(header) = revision_header
-        && Revision::from_wire(header).is_none()
-    {
-        // No JSON-RPC error on purpose: only an unrecognised body makes a client of the later revision fall back.
-        return Err(Reply::text(
-            400,
-            "This server speaks MCP revisions 2025-11-25, 2025-06-18, 2025-03-26 and 2024-11-05. Start with the \
-             method initialize.",
-        ));
+pub fn classify(arrived: Arrived<'_>, body: Vec<u8>) -> Result<Delivery, Reply> {
+    if jsonrpc::is_array(&body) {
+        if arrived.names_no_session() {
+            let error = RpcError::invalid_request("This protocol revision has no batches. Send one message.");
+            return Err(refuse(400, None, &error));
+        }
+        return batch::split(&body).map(Delivery::Batch);
     }
-    if !jsonrpc::is_array(&body) {
-        return Ok(Delivery::Single(body));
-    }
-    let refuse = |error: &RpcError, id: Option<&Id>| Reply::json_text(400, jsonrpc::failure(id, error));
-    let messages = jsonrpc::split_batch(&body)
-        .map_err(|unreadable| refuse(&unreadable.error, unreadable.id.as_ref()))?;
-    if messages.is_empty() || messages.len() > BATCH_MESSAGES_MAX {
-        let message = format!("A batch holds 1 to {BATCH_MESSAGES_MAX} messages.");
-        return Err(refuse(&RpcError::invalid_request(message), None));
-    }
-    Ok(Delivery::Batch(messages.into_iter().map(|message| message.get().as_bytes().to_vec()).collect()))
+    Ok(match era(arrived, &body)? {
+        Era::Session => Delivery::Single { body, stateless: None },
+        Era::Stateless(stateless) => Delivery::Single { body, stateless: Some(stateless) },
+        Era::Listed { method, reply } => Delivery::Listed { method, reply },
+        Era::Listens { id, uris } => Delivery::Listens { id, uris },
+    })
 }
 
-/// The answer to a batch, from the answers to its messages: an array of the responses, or 202 when none is due.
-///
-/// A refusal of the whole request (an unknown session, a revision without batches) is given as it is. One that concerns
-/// its own message stands in the array, so that it does not take the answers of the others with it.
-#[must_use]
-pub fn join_batch(answers: Vec<(u16, String)>) -> Reply {
-    let mut responses: Vec<Box<RawValue>> = Vec::new();
-    for (status, body) in answers {
-        match status {
-            202 => {}
-            400 | 404 => return Reply::json_text(status, body),
-            _ => match RawValue::from_string(body) {
-                Ok(response) => responses.push(response),
-                Err(_) => return Reply::object_unavailable(),
-            },
+impl Arrived<'_> {
+    /// Whether the header names something else than a revision with a handshake.
+    fn names_no_session(self) -> bool {
+        self.revision.is_some_and(|name| Revision::from_wire(name).is_none())
+    }
+}
+
+fn era(arrived: Arrived<'_>, body: &[u8]) -> Result<Era, Reply> {
+    let read =
+        jsonrpc::read(body).map_err(|unreadable| refuse(400, unreadable.id.as_ref(), &unreadable.error))?;
+    let (id, method, params) = match read {
+        Message::Request { id, method, params } => (id, method, params),
+        Message::Notification { .. } => return without_answer(arrived, None),
+        Message::Response { id } => return without_answer(arrived, Some(&id)),
+    };
+    let meta = envelope::meta(params).filter(|meta| meta.contains_key(envelope::VERSION_KEY));
+    if let Some(meta) = meta {
+        return stateless::decide(arrived, &id, &method, params, &meta);
+    }
+    match arrived.revision.filter(|_| arrived.names_no_session()) {
+        None => Ok(Era::Session),
+        Some(STATELESS) if method == "initialize" => Err(refuse(
+            400,
+            Some(&id),
+            &errors::header_mismatch(
+                "The header MCP-Protocol-Version names a revision that has no `initialize`. Leave it out.",
+            ),
+        )),
+        Some(STATELESS) => {
+            // The envelope was looked for in vain, so that reading it names what lacks.
+            let meta = envelope::meta(params).unwrap_or_default();
+            let error =
+                envelope::read(&meta).err().unwrap_or_else(|| RpcError::invalid_params("No `_meta`."));
+            Err(refuse(400, Some(&id), &error))
         }
+        Some(unknown) => Err(refuse(400, Some(&id), &errors::unsupported_version(unknown))),
     }
-    if responses.is_empty() {
-        return Reply { status: 202, headers: Vec::new(), body: String::new() };
+}
+
+/// A notification or a response. Without a session there is nothing that either could concern: a client gives up by
+/// closing the connection, and answers travel in requests.
+fn without_answer(arrived: Arrived<'_>, response: Option<&Id>) -> Result<Era, Reply> {
+    match (arrived.revision.filter(|_| arrived.names_no_session()), response) {
+        (None, _) => Ok(Era::Session),
+        (Some(STATELESS), None) => Err(Reply { status: 202, headers: Vec::new(), body: String::new() }),
+        (Some(STATELESS), Some(id)) => {
+            let error =
+                RpcError::invalid_request("This server asked nothing. Answers travel in `inputResponses`.");
+            Err(refuse(400, Some(id), &error))
+        }
+        (Some(unknown), id) => Err(refuse(400, id, &errors::unsupported_version(unknown))),
     }
-    match serde_json::to_string(&responses) {
-        Ok(body) => Reply::json_text(200, body),
-        Err(_) => Reply::object_unavailable(),
-    }
+}
+
+fn refuse(status: u16, id: Option<&Id>, error: &RpcError) -> Reply {
+    Reply::json_text(status, jsonrpc::failure(id, error))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_probe_of_the_later_revision_gets_a_plain_400() {
-        let refused = classify(Some("2026-07-28"), b"{}".to_vec()).unwrap_err();
-        assert_eq!(refused.status, 400);
-        assert!(!refused.body.starts_with('{'));
-        assert!(classify(Some("2025-06-18"), b"{}".to_vec()).is_ok());
-        assert!(classify(None, b"{}".to_vec()).is_ok());
-    }
-
-    #[test]
-    fn arrays_are_split_and_bounded() {
-        let two = classify(None, b" [ {\"a\":1} , {\"b\":2} ]".to_vec()).unwrap();
-        assert_eq!(two, Delivery::Batch(vec![b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]));
-        for bad in ["[]", "[", &format!("[{}]", vec!["{}"; 17].join(","))] {
-            assert_eq!(classify(None, bad.as_bytes().to_vec()).unwrap_err().status, 400);
-        }
-    }
-
-    #[test]
-    fn answers_of_a_batch_are_joined() {
-        let joined =
-            join_batch(vec![(200, "{\"id\":1}".into()), (202, String::new()), (200, "{\"id\":2}".into())]);
-        assert_eq!((joined.status, joined.body.as_str()), (200, "[{\"id\":1},{\"id\":2}]"));
-        assert_eq!(join_batch(vec![(202, String::new())]).status, 202);
-        assert_eq!(join_batch(vec![(404, "{}".into()), (200, "{}".into())]).status, 404);
-        assert_eq!(join_batch(vec![(400, "{}".into()), (200, "{}".into())]).status, 400);
-        let with_a_bad_one = join_batch(vec![(200, "{\"id\":1}".into()), (503, "{\"error\":{}}".into())]);
-        assert_eq!(
-            (with_a_bad_one.status, with_a_bad_one.body.as_str()),
-            (200, "[{\"id\":1},{\"error\":{}}]")
-        );
-    }
-}
+mod tests;

@@ -13,10 +13,13 @@ mod settled;
 use std::cell::OnceCell;
 use std::sync::Once;
 
+use actors::log::LogLine;
 use actors::{config_from_env, random_bytes};
 use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
 use protocol::limits::{ANSWER_COMMENT_EVERY, STREAM_COMMENT_EVERY, STREAM_LIFETIME, STREAM_LIFETIME_JITTER};
+use protocol::mcp::envelope::Stateless;
+use protocol::mcp::subscription_ended;
 use protocol::object::{Attach, Caller, Command, Listen, McpMessage, ObjectRequest, encode};
 use protocol::stream::EventId;
 use protocol::time::{DurationMs, UnixMs};
@@ -26,7 +29,7 @@ use worker::{Context, Env, Headers, Request, Response, Result, event};
 use crate::admission::{Presented, admit, check_origin};
 use crate::browser::{self, Randomness, Returned};
 use crate::health;
-use crate::mcp_endpoint::{Delivery, accepts_stream, classify, join_batch};
+use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
 use crate::router::{Route, route};
 use event_stream::Pace;
@@ -152,21 +155,31 @@ async fn serve_mcp(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
-    let message = |body: Vec<u8>, in_batch: bool| {
+    let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
         let (session, revision) = (session.clone(), revision.clone());
-        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, body })
+        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, body })
     };
-    match classify(revision.as_deref(), bytes) {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    match classify(Arrived { revision: revision.as_deref(), header: &header }, bytes) {
         Err(refusal) => respond(refusal),
-        Ok(Delivery::Single(bytes)) => {
-            let answer = complete(config, ask(env, &caller, message(bytes, false)).await)?;
-            stream_if_late(config, env, &caller, session.clone(), answer).await
+        Ok(Delivery::Listed { method, reply }) => respond(listed(&caller, &method, reply)?),
+        Ok(Delivery::Listens { .. }) if !takes_streams => respond(not_acceptable()),
+        Ok(Delivery::Listens { id, uris }) => {
+            let farewell = subscription_ended(&id);
+            let subscription = Listen::Subscription { id, uris, is_restored: false };
+            listen(config, env, &caller, subscription, Some(farewell)).await
+        }
+        Ok(Delivery::Single { body, stateless }) => {
+            // The header of a session means nothing to a request without one.
+            let session = session.clone().filter(|_| stateless.is_none());
+            let answer = complete(config, ask(env, &caller, message(body, false, stateless)).await)?;
+            stream_if_late(config, env, &caller, session, answer).await
         }
         Ok(Delivery::Batch(messages)) => {
             let mut answers = Vec::with_capacity(messages.len());
             for bytes in messages {
-                match ask(env, &caller, message(bytes, true)).await {
+                match ask(env, &caller, message(bytes, true, None)).await {
                     // A withdrawn grant refuses all messages; whatever else happens is the message's own answer.
                     Ok(mut answer) if answer.status_code() != 401 => {
                         answers.push((answer.status_code(), answer.text().await?));
@@ -204,7 +217,7 @@ async fn open_stream(
     session: Option<String>,
 ) -> Result<Response> {
     if !accepts_stream(request.headers().get("accept")?.as_deref()) {
-        return respond(Reply::text(406, "A stream needs the header Accept: text/event-stream."));
+        return respond(not_acceptable());
     }
     let last = request.headers().get("last-event-id")?;
     match (session, last.as_deref().map(str::parse::<EventId>)) {
@@ -224,6 +237,10 @@ async fn open_stream(
             attach(config, env, caller, Some(session), (opened, false)).await
         }
     }
+}
+
+fn not_acceptable() -> Reply {
+    Reply::text(406, "A stream needs the header Accept: text/event-stream.")
 }
 
 /// Opens the stream on which one request is answered.
@@ -264,6 +281,19 @@ async fn listen(
 fn request_of(caller: &Caller, command: Command) -> Result<ObjectRequest> {
     let request = RequestId::new(now(), &caller.user, random()?);
     Ok(ObjectRequest { request, caller: caller.clone(), command })
+}
+
+/// A list that was answered here leaves one line in the log and no entry in the ledger.
+fn listed(caller: &Caller, method: &str, reply: Reply) -> Result<Reply> {
+    let id = RequestId::new(now(), &caller.user, random()?);
+    let line = LogLine::new("list", now())
+        .with("requestId", id.to_string())
+        .with("userKey", caller.user.to_string())
+        .with("method", method)
+        .with("client", caller.client.as_str())
+        .with("grant", caller.grant.to_string());
+    worker::console_log!("{}", line.to_json());
+    Ok(reply.with("x-request-id", id.to_string()))
 }
 
 /// Asks the caller's object, which is named by the user key alone.

@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use protocol::config::Config;
 use protocol::digest::keyed_digest;
-use protocol::ids::{RequestId, SessionId, UserKey};
+use protocol::ids::{RequestId, UserKey};
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
@@ -36,7 +36,7 @@ use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault;
 use listening::Listener;
-use run::Run;
+use run::{Conversation, Run};
 
 const META_KEY: &[u8] = b"object";
 
@@ -99,8 +99,8 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
-    /// Writes whose late answers left, and of which the session has not said anything yet.
-    unconfirmed: BTreeMap<SessionId, BTreeSet<RequestId>>,
+    /// Writes whose late answers left, and after which nothing was said yet where they were asked.
+    unconfirmed: BTreeMap<Conversation, BTreeSet<RequestId>>,
     /// The request that the message of this turn asks for again or gives up on.
     unheard: Option<RequestId>,
     /// The streams that stay open.

@@ -57,6 +57,9 @@ pub const STREAM_LIFETIME_JITTER: DurationMs = DurationMs::from_secs(10 * 60);
 /// Events of one session that are kept for a client that comes back.
 pub const SESSION_EVENTS_MAX: usize = 64;
 
+/// Resources that one subscription names at most.
+pub const WATCHED_URIS_MAX: usize = 32;
+
 /// Streams of one user that are open at the same time. The platform allows 32,768 sockets for one object.
 pub const STREAMS_MAX: usize = 1_024;
 
@@ -183,6 +186,27 @@ pub const PAGES_MAX: u32 = 20;
 /// The longest range of a calendar that one request looks at.
 pub const CALENDAR_RANGE_MAX: DurationMs = DurationMs::from_secs(400 * 24 * 60 * 60);
 
+/// How long a client may keep a list of what this server offers. It changes with a deploy only.
+pub const LISTS_FRESH_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// How long a client may keep a resource. People write mail and move meetings at any time.
+pub const RESOURCES_FRESH_FOR: DurationMs = DurationMs::from_secs(30);
+
+/// The longest text of a mail or an event that a resource shows, in bytes.
+pub const ITEM_TEXT_BYTES_MAX: usize = 128 * 1024;
+
+/// How long a person may take to answer one question of a request.
+pub const REQUEST_STATE_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// Rounds of questions of one request.
+pub const INPUT_ROUNDS_MAX: u32 = 8;
+
+/// The answers of one round, in bytes.
+pub const INPUT_RESPONSES_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest sealed state that is opened, in characters: the answers of all rounds, and a third more for base64.
+pub const REQUEST_STATE_BYTES_MAX: usize = 192 * 1024;
+
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
@@ -192,3 +216,6 @@ const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);
 // "Never lost": every committed intent is settled within fifteen minutes after faults end.
 const _: () = assert!(REQUEST_DEADLINE.0 + RECONCILE_FOR.0 <= 15 * 60 * 1_000);
 const _: () = assert!(MAIL_BODY_BYTES_MAX < REQUEST_BODY_BYTES_MAX);
+const _: () =
+    assert!(INPUT_RESPONSES_BYTES_MAX * INPUT_ROUNDS_MAX as usize * 4 / 3 < REQUEST_STATE_BYTES_MAX);
+const _: () = assert!(ITEM_TEXT_BYTES_MAX < STORED_ANSWER_BYTES_MAX);

@@ -10,6 +10,7 @@ use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
 use crate::mcp::Watched;
+use crate::mcp::envelope::Stateless;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 
@@ -146,6 +147,8 @@ pub struct McpMessage {
     pub in_batch: bool,
     /// Whether the client takes server-sent events, so that a late answer may come as a stream.
     pub accepts_stream: bool,
+    /// What a request of the revision without sessions carries; none in sessions.
+    pub stateless: Option<Stateless>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
@@ -359,6 +362,7 @@ mod tests {
                 revision: None,
                 in_batch: false,
                 accepts_stream: true,
+                stateless: Some(Stateless::default()),
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

@@ -44,6 +44,8 @@ pub enum Purpose {
     Registration,
     /// Authorization codes and refresh tokens, and what travels with them.
     Authorization,
+    /// What joins the rounds of a request that asks its client.
+    RequestState,
 }
 
 impl Purpose {
@@ -56,6 +58,7 @@ impl Purpose {
             Self::Digest => "m365-mcp-server/v1/digest",
             Self::Registration => "m365-mcp-server/v1/registration",
             Self::Authorization => "m365-mcp-server/v1/authorization",
+            Self::RequestState => "m365-mcp-server/v1/request-state",
         }
     }
 }

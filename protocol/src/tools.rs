@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod authenticate;
 pub mod catalogue;
 mod collection;
+pub mod completion;
 pub mod create_event;
 pub mod create_meeting;
 pub mod error;
@@ -15,6 +16,7 @@ mod event;
 pub mod get_calendar_events;
 pub mod get_contacts;
 pub mod get_emails;
+pub mod item;
 mod mailbox_zone;
 mod message;
 pub mod plan;
@@ -34,6 +36,7 @@ pub use plan::{Plan, Planned};
 pub use resource::Resource;
 
 use crate::ids::RequestId;
+use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
 use crate::time::UnixMs;
 use crate::zones::Zones;
@@ -114,6 +117,8 @@ pub struct Surroundings<'a> {
     pub now: UnixMs,
     /// The rules of the time zones.
     pub zones: Zones,
+    /// What the client answered to questions of earlier rounds.
+    pub answers: &'a Answers,
 }
 
 impl Surroundings<'_> {

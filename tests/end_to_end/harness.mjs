@@ -42,16 +42,17 @@ function merged(settings, changes) {
 
 /**
  * Starts a stack. `settings` change or remove (undefined) single settings, `emulatorArgs` go to the emulator,
- * `persistTo` is a folder of the caller's that outlives the stack. `stop()` it in `after`.
+ * `persistTo` is a folder of the caller's that outlives the stack, `main` the entry of another build. `stop()` it in
+ * `after`.
  */
-export async function startStack({ settings = {}, emulatorArgs = [], persistTo } = {}) {
+export async function startStack({ settings = {}, emulatorArgs = [], persistTo, main } = {}) {
   const folder = privateFolder();
   const emulator = await startEmulator({ args: emulatorArgs });
   // Chosen before the start, because the worker must know its own address.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const state = {
-    folder, emulator, port, origin,
+    folder, emulator, port, origin, main,
     envFile: join(folder, "settings"),
     statePath: persistTo ?? join(folder, "state"),
     settings: merged(freshSettings({ origin, emulator: emulator.url }), { ...egress, ...settings }),
@@ -72,6 +73,7 @@ async function startWorker(state) {
   state.workerd = await startWorkerd({
     settings: state.settings,
     emulatorUrl: state.emulator.url,
+    main: state.main,
     statePath: state.statePath,
     temporary: state.folder,
     port: state.port,

@@ -290,6 +290,7 @@ impl World {
             revision: None,
             in_batch: false,
             accepts_stream: true,
+            stateless: None,
             body: body.to_string().into_bytes(),
         })
     }

@@ -12,13 +12,24 @@ import { setup } from "./setup.mjs";
 
 const common = ["actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo/config.toml"];
 
-/** What is built for workerd: the worker itself, and a small one that a single test needs. */
+/**
+ * What is built for workerd: the worker itself, a small one that a single test needs, and the worker with the fixtures
+ * of the conformance suite, which has a folder of its own so that it is never deployed.
+ */
+const product = { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common] };
 const workers = {
-  worker: { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common] },
-  probe: { crate: "storage-port", folder: inRoot("tests", "storage_port"), inputs: ["tests/storage_port", ...common] },
+  worker: { ...product, out: "build", options: [] },
+  probe: {
+    crate: "storage-port", folder: inRoot("tests", "storage_port"), inputs: ["tests/storage_port", ...common],
+    out: "build", options: [],
+  },
+  conformance: { ...product, out: "tests/conformance/build", options: ["--features", "conformance"] },
 };
 
-const built = (worker, name) => join(worker.folder, "build", name);
+/** The entry of a built worker. */
+export const builtEntry = (name) => built(workers[name], "index.js");
+
+const built = (worker, name) => join(worker.folder, worker.out, name);
 const stateFile = (worker) => built(worker, ".fingerprint");
 const bundle = (worker) => ["index.js", "index_bg.wasm"].map((name) => built(worker, name));
 
@@ -100,7 +111,7 @@ export async function buildWorker(name = "worker", { mode = "--release", force =
   say(`${name}: building (${mode.slice(2)})`);
   const started = Date.now();
   // Without the package, cargo would build every default member for wasm32, the emulator too.
-  const args = [mode, ".", "--package", worker.crate];
+  const args = [mode, "--out-dir", worker.out, ".", "--package", worker.crate, ...worker.options];
   await run(cargoTools()[0].path, args, { env: buildEnvironment(), cwd: worker.folder });
   const [, wasmFile] = bundle(worker);
   await stripNames(wasmFile);
@@ -118,14 +129,15 @@ export async function buildNative() {
   await run("cargo", ["build", "--bin", "emulator", "--bin", "mint-token"]);
 }
 
-/** `--dev` for an unoptimised worker, `--worker`, `--probe` or `--native` for one part, `--force` to rebuild. */
+/** `--dev` for unoptimised workers, `--worker`, `--probe`, `--conformance` or `--native` for one part, `--force` to rebuild. */
 export async function build(options = []) {
   const wants = (name) => options.includes(name);
   const mode = wants("--dev") ? "--dev" : "--release";
   const force = wants("--force");
-  const all = !["--worker", "--probe", "--native"].some(wants);
+  const all = !["--worker", "--probe", "--conformance", "--native"].some(wants);
   if (all || wants("--worker")) await buildWorker("worker", { mode, force });
   if (wants("--probe")) await buildWorker("probe", { mode, force });
+  if (wants("--conformance")) await buildWorker("conformance", { mode, force });
   if (all || wants("--native")) await buildNative();
 }
 

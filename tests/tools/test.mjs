@@ -63,7 +63,7 @@ function endToEnd(words) {
     return streamed(wranglerNode(), ["--test", "--test-reporter=spec", "--test-timeout=300000", ...paths]);
   };
   return [
-    { name: "build", run: () => build(["--worker", "--probe", "--native"]).then(() => ({ ok: true, kept: [] })), needed: true },
+    { name: "build", run: () => build(["--worker", "--probe", "--conformance", "--native"]).then(() => ({ ok: true, kept: [] })), needed: true },
     { name: "end-to-end tests", run, tests: true },
   ];
 }

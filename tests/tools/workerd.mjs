@@ -25,15 +25,15 @@ export const quietWrangler = {
   WRANGLER_LOG: "none",
 };
 
-/** One worker's options, from its wrangler.toml and these settings alone. */
-function workerOptions(configPath, settings) {
+/** One worker's options, from its wrangler.toml and these settings alone; `main` is another build of it. */
+function workerOptions(configPath, settings, main) {
   const { unstable_readConfig, unstable_getMiniflareWorkerOptions } = require("wrangler");
   const config = unstable_readConfig({ config: configPath, env: "local" }, { hideWarnings: true });
   const envFiles = [join(dirname(configPath), "no-such-file")]; // keeps .dev.vars out of the tests
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(config, "local", { envFiles });
   const { modulesRules: _, ...rest } = options;
-  const modulesRoot = dirname(config.main);
-  return { ...rest, name: config.name, modules: modules(config.main), modulesRoot, bindings: settings };
+  const entry = main ?? config.main;
+  return { ...rest, name: config.name, modules: modules(entry), modulesRoot: dirname(entry), bindings: settings };
 }
 
 /** The entry and the Wasm files beside it; both our workers are one script. */
@@ -76,15 +76,17 @@ function guard(pid, folder) {
 
 /**
  * Starts the worker and the emulator's `AI` binding worker. `onLog` gets `{ level, message }` for each line
- * that the worker prints. `port` 0 picks a free one; `statePath` holds what survives a restart; `temporary`
+ * that the worker prints. `main` is the entry of another build than the deployed one. `port` 0 picks a free one; `statePath` holds what survives a restart; `temporary`
  * is a folder to remove should this process be killed.
  */
-export async function startWorkerd({ settings, emulatorUrl, statePath, temporary = "", port = 0, onLog = () => {} }) {
+export async function startWorkerd({
+  settings, emulatorUrl, statePath, main, temporary = "", port = 0, onLog = () => {},
+}) {
   Object.assign(process.env, quietWrangler);
   noteProcesses();
   const { Miniflare, convertV4MiniflareOptions, Log, LogLevel } = require("miniflare");
   const id = randomUUID();
-  const worker = workerOptions(inRoot("wrangler.toml"), settings);
+  const worker = workerOptions(inRoot("wrangler.toml"), settings, main);
   const binding = inRoot("tests", "emulator", "ai-binding", "wrangler.toml");
   const options = convertV4MiniflareOptions({
     log: new Log(LogLevel.NONE),

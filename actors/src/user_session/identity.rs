@@ -53,7 +53,7 @@ impl UserSession {
         // A code can be redeemed once, so the same request that comes twice has one redemption.
         if let Some(earlier) = Ledger::entry(txn, request)? {
             match self.runs.get_mut(&request) {
-                Some(run) => run.waiters.push(Waiter::new(to, None, None, turn.now)),
+                Some(run) => run.waiters.push(Waiter::of_the_edge(to, turn.now)),
                 None => {
                     let status = if earlier.state == EntryState::Done { 200 } else { 503 };
                     let body = serde_json::json!({ "code": earlier.outcome }).to_string();
@@ -67,7 +67,7 @@ impl UserSession {
         entry.grant = Some(connect.ticket.grant);
         entry.access_identity.clone_from(&caller.access_identity);
         let work = Work::Connect(Box::new(connect));
-        self.enqueue_own(turn, txn, request, work, entry, Some(Waiter::new(to, None, None, turn.now)))
+        self.enqueue_own(turn, txn, request, work, entry, Some(Waiter::of_the_edge(to, turn.now)))
     }
 
     fn enqueue_own(

@@ -120,12 +120,13 @@ impl UserSession {
         &mut self,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        session: SessionId,
+        session: Option<SessionId>,
         id: &Id,
         (watch, method, params): (bool, &str, Option<&RawValue>),
     ) -> Result<(), Fault> {
         let answer = match mcp::read_watched(method, params) {
             Ok(watched) => {
+                let session = session.ok_or(Fault::Invariant("a subscription without a session"))?;
                 self.sessions.watch(txn, &session, watched, watch)?;
                 jsonrpc::success(id, &serde_json::Map::new())
             }

@@ -1,24 +1,37 @@
-//! MCP messages of the revisions with sessions: what each is answered with.
+//! MCP messages of both eras: what each is answered with.
 //!
-//! What holds here: whatever costs a call of Microsoft goes on as a demand (`demand`), which is first recognised as new or
+//! What holds here: a request without a session touches none; whatever costs a call of Microsoft goes on as a demand (`demand`), which is first recognised as new or
 //! as a repeat (`repeats`); everything else is answered at once. Statuses and codes are those of MCP 2025-11-25,
-//! basic/transports.
+//! basic/transports. Without a session the edge has checked envelope and headers before.
 
+mod ask;
 mod demand;
 mod repeats;
 
 use std::collections::BTreeSet;
 
 use protocol::ids::{RequestId, SessionId};
-use protocol::jsonrpc::{self, Id, Message, RpcError, codes};
-use protocol::mcp::{self, Method};
+use protocol::jsonrpc::{self, Id, Message, RpcError};
+use protocol::mcp::envelope::{ClientCapabilities, Stateless};
+use protocol::mcp::{self, Method, errors};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
 use serde_json::Map;
 use serde_json::value::RawValue;
 
+use super::run::Conversation;
 use super::{Txn, UserSession, reply};
 use crate::sessions::Session;
 use crate::turn::{Fault, ReplyTo, Turn};
+
+/// Who asks, under which request of the edge, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub request: RequestId,
+    pub caller: &'a Caller,
+    pub conversation: Conversation,
+    /// What the client can be asked for in its turn.
+    pub client: ClientCapabilities,
+}
 
 impl UserSession {
     /// Serves one MCP message.
@@ -43,8 +56,11 @@ impl UserSession {
                 return refuse(txn, to, status, unreadable.id.as_ref(), &unreadable.error);
             }
         };
+        if let Some(stateless) = &message.stateless {
+            return self.on_stateless(turn, txn, to, (request, caller, stateless), read);
+        }
         if let Message::Request { id, method, params } = &read
-            && Method::from_wire(method) == Some(Method::Initialize)
+            && Method::in_session(method) == Some(Method::Initialize)
         {
             return self.on_initialize(turn, txn, to, caller, message, (id, *params));
         }
@@ -69,23 +85,52 @@ impl UserSession {
             return refuse(txn, to, 400, id, &error);
         }
         self.sessions.touch(txn, &session_id, turn.now)?;
-        let waited_for_word = self.unconfirmed.remove(&session_id).unwrap_or_default();
+        let conversation = Conversation::Session(session_id);
+        let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
-        self.on_message(turn, txn, to, (request, caller, session_id), read)?;
-        self.confirm(txn, session_id, waited_for_word)
+        // What the client of a session can be asked for needs a stream, which sessions do not have yet.
+        let client = ClientCapabilities::default();
+        let asking = Asking { request, caller, conversation, client };
+        self.on_message(turn, txn, to, (asking, session_id), read)?;
+        self.confirm(txn, conversation, waited_for_word)
     }
 
-    /// A session that goes on has heard the late answers that it was given, except one that it asks for again or gives
-    /// up on.
+    /// Serves a request of the revision without sessions.
+    fn on_stateless(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (request, caller, stateless): (RequestId, &Caller, &Stateless),
+        read: Message<'_>,
+    ) -> Result<(), Fault> {
+        let Message::Request { id, method, params } = read else {
+            reply(txn, to, ObjectReply::status(202));
+            return Ok(());
+        };
+        let known = Method::stateless(&method).filter(|method| !method.is_a_list());
+        let Some(known) = known else {
+            return refuse(txn, to, 404, Some(&id), &errors::unknown_method(&method));
+        };
+        let conversation = Conversation::Grant(caller.grant);
+        let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
+        self.unheard = None;
+        let asking = Asking { request, caller, conversation, client: stateless.capabilities };
+        self.on_demand(turn, txn, to, asking, &id, (known, params))?;
+        self.confirm(txn, conversation, waited_for_word)
+    }
+
+    /// A client that goes on has heard the late answers that it was given, except one that it asks for again or gives up
+    /// on.
     fn confirm(
         &mut self,
         txn: &mut Txn<'_>,
-        session: SessionId,
+        conversation: Conversation,
         answers: BTreeSet<RequestId>,
     ) -> Result<(), Fault> {
         for request in answers {
             if self.unheard == Some(request) {
-                self.unconfirmed.entry(session).or_default().insert(request);
+                self.unconfirmed.entry(conversation).or_default().insert(request);
             } else {
                 self.on_delivered(txn, request)?;
             }
@@ -98,12 +143,12 @@ impl UserSession {
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, session_id): (RequestId, &Caller, SessionId),
+        (asking, session_id): (Asking<'_>, SessionId),
         read: Message<'_>,
     ) -> Result<(), Fault> {
         match read {
             Message::Request { id, method, params } => {
-                self.on_request(turn, txn, to, (request, caller, session_id), id, (&method, params))
+                self.on_request(turn, txn, to, asking, id, (&method, params))
             }
             Message::Notification { method, params } => {
                 if method == mcp::CANCELLED {
@@ -160,34 +205,34 @@ impl UserSession {
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, session): (RequestId, &Caller, SessionId),
+        asking: Asking<'_>,
         id: Id,
-        (method, params): (&str, Option<&RawValue>),
+        (name, params): (&str, Option<&RawValue>),
     ) -> Result<(), Fault> {
-        let answer = match Method::from_wire(method) {
+        let answer = match Method::in_session(name) {
             Some(Method::Ping) => jsonrpc::success(&id, &Map::new()),
-            Some(Method::ListTools) => jsonrpc::success(&id, &mcp::tool_list()),
-            Some(Method::ListResources) => jsonrpc::success(&id, &mcp::resource_list()),
-            Some(Method::ListResourceTemplates) => jsonrpc::success(&id, &mcp::template_list()),
-            Some(method @ (Method::CallTool | Method::ReadResource)) => {
-                return self.on_demand(turn, txn, to, (request, caller, session), &id, (method, params));
+            #[cfg(feature = "conformance")]
+            Some(Method::SetLogLevel) => jsonrpc::success(&id, &Map::new()),
+            Some(
+                method @ (Method::CallTool | Method::ReadResource | Method::GetPrompt | Method::Complete),
+            ) => {
+                return self.on_demand(turn, txn, to, asking, &id, (method, params));
             }
             Some(action @ (Method::Subscribe | Method::Unsubscribe)) => {
                 let watch = action == Method::Subscribe;
-                return self.on_subscription(txn, to, session, &id, (watch, method, params));
-            }
-            Some(Method::Initialize) | None => {
-                let shown: String = method.chars().filter(|c| !c.is_control()).take(80).collect();
-                let error = RpcError::new(
-                    codes::METHOD_NOT_FOUND,
-                    format!(
-                        "This server has no method `{shown}`. It has: initialize, ping, tools/list, tools/call, \
-                         resources/list, resources/templates/list, resources/read, \
-                         resources/subscribe, resources/unsubscribe."
-                    ),
+                return self.on_subscription(
+                    txn,
+                    to,
+                    asking.conversation.session(),
+                    &id,
+                    (watch, name, params),
                 );
-                jsonrpc::failure(Some(&id), &error)
             }
+            method => match (mcp::check_list(name, params), method.and_then(mcp::list_result)) {
+                (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
+                (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
+                (Ok(()), Some(list)) => jsonrpc::success(&id, &list),
+            },
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())

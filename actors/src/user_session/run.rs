@@ -3,7 +3,7 @@
 //! What holds here: a run is memory only. What must survive the object is in its ledger entry, which is written before a
 //! call leaves.
 
-use protocol::ids::{RequestId, SessionId};
+use protocol::ids::{GrantId, RequestId, SessionId};
 use protocol::jsonrpc::Id;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
@@ -26,6 +26,25 @@ pub(super) enum Work {
     Connect(Box<Connect>),
 }
 
+/// Within what a client asks one thing after another. What it says next there shows that it heard an earlier answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Conversation {
+    /// A session of the older revisions.
+    Session(SessionId),
+    /// Requests without a session, under one grant.
+    Grant(GrantId),
+}
+
+impl Conversation {
+    /// The session, if it is one.
+    pub const fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Grant(_) => None,
+        }
+    }
+}
+
 /// Who waits for a run, and in which form the answer is wanted.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
@@ -37,8 +56,10 @@ pub(super) struct Waiter {
     pub progress: Option<Progress>,
     /// The JSON-RPC id of the request; none for the edge's own requests.
     pub id: Option<Id>,
-    /// The session in which it was asked.
-    pub session: Option<SessionId>,
+    /// Where it was asked; none for the edge's own requests.
+    pub conversation: Option<Conversation>,
+    /// The resource that was asked for.
+    pub uri: Option<String>,
     /// When it was asked.
     pub asked_at: UnixMs,
 }
@@ -54,8 +75,28 @@ pub(super) struct Progress {
 
 impl Waiter {
     /// Somebody who waits on a connection.
-    pub const fn new(to: ReplyTo, id: Option<Id>, session: Option<SessionId>, asked_at: UnixMs) -> Self {
-        Self { to: Some(to), is_stream: false, progress: None, id, session, asked_at }
+    pub const fn new(
+        to: ReplyTo,
+        id: Option<Id>,
+        conversation: Option<Conversation>,
+        asked_at: UnixMs,
+    ) -> Self {
+        Self { to: Some(to), is_stream: false, progress: None, id, conversation, uri: None, asked_at }
+    }
+
+    /// The edge itself, which wants no JSON-RPC.
+    pub const fn of_the_edge(to: ReplyTo, asked_at: UnixMs) -> Self {
+        Self::new(to, None, None, asked_at)
+    }
+
+    /// The session in which it was asked.
+    pub fn session(&self) -> Option<SessionId> {
+        self.conversation.and_then(Conversation::session)
+    }
+
+    /// Whether the answer is due in the form of the revision without sessions.
+    pub const fn is_stateless(&self) -> bool {
+        matches!(self.conversation, Some(Conversation::Grant(_)))
     }
 
     /// The same, where the connection is a stream.
@@ -65,7 +106,7 @@ impl Waiter {
 
     /// The ID of the event that carries the answer; streams can be resumed only where there are sessions.
     pub fn answer_event(&self, request: RequestId) -> Option<EventId> {
-        let id = self.id.clone().filter(|_| self.is_stream && self.session.is_some())?;
+        let id = self.id.clone().filter(|_| self.is_stream && self.session().is_some())?;
         Some(EventId::Answered(StreamKey { request, id }))
     }
 }

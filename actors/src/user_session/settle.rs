@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError};
 use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
-use protocol::mcp::{resource_failure, tool_failure, tool_success};
+use protocol::mcp::{Cache, Method, errors, failure_of, stateless_result, tool_failure, tool_success};
 use protocol::object::ObjectReply;
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
@@ -32,6 +32,10 @@ pub(super) enum Settled {
     Error(ToolError),
     /// An answer to the edge itself: a status and a code.
     Plain { status: u16, code: &'static str },
+    /// A whole result that is neither kept nor changed: a question to the client.
+    Question(String),
+    /// The request as such is refused, with the status that its revision prescribes.
+    Refusal { status: u16, code: &'static str, error: RpcError },
 }
 
 impl Settled {
@@ -39,7 +43,8 @@ impl Settled {
         match self {
             Self::Result(_) => "ok",
             Self::Error(error) => error.code,
-            Self::Plain { code, .. } => code,
+            Self::Plain { code, .. } | Self::Refusal { code, .. } => code,
+            Self::Question(_) => "input_required",
         }
     }
 
@@ -48,15 +53,21 @@ impl Settled {
         let Kind::Tool(name) = kind else { return Ok(None) };
         Ok(match (Target::from_name(name), self) {
             (_, Self::Plain { .. }) => None,
+            (_, Self::Question(result)) => Some(Spoken::AsItIs(result.clone())),
+            (_, Self::Refusal { status, error, .. }) => Some(Spoken::Refusal(*status, error.clone())),
             (Some(Target::Resource(resource)), Self::Result(finished)) => {
                 Some(Spoken::Result(to_json(&contents(resource, finished))?))
             }
-            (Some(Target::Resource(_)), Self::Error(error)) => Some(Spoken::Error(resource_failure(error))),
-            (_, Self::Result(finished)) => {
+            (Some(Target::Tool(_)) | None, Self::Result(finished)) => {
                 let result = tool_success(finished.structured.clone(), finished.text());
                 Some(Spoken::Result(to_json(&result)?))
             }
-            (_, Self::Error(error)) => Some(Spoken::Result(to_json(&tool_failure(error))?)),
+            (Some(Target::Tool(_)) | None, Self::Error(error)) => {
+                Some(Spoken::Result(to_json(&tool_failure(error))?))
+            }
+            // What these end with is the result itself.
+            (Some(_), Self::Result(finished)) => Some(Spoken::Result(finished.text())),
+            (Some(_), Self::Error(error)) => Some(Spoken::Error(error.clone())),
         })
     }
 }
@@ -66,7 +77,11 @@ enum Spoken {
     /// A result, which is kept for repeats.
     Result(String),
     /// An error, which is not: only reads end with one, and a read that is asked for again runs again.
-    Error(RpcError),
+    Error(ToolError),
+    /// A result that is not kept either and has all that its revision demands.
+    AsItIs(String),
+    /// A refusal of the request as such.
+    Refusal(u16, RpcError),
 }
 
 impl UserSession {
@@ -122,17 +137,19 @@ impl UserSession {
         Ok(())
     }
 
-    /// Remembers a late answer to a write until its session says something. The platform takes an answer also for a client
+    /// Remembers a late answer to a write until its client says something. The platform takes an answer also for a client
     /// that closed its connection while it waited, so that the answer's being taken proves nothing; until then an equal
     /// call gets the same answer and is not a new call.
     fn remember_late_answer(&mut self, entry: &Entry, request: RequestId, waiter: &Waiter, now: UnixMs) {
-        let Some(session) = waiter.session else { return };
-        if !entry.writes || (is_prompt(waiter, now) && !waiter.is_stream) {
+        let Some(conversation) = waiter.conversation else { return };
+        // Without a session a stream is not taken up again, and whether its answer was taken is told by itself.
+        let is_told = if waiter.is_stream { waiter.is_stateless() } else { is_prompt(waiter, now) };
+        if !entry.writes || is_told {
             return;
         }
         let remembered: usize = self.unconfirmed.values().map(BTreeSet::len).sum();
         if remembered < UNCONFIRMED_ANSWERS_MAX {
-            self.unconfirmed.entry(session).or_default().insert(request);
+            self.unconfirmed.entry(conversation).or_default().insert(request);
         }
     }
 
@@ -190,7 +207,7 @@ fn is_worth_keeping(entry: &Entry, answer: &str) -> bool {
     answer.len() <= STORED_ANSWER_BYTES_MAX && (entry.writes || entry.in_session.is_some())
 }
 
-fn to_json(result: &impl serde::Serialize) -> Result<String, Fault> {
+pub(super) fn to_json(result: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(result).map_err(|_| Fault::Invariant("a result could not be written"))
 }
 
@@ -206,10 +223,23 @@ fn answer_waiter(
     match (answer, settled) {
         (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
         (Some(Spoken::Error(error)), _) => {
-            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), error));
+            let error = error_in_its_era(error, entry, waiter);
+            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), &error));
             answer.answers = Some(request);
             answer.event = waiter.answer_event(request);
             reply(txn, to, answer);
+            Ok(())
+        }
+        (Some(Spoken::AsItIs(result)), _) => {
+            let mut answer = ObjectReply::json(result_for(waiter, raw(result)?)?);
+            answer.answers = Some(request);
+            answer.event = waiter.answer_event(request);
+            reply(txn, to, answer);
+            Ok(())
+        }
+        (Some(Spoken::Refusal(status, error)), _) => {
+            let body = jsonrpc::failure(waiter.id.as_ref(), error);
+            reply(txn, to, ObjectReply::status_with_body(*status, body));
             Ok(())
         }
         (None, Settled::Plain { status, code }) => {
@@ -217,7 +247,7 @@ fn answer_waiter(
             reply(txn, to, ObjectReply::status_with_body(*status, body));
             Ok(())
         }
-        (None, Settled::Result(_) | Settled::Error(_)) => {
+        (None, _) => {
             let body = serde_json::json!({ "code": settled.code() }).to_string();
             reply(txn, to, ObjectReply::status_with_body(503, body));
             Ok(())
@@ -232,18 +262,48 @@ fn answer_tool_waiter(
     (waiter, now): (&Waiter, UnixMs),
     answer: &str,
 ) -> Result<(), Fault> {
-    let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-    let raw =
-        RawValue::from_string(answer.to_owned()).map_err(|_| Fault::Invariant("a kept answer is no JSON"))?;
-    let mut answer = ObjectReply::json(jsonrpc::success(id, &raw));
+    let mut answer = ObjectReply::json(result_for(waiter, in_its_era(answer, &entry.kind, waiter)?)?);
     answer.answers = Some(request);
     answer.is_final = entry.writes && entry.state.is_final();
     // Where there are sessions, whether a stream's answer arrived is known once the session goes on.
-    let can_tell = if waiter.is_stream { waiter.session.is_none() } else { is_prompt(waiter, now) };
+    let can_tell = if waiter.is_stream { waiter.is_stateless() } else { is_prompt(waiter, now) };
     answer.delivers = answer.is_final && can_tell;
     answer.event = waiter.answer_event(request);
     if let Some(to) = waiter.to {
         reply(txn, to, answer);
     }
     Ok(())
+}
+
+/// A result in the form of the revision in which it was asked for.
+pub(super) fn in_its_era(result: &str, kind: &Kind, waiter: &Waiter) -> Result<Box<RawValue>, Fault> {
+    if !waiter.is_stateless() {
+        return raw(result);
+    }
+    let is_resource = matches!(kind, Kind::Tool(name)
+        if Target::from_name(name).is_some_and(Target::is_resource));
+    let method = if is_resource { Method::ReadResource } else { Method::CallTool };
+    Ok(stateless_result(result, Cache::of(method)))
+}
+
+/// The response that carries a result.
+pub(super) fn result_for(waiter: &Waiter, result: Box<RawValue>) -> Result<String, Fault> {
+    let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
+    Ok(jsonrpc::success(id, &result))
+}
+
+fn raw(result: &str) -> Result<Box<RawValue>, Fault> {
+    RawValue::from_string(result.to_owned()).map_err(|_| Fault::Invariant("an answer is no JSON"))
+}
+
+/// An item that Microsoft does not find, or whose identifier it does not take for one, is a resource that does not exist.
+fn error_in_its_era(error: &ToolError, entry: &Entry, waiter: &Waiter) -> RpcError {
+    let is_resource = matches!(&entry.kind, Kind::Tool(name)
+        if Target::from_name(name).is_some_and(Target::is_resource));
+    match &waiter.uri {
+        Some(uri) if is_resource && matches!(error.code, "not_found" | "refused") => {
+            errors::resource_not_found(uri, waiter.is_stateless())
+        }
+        _ => failure_of(error),
+    }
 }

@@ -12,7 +12,7 @@ use protocol::stream::{Frame, StreamKey, Then};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::ToolError;
 
-use super::run::{Run, Waiter};
+use super::run::{Conversation, Run, Waiter};
 use super::{Txn, UserSession, reply};
 use crate::ledger::Ledger;
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
@@ -28,7 +28,7 @@ impl UserSession {
             let waiter = run.waiters.iter_mut().find(|waiter| waiter.to == Some(to))?;
             let id = waiter.id.clone()?;
             waiter.to = None;
-            let revision = waiter.session.and_then(|session| sessions.revision(&session));
+            let revision = waiter.session().and_then(|session| sessions.revision(&session));
             // Older clients take an event without data for a message.
             let primes = revision.is_some_and(|revision| revision >= Revision::November2025);
             Some(Late { stream: StreamKey { request: *request, id }, primes })
@@ -78,7 +78,8 @@ impl UserSession {
         if let Some(session) = session {
             self.sessions.touch(txn, &session, turn.now)?;
         }
-        let waiter = Waiter::new(to, Some(id), session, turn.now).on_stream();
+        let conversation = session.map_or(Conversation::Grant(caller.grant), Conversation::Session);
+        let waiter = Waiter::new(to, Some(id), Some(conversation), turn.now).on_stream();
         if let Some(mut run) = self.runs.remove(&request) {
             run.attach(waiter);
             tell_state(txn, turn.now, &mut run);
@@ -108,7 +109,7 @@ impl UserSession {
                 continue;
             };
             let Some(waiter) = run.waiters.get_mut(position) else { continue };
-            if waiter.session.is_some() {
+            if waiter.session().is_some() {
                 waiter.to = None;
             } else {
                 run.waiters.remove(position);
@@ -126,12 +127,18 @@ impl UserSession {
 impl Run {
     /// Lets a stream wait for the run, in place of the connection or stream on which the same was awaited before.
     fn attach(&mut self, mut waiter: Waiter) {
-        let earlier =
-            self.waiters.iter_mut().find(|known| known.id == waiter.id && known.session == waiter.session);
+        // Without a session nobody takes the place of one who is still there: equal ids are two clients.
+        let replaces = |known: &&mut Waiter| {
+            known.id == waiter.id
+                && known.conversation == waiter.conversation
+                && (known.to.is_none() || waiter.session().is_some())
+        };
+        let earlier = self.waiters.iter_mut().find(replaces);
         match earlier {
             Some(earlier) => {
                 waiter.asked_at = earlier.asked_at;
                 waiter.progress = earlier.progress.take();
+                waiter.uri = earlier.uri.take();
                 *earlier = waiter;
             }
             None => self.waiters.push(waiter),

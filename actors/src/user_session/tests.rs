@@ -79,7 +79,10 @@ impl Object {
             "initialize",
             json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
         );
-        assert_eq!(opened["result"]["capabilities"], json!({"tools": {}, "resources": {"subscribe": true}}));
+        assert_eq!(
+            opened["result"]["capabilities"],
+            json!({"tools": {}, "resources": {"subscribe": true}, "prompts": {}, "completions": {}})
+        );
         object.session = object.replies.last().unwrap().session.map(|id| id.to_string());
         object
     }
@@ -107,6 +110,7 @@ impl Object {
             revision: None,
             in_batch: false,
             accepts_stream: true,
+            stateless: None,
             body: body.to_string().into_bytes(),
         };
         let caller = Caller {
@@ -196,9 +200,9 @@ fn a_resource_is_read_like_a_tool_and_answered_as_a_resource() {
         (&json!(-32002), &json!({"uri": "microsoft://x"}))
     );
     let list = object.ask(json!(4), "resources/list", json!({}));
-    assert_eq!(list["result"]["resources"].as_array().unwrap().len(), 3);
+    assert_eq!(list["result"]["resources"][0]["uri"], "microsoft://profile");
     let templates = object.ask(json!(5), "resources/templates/list", json!({}));
-    assert_eq!(templates["result"], json!({"resourceTemplates": []}));
+    assert_eq!(templates["result"]["resourceTemplates"][0]["name"], "message");
 }
 
 #[test]

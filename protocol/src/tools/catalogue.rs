@@ -7,7 +7,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::completion::Completion;
 use super::resource::Resource;
+#[cfg(feature = "conformance")]
+use crate::fixtures::Fixture;
+use crate::icons::{self, Icon};
+use crate::prompts::Prompt;
 
 /// The permissions of which one suffices to read mail.
 pub(super) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
@@ -145,6 +150,22 @@ impl Tool {
         }
     }
 
+    const fn icon(self) -> Icon {
+        match self {
+            Self::Authenticate => icons::ACCOUNT,
+            Self::GetEmails | Self::SearchEmails | Self::SendEmail => icons::MAIL,
+            Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
+            Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
+            Self::GetContacts => icons::PEOPLE,
+        }
+    }
+
+    /// None has one: what they are told is private.
+    fn schema_with_headers(self) -> Option<Value> {
+        let has_headers = self.facts().document.contains("x-mcp-header");
+        has_headers.then(|| self.document().get("inputSchema").cloned()).flatten()
+    }
+
     fn document(self) -> Value {
         // A document that is no JSON would be a mistake of this crate, and the test below would name it.
         serde_json::from_str(self.facts().document).unwrap_or_default()
@@ -164,6 +185,7 @@ impl Tool {
                 "openWorldHint": facts.open_world,
             });
             members.insert("annotations".to_owned(), annotations);
+            members.insert("icons".to_owned(), self.icon().shown());
         }
         tool
     }
@@ -182,21 +204,34 @@ const fn writes(name: &'static str, scope: &'static str, document: &'static str)
     Facts { writes: true, ..reads(name, scope, document) }
 }
 
-/// What a request that costs Graph calls is about.
+/// What a request is about that may cost calls of Graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `tools/call`
     Tool(Tool),
     /// `resources/read`
     Resource(Resource),
+    /// `prompts/get`
+    Prompt(Prompt),
+    /// `completion/complete`
+    Completion(Completion),
+    /// Whatever the conformance suite needs.
+    #[cfg(feature = "conformance")]
+    Fixture(Fixture),
 }
 
 impl Target {
     /// The target of a name in the ledger.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let resource = || Resource::ALL.into_iter().find(|resource| resource.name() == name);
-        Tool::from_wire(name).map(Self::Tool).or_else(|| resource().map(Self::Resource))
+        let others = Resource::all()
+            .map(Self::Resource)
+            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
+            .chain(Completion::ALL.into_iter().map(Self::Completion));
+        #[cfg(feature = "conformance")]
+        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
+        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
+        all.find(|target| target.name() == name)
     }
 
     /// The name in ledger, logs and the gateway's metadata.
@@ -205,15 +240,23 @@ impl Target {
         match self {
             Self::Tool(tool) => tool.name(),
             Self::Resource(resource) => resource.name(),
+            Self::Prompt(prompt) => prompt.name(),
+            Self::Completion(completion) => completion.name(),
+            #[cfg(feature = "conformance")]
+            Self::Fixture(fixture) => fixture.name(),
         }
     }
 
-    /// The scope that an access token needs.
+    /// The scope that an access token needs; none for what concerns nobody's data.
     #[must_use]
-    pub const fn scope(self) -> &'static str {
+    pub const fn scope(self) -> Option<&'static str> {
         match self {
-            Self::Tool(tool) => tool.scope(),
-            Self::Resource(resource) => resource.scope(),
+            Self::Tool(tool) => Some(tool.scope()),
+            Self::Resource(resource) => Some(resource.scope()),
+            Self::Prompt(_) => None,
+            Self::Completion(completion) => completion.scope(),
+            #[cfg(feature = "conformance")]
+            Self::Fixture(_) => None,
         }
     }
 
@@ -222,7 +265,18 @@ impl Target {
     pub const fn writes(self) -> bool {
         match self {
             Self::Tool(tool) => tool.writes(),
-            Self::Resource(_) => false,
+            _ => false,
+        }
+    }
+
+    /// Whether it is read by `resources/read`.
+    #[must_use]
+    pub const fn is_resource(self) -> bool {
+        match self {
+            Self::Resource(_) => true,
+            #[cfg(feature = "conformance")]
+            Self::Fixture(fixture) => fixture.is_resource(),
+            _ => false,
         }
     }
 }
@@ -232,7 +286,7 @@ impl Target {
 pub fn scopes() -> Vec<&'static str> {
     let tools = Tool::ALL.into_iter().map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
-    for scope in tools.chain(Resource::ALL.into_iter().map(Resource::scope)) {
+    for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
@@ -240,10 +294,22 @@ pub fn scopes() -> Vec<&'static str> {
     scopes
 }
 
+/// The schema of the arguments of the tool of a name, if one of them is repeated in a header.
+#[must_use]
+pub fn schema_with_headers(name: &str) -> Option<Value> {
+    let found = Tool::from_wire(name).and_then(Tool::schema_with_headers);
+    #[cfg(feature = "conformance")]
+    let found = found.or_else(|| crate::fixtures::schema_with_headers(name));
+    found
+}
+
 /// The result of `tools/list`: the whole catalogue, in its fixed order.
 #[must_use]
 pub fn tool_list() -> Map<String, Value> {
-    let tools: Vec<Value> = Tool::ALL.into_iter().map(Tool::shown).collect();
+    #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
+    let mut tools: Vec<Value> = Tool::ALL.into_iter().map(Tool::shown).collect();
+    #[cfg(feature = "conformance")]
+    tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])
 }
 
@@ -260,6 +326,8 @@ mod tests {
             for member in ["title", "description", "inputSchema", "outputSchema"] {
                 assert!(value.get(member).is_some(), "{} lacks {member}", tool.name());
             }
+            assert!(value["icons"][0]["src"].as_str().unwrap().starts_with("data:"));
+            assert_eq!(tool.schema_with_headers(), None, "what tools are told is private");
             for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
                 assert!(value["annotations"][hint].is_boolean(), "{} lacks {hint}", tool.name());
             }
@@ -299,8 +367,14 @@ mod tests {
             assert_eq!(Tool::from_wire(tool.name()), Some(tool));
             assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
         }
-        for resource in Resource::ALL {
+        for resource in Resource::all() {
             assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
+        }
+        for prompt in Prompt::ALL {
+            assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
+        }
+        for completion in Completion::ALL {
+            assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
         }
         assert_eq!(Tool::from_wire("getemails"), None);
         assert_eq!(Target::from_name("resource:other"), None);
@@ -310,7 +384,7 @@ mod tests {
     fn a_person_is_asked_for_exactly_what_is_used() {
         let mut used: Vec<&str> = vec!["openid", "profile", "offline_access"];
         used.extend(Tool::ALL.into_iter().flat_map(Tool::permissions));
-        used.extend(Resource::ALL.into_iter().flat_map(Resource::permissions));
+        used.extend(Resource::all().flat_map(Resource::permissions));
         used.sort_unstable();
         used.dedup();
         let mut asked: Vec<&str> = SIGN_IN_SCOPES.split_whitespace().collect();

@@ -48,6 +48,11 @@ impl ToolError {
         Self::new(Fault::Caller, "bad_argument", message)
     }
 
+    /// What was named is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Fault::Caller, "not_found", message)
+    }
+
     /// The same error with the advice to wait.
     #[must_use]
     pub const fn after(mut self, wait: DurationMs) -> Self {

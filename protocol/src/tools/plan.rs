@@ -6,20 +6,23 @@
 use serde_json::{Map, Value};
 
 use super::authenticate::Authenticate;
+use super::completion::{Complete, Completing};
 use super::create_meeting::CreateMeeting;
 use super::event::CreateEvent;
 use super::get_calendar_events::GetCalendarEvents;
 use super::get_contacts::GetContacts;
 use super::get_emails::GetEmails;
+use super::item::ReadItem;
 use super::resource::ReadResource;
 use super::search_emails::SearchEmails;
 use super::send_email::SendEmail;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
-    Finished, Found, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate, create_event,
-    create_meeting,
+    Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
+    create_event, create_meeting,
 };
 use crate::ids::RequestId;
+use crate::mcp::mrtr::Questions;
 use crate::outbound::{Answer, GraphCall, Lost};
 
 /// A tool or resource at work.
@@ -46,6 +49,10 @@ pub enum Reading {
     GetContacts(GetContacts),
     /// A resource.
     Resource(ReadResource),
+    /// A resource by template.
+    Item(ReadItem),
+    /// A completion.
+    Complete(Complete),
 }
 
 /// A plan that writes.
@@ -68,6 +75,11 @@ pub enum Planned {
     Work(Box<Plan>),
     /// Nothing has to be asked of Microsoft.
     Done(Finished),
+    /// The client has to be asked first; the plan is made again with its answers.
+    Ask(Questions),
+    /// It speaks with its client and with nobody else.
+    #[cfg(feature = "conformance")]
+    Talk(Vec<crate::fixtures::Act>),
 }
 
 impl Reading {
@@ -79,6 +91,8 @@ impl Reading {
             Self::GetCalendarEvents(plan) => plan.call(),
             Self::GetContacts(plan) => plan.call(),
             Self::Resource(plan) => plan.call(),
+            Self::Item(plan) => plan.call(),
+            Self::Complete(plan) => plan.call(),
         }
     }
 
@@ -90,12 +104,14 @@ impl Reading {
             Self::GetCalendarEvents(plan) => plan.answered(answer),
             Self::GetContacts(plan) => plan.answered(answer),
             Self::Resource(plan) => plan.answered(answer),
+            Self::Item(plan) => plan.answered(answer),
+            Self::Complete(plan) => plan.answered(answer),
         }
     }
 }
 
 impl Plan {
-    /// Checks the arguments of a tool and makes its plan. A resource has no arguments.
+    /// Checks the arguments of a target and makes its plan. A resource by template has its URI as the argument `uri`.
     ///
     /// # Errors
     /// A [`ToolError`] of the caller's fault that says which argument to change and how, or of the account's that names
@@ -105,38 +121,58 @@ impl Plan {
         arguments: &Map<String, Value>,
         around: Surroundings<'_>,
     ) -> Result<Planned, ToolError> {
-        if around.granted.is_none() {
-            return match target {
-                Target::Tool(Tool::Authenticate) => {
-                    Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
-                }
-                _ => Err(ToolError::sign_in_again()),
-            };
-        }
-        let read = |reading: Reading| Planned::Work(Box::new(Self::Read(reading)));
-        let write = |writing: Writing| Planned::Work(Box::new(Self::Write(writing)));
+        let is_connected = around.granted.is_some();
         match target {
-            Target::Resource(resource) => {
-                ReadResource::new(resource, around).map(Reading::Resource).map(read)
+            Target::Prompt(prompt) => Ok(Planned::Done(Finished { structured: prompt.result(arguments) })),
+            #[cfg(feature = "conformance")]
+            Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
+            Target::Tool(Tool::Authenticate) if !is_connected => {
+                Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
             }
-            Target::Tool(tool) => match tool {
-                Tool::Authenticate => Authenticate::new(arguments, around)
-                    .map(|plan| plan.at_once().map_or(read(Reading::Authenticate(plan)), Planned::Done)),
-                Tool::GetEmails => GetEmails::new(arguments, around).map(Reading::GetEmails).map(read),
-                Tool::SearchEmails => {
-                    SearchEmails::new(arguments, around).map(Reading::SearchEmails).map(read)
-                }
-                Tool::GetCalendarEvents => {
-                    GetCalendarEvents::new(arguments, around).map(Reading::GetCalendarEvents).map(read)
-                }
-                Tool::GetContacts => GetContacts::new(arguments, around).map(Reading::GetContacts).map(read),
-                Tool::SendEmail => SendEmail::new(arguments, around).map(Writing::SendEmail).map(write),
-                Tool::CreateCalendarEvent => create_event::new(arguments, around).map(write),
-                Tool::CreateTeamsMeeting => create_meeting::new(arguments, around).map(write),
-                Tool::SendTeamsMessage => {
-                    SendTeamsMessage::new(arguments, around).map(Writing::SendTeamsMessage).map(write)
-                }
-            },
+            _ if !is_connected => Err(ToolError::sign_in_again()),
+            Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
+                let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
+                ReadItem::new(resource, uri, around).map(|plan| Self::reading(Reading::Item(plan)))
+            }
+            Target::Resource(resource) => {
+                ReadResource::new(resource, around).map(|plan| Self::reading(Reading::Resource(plan)))
+            }
+            Target::Completion(completion) => {
+                Complete::begin(completion, arguments, around).map(|begun| match begun {
+                    Completing::Ask(plan) => Self::reading(Reading::Complete(plan)),
+                    Completing::Known(finished) => Planned::Done(finished),
+                })
+            }
+            Target::Tool(tool) => Self::of_tool(tool, arguments, around),
+        }
+    }
+
+    fn reading(reading: Reading) -> Planned {
+        Planned::Work(Box::new(Self::Read(reading)))
+    }
+
+    fn of_tool(
+        tool: Tool,
+        arguments: &Map<String, Value>,
+        around: Surroundings<'_>,
+    ) -> Result<Planned, ToolError> {
+        let read = Self::reading;
+        let write = |writing: Writing| Planned::Work(Box::new(Self::Write(writing)));
+        match tool {
+            Tool::Authenticate => Authenticate::new(arguments, around)
+                .map(|plan| plan.at_once().map_or(read(Reading::Authenticate(plan)), Planned::Done)),
+            Tool::GetEmails => GetEmails::new(arguments, around).map(Reading::GetEmails).map(read),
+            Tool::SearchEmails => SearchEmails::new(arguments, around).map(Reading::SearchEmails).map(read),
+            Tool::GetCalendarEvents => {
+                GetCalendarEvents::new(arguments, around).map(Reading::GetCalendarEvents).map(read)
+            }
+            Tool::GetContacts => GetContacts::new(arguments, around).map(Reading::GetContacts).map(read),
+            Tool::SendEmail => SendEmail::new(arguments, around).map(Writing::SendEmail).map(write),
+            Tool::CreateCalendarEvent => create_event::new(arguments, around).map(write),
+            Tool::CreateTeamsMeeting => create_meeting::new(arguments, around).map(write),
+            Tool::SendTeamsMessage => {
+                SendTeamsMessage::new(arguments, around).map(Writing::SendTeamsMessage).map(write)
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The resources: facts about the account that a client can read without a tool, as JSON.
+//! The resources: facts about the account that a client can read without a tool, and single items by template, as JSON.
 //!
 //! What holds here: a resource is read by the same kind of plan as a tool's work and passes the same queue and ledger; its
 //! lists are followed up to a bound, and what was cut is said.
@@ -9,6 +9,7 @@ use super::collection::{Field, Kind, Page, person, read, shown};
 use super::error::ToolError;
 use super::{Finished, Step, Surroundings, catalogue};
 use crate::graph::{query, segment};
+use crate::icons::{self, Icon};
 use crate::limits::PAGES_MAX;
 use crate::outbound::{Answer, GraphCall, Lane};
 
@@ -27,26 +28,67 @@ pub enum Resource {
     Calendars,
     /// The teams that the person belongs to, with their channels.
     Teams,
+    /// One mail.
+    Message,
+    /// One event.
+    Event,
+    /// One team.
+    Team,
+    /// One channel of a team.
+    Channel,
 }
 
 impl Resource {
-    /// Every resource, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Profile, Self::Calendars, Self::Teams];
+    /// The resources that `resources/list` names, in its order.
+    pub const LISTED: [Self; 3] = [Self::Profile, Self::Calendars, Self::Teams];
 
-    /// The resource of a URI.
-    #[must_use]
-    pub fn from_uri(uri: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|resource| resource.uri() == uri)
+    /// The resources that have a template instead, in the order of `resources/templates/list`.
+    pub const TEMPLATES: [Self; 4] = [Self::Message, Self::Event, Self::Team, Self::Channel];
+
+    /// Every resource.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::LISTED.into_iter().chain(Self::TEMPLATES)
     }
 
-    /// The URI.
+    /// The resource of a URI. Whether an item of a template exists is for Microsoft to say.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        let is_of_template = |resource: &Self| resource.variables(uri).is_some();
+        let listed = Self::LISTED.into_iter().find(|resource| resource.uri() == uri);
+        listed.or_else(|| Self::TEMPLATES.into_iter().find(is_of_template))
+    }
+
+    /// The URI, or the template (RFC 6570, level 1) of those that have one.
     #[must_use]
     pub const fn uri(self) -> &'static str {
         match self {
             Self::Profile => "microsoft://profile",
             Self::Calendars => "microsoft://calendars",
             Self::Teams => "microsoft://teams",
+            Self::Message => "microsoft://mail/messages/{id}",
+            Self::Event => "microsoft://calendar/events/{id}",
+            Self::Team => "microsoft://teams/{teamId}",
+            Self::Channel => "microsoft://teams/{teamId}/channels/{channelId}",
         }
+    }
+
+    /// The values of the template's variables in a URI as they stand there; none if it is not one of the template.
+    fn variables(self, uri: &str) -> Option<Vec<&str>> {
+        let (mut template, mut given) = (self.uri().split('/'), uri.split('/'));
+        let mut values = Vec::new();
+        loop {
+            match (template.next(), given.next()) {
+                (None, None) => return Some(values),
+                (Some(part), Some(value)) if part.starts_with('{') && !value.is_empty() => values.push(value),
+                (Some(part), Some(value)) if part == value => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The identifiers in a URI of the template, decoded once (RFC 6570, section 3.2.2).
+    pub(super) fn identifiers(self, uri: &str) -> Option<Vec<String>> {
+        self.variables(uri)?.into_iter().map(percent_decode).collect()
     }
 
     /// The name in ledger, logs and the gateway's metadata.
@@ -56,6 +98,10 @@ impl Resource {
             Self::Profile => "resource:profile",
             Self::Calendars => "resource:calendars",
             Self::Teams => "resource:teams",
+            Self::Message => "resource:message",
+            Self::Event => "resource:event",
+            Self::Team => "resource:team",
+            Self::Channel => "resource:channel",
         }
     }
 
@@ -64,8 +110,9 @@ impl Resource {
     pub const fn scope(self) -> &'static str {
         match self {
             Self::Profile => "profile",
-            Self::Calendars => "calendar.read",
-            Self::Teams => "teams.send",
+            Self::Message => "mail.read",
+            Self::Calendars | Self::Event => "calendar.read",
+            Self::Teams | Self::Team | Self::Channel => "teams.send",
         }
     }
 
@@ -74,49 +121,102 @@ impl Resource {
     pub const fn permissions(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["User.Read", "MailboxSettings.Read"],
-            Self::Calendars => &["Calendars.ReadWrite"],
+            Self::Message => &["Mail.Read"],
+            Self::Calendars | Self::Event => &["Calendars.ReadWrite"],
+            Self::Team => &["Team.ReadBasic.All"],
+            Self::Channel => &["Channel.ReadBasic.All"],
             Self::Teams => &["Team.ReadBasic.All", "Channel.ReadBasic.All"],
         }
     }
 
-    const fn texts(self) -> (&'static str, &'static str) {
+    /// Name, title, description and icon.
+    const fn texts(self) -> (&'static str, &'static str, &'static str, Icon) {
         match self {
-            Self::Profile => ("Profile", "Name, addresses, job and time zone of the signed-in person"),
-            Self::Calendars => ("Calendars", "Calendars of the mailbox with their ids"),
-            Self::Teams => ("Teams", "Teams of the signed-in person and their channels, with their ids"),
+            Self::Profile => (
+                "profile",
+                "Profile",
+                "Name, addresses, job and time zone of the signed-in person",
+                icons::ACCOUNT,
+            ),
+            Self::Calendars => {
+                ("calendars", "Calendars", "Calendars of the mailbox with their ids", icons::CALENDAR)
+            }
+            Self::Teams => {
+                let text = "Teams of the signed-in person and their channels, with their ids";
+                ("teams", "Teams", text, icons::TEAMS)
+            }
+            Self::Message => {
+                let text = "One email with its text; ids come from getEmails and searchEmails";
+                ("message", "Email", text, icons::MAIL)
+            }
+            Self::Event => {
+                let text = "One event with its text, times in UTC; ids come from getCalendarEvents";
+                ("event", "Calendar event", text, icons::CALENDAR)
+            }
+            Self::Team => ("team", "Team", "One team; ids come from microsoft://teams", icons::TEAMS),
+            Self::Channel => {
+                let text = "One channel of a team; ids come from microsoft://teams";
+                ("channel", "Teams channel", text, icons::TEAMS)
+            }
         }
     }
+
+    fn shown(self, address: &str) -> Value {
+        let (name, title, description, icon) = self.texts();
+        json!({
+            address: self.uri(),
+            "name": name,
+            "title": title,
+            "description": description,
+            "mimeType": MIME_TYPE,
+            "icons": icon.shown(),
+        })
+    }
+}
+
+/// Decodes a value of a template; none if it is no UTF-8 or not well-formed.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digit =
+            |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        out.push(digit(bytes.next())? * 16 + digit(bytes.next())?);
+    }
+    String::from_utf8(out).ok()
 }
 
 /// The result of `resources/list`.
 #[must_use]
 pub fn resource_list() -> Map<String, Value> {
-    let resources: Vec<Value> = Resource::ALL
-        .into_iter()
-        .map(|resource| {
-            let (title, description) = resource.texts();
-            json!({
-                "uri": resource.uri(),
-                "name": title.to_lowercase(),
-                "title": title,
-                "description": description,
-                "mimeType": MIME_TYPE,
-            })
-        })
-        .collect();
+    #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
+    let mut resources: Vec<Value> =
+        Resource::LISTED.into_iter().map(|resource| resource.shown("uri")).collect();
+    #[cfg(feature = "conformance")]
+    resources.extend(crate::fixtures::resources());
     Map::from_iter([("resources".to_owned(), Value::Array(resources))])
 }
 
-/// The result of `resources/templates/list`: there are none.
+/// The result of `resources/templates/list`.
 #[must_use]
 pub fn template_list() -> Map<String, Value> {
-    Map::from_iter([("resourceTemplates".to_owned(), json!([]))])
+    #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
+    let mut templates: Vec<Value> =
+        Resource::TEMPLATES.into_iter().map(|resource| resource.shown("uriTemplate")).collect();
+    #[cfg(feature = "conformance")]
+    templates.extend(crate::fixtures::templates());
+    Map::from_iter([("resourceTemplates".to_owned(), Value::Array(templates))])
 }
 
-/// The result of `resources/read`.
+/// The result of `resources/read`. An item says itself under which URI it was asked for.
 #[must_use]
 pub fn contents(resource: Resource, finished: &Finished) -> Map<String, Value> {
-    let content = json!({ "uri": resource.uri(), "mimeType": MIME_TYPE, "text": finished.text() });
+    let uri = finished.structured.get("uri").and_then(Value::as_str).unwrap_or(resource.uri());
+    let content = json!({ "uri": uri, "mimeType": MIME_TYPE, "text": finished.text() });
     Map::from_iter([("contents".to_owned(), json!([content]))])
 }
 
@@ -150,7 +250,7 @@ impl ReadResource {
                 let parameters = query(&[("$select", fields), ("$top", "50")]);
                 (format!("/me/calendars{parameters}"), "")
             }
-            Resource::Teams => {
+            _ => {
                 around.require(&["Team.ReadBasic.All"])?;
                 ("/me/joinedTeams".to_owned(), "Channel.ReadBasic.All")
             }
@@ -164,7 +264,7 @@ impl ReadResource {
         let lane = match self.resource {
             Resource::Profile => Lane::Other,
             Resource::Calendars => Lane::Mailbox,
-            Resource::Teams => Lane::Teams,
+            _ => Lane::Teams,
         };
         GraphCall::get(lane, self.path.clone())
     }
@@ -173,7 +273,7 @@ impl ReadResource {
         match self.resource {
             Resource::Profile => self.profile(answer),
             Resource::Calendars => self.list(answer, &CALENDAR),
-            Resource::Teams => match self.detail {
+            _ => match self.detail {
                 None => self.list(answer, &TEAM),
                 Some(team) => self.channels(team, answer),
             },
@@ -290,7 +390,7 @@ const CALENDAR: [Field; 6] = [
     ("isDefault", "/isDefaultCalendar", Kind::Flag),
 ];
 
-const TEAM: [Field; 3] = [
+pub(super) const TEAM: [Field; 3] = [
     ("id", "/id", Kind::Text),
     ("name", "/displayName", Kind::Text),
     ("description", "/description", Kind::Text),

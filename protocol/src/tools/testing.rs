@@ -1,9 +1,12 @@
 //! What the tests of all tools share: surroundings, answers, and a small validator of the schemas' own vocabulary.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::{Surroundings, Tool};
 use crate::ids::{RequestId, UserKey};
+use crate::mcp::mrtr::Answers;
 use crate::outbound::Answer;
 use crate::time::UnixMs;
 use crate::zones;
@@ -15,8 +18,11 @@ pub(crate) fn operation() -> RequestId {
     RequestId::new(UnixMs(1), &UserKey::from_bytes([1; 16]), [0; 5])
 }
 
+static NO_ANSWERS: LazyLock<Answers> = LazyLock::new(Answers::default);
+
 pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
-    Surroundings { request: operation(), granted: Some(granted), now: NOW, zones: zones::testing::ZONES }
+    let zones = zones::testing::ZONES;
+    Surroundings { request: operation(), granted: Some(granted), now: NOW, zones, answers: &NO_ANSWERS }
 }
 
 pub(crate) fn with_granted<T>(granted: &[&str], test: impl FnOnce(Surroundings<'_>) -> T) -> T {

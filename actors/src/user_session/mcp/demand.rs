@@ -1,85 +1,109 @@
-//! Demands: calls of tools and readings of resources, from their parameters to their place in the queue.
+//! Demands: calls of tools, readings of resources, prompts and completions, from their parameters to their place in the
+//! queue.
 //!
-//! What holds here: a tool and a resource differ in how they are named and answered and in nothing else; both are checked
-//! for their scope, both have a ledger entry, and both wait in the same queue.
+//! What holds here: they differ in how they are named and answered and in nothing else; each is checked for its scope,
+//! has a ledger entry, and waits in the same queue if it costs a call.
 
 use protocol::digest::canonical_json;
-use protocol::ids::{RequestId, SessionId};
+use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::limits::REQUEST_DEADLINE;
-use protocol::mcp::{self, Method};
-use protocol::object::{Caller, Challenge, ObjectReply};
-use protocol::tools::{Plan, Planned, Surroundings, Target, Tool, ToolError};
+use protocol::mcp::mrtr::{self, RequestState, Resumption};
+use protocol::mcp::{self, Method, errors};
+use protocol::object::{Challenge, ObjectReply};
+use protocol::prompts::Prompt;
+use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
-use super::refuse;
+use super::{Asking, refuse};
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::queue::{Full, Priority};
 use crate::turn::{Fault, ReplyTo, Turn};
 
-/// A call of a tool or the reading of a resource, which may be new or a repeat.
+/// What is asked for, which may be new or a repeat.
 pub(super) struct Demand<'a> {
-    pub request: RequestId,
-    pub caller: &'a Caller,
-    pub session: SessionId,
+    pub asking: Asking<'a>,
     pub target: Target,
     pub arguments: Map<String, Value>,
     pub waiter: Waiter,
-    pub in_session: Fingerprint,
+    /// By what a repeat in the same session is recognised; none without a session, where ids mean nothing.
+    pub in_session: Option<Fingerprint>,
     pub fingerprint: Fingerprint,
     pub idempotency_key: Option<Fingerprint>,
+    /// What earlier rounds of questions brought.
+    pub state: RequestState,
 }
 
 /// What is asked for, before the caller's right to it is checked.
 struct Asked {
     target: Target,
     arguments: Map<String, Value>,
+    uri: Option<String>,
+}
+
+impl Asked {
+    const fn of(target: Target, arguments: Map<String, Value>) -> Self {
+        Self { target, arguments, uri: None }
+    }
 }
 
 impl UserSession {
-    /// Serves a call of a tool or the reading of a resource.
+    /// Serves what may cost a call.
     pub(super) fn on_demand(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, session): (RequestId, &Caller, SessionId),
+        asking: Asking<'_>,
         id: &Id,
         (method, params): (Method, Option<&RawValue>),
     ) -> Result<(), Fault> {
-        let asked = match read(method, params) {
-            Ok(asked) => asked,
+        let is_stateless = asking.conversation.session().is_none();
+        let asked = read(method, params, is_stateless);
+        let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
+        let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
+            Ok(both) => both,
             Err(error) => return refuse(txn, to, 200, Some(id), &error),
         };
-        let scope = asked.target.scope();
-        if !caller.scopes.iter().any(|granted| granted == scope) {
+        let lacks = asked.target.scope().filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
+        if let Some(scope) = lacks {
             let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
             let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
             refusal.body = Some(jsonrpc::failure(Some(id), &error));
             reply(txn, to, refusal);
             return Ok(());
         }
-        let mut waiter = Waiter::new(to, Some(id.clone()), Some(session), turn.now);
+        let conversation = Some(asking.conversation);
+        let uri = asked.uri.take();
+        let mut waiter = Waiter::new(to, Some(id.clone()), conversation, turn.now);
+        waiter.uri = uri;
         waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
-        let demand = self.recognisable(waiter, (request, caller, session), id, asked)?;
-        self.new_or_repeat(turn, txn, demand)
+        let mut demand = self.recognisable(turn, waiter, asking, id, asked)?;
+        match self.resume(turn.now, &mut demand, resumption)? {
+            Ok(()) => self.new_or_repeat(turn, txn, demand),
+            Err(error) => refuse(txn, to, 200, Some(id), &error),
+        }
     }
 
     /// Adds by what a repeat would be recognised.
     fn recognisable<'a>(
         &self,
+        turn: &mut Turn,
         waiter: Waiter,
-        (request, caller, session): (RequestId, &'a Caller, SessionId),
+        asking: Asking<'a>,
         id: &Id,
         asked: Asked,
     ) -> Result<Demand<'a>, Fault> {
-        let Asked { target, mut arguments } = asked;
+        let Asked { target, mut arguments, .. } = asked;
         let id_text = serde_json::to_string(id).unwrap_or_default();
-        let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
+        let in_session = asking.conversation.session();
+        let in_session = in_session
+            .map(|session| self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()]))
+            .transpose()?;
         let idempotency_key =
             arguments.get("idempotencyKey").filter(|_| target.writes()).and_then(Value::as_str);
         let idempotency_key =
@@ -91,17 +115,8 @@ impl UserSession {
         if let Some(named) = named {
             arguments.insert("idempotencyKey".to_owned(), named);
         }
-        Ok(Demand {
-            request,
-            caller,
-            session,
-            target,
-            arguments,
-            waiter,
-            in_session,
-            fingerprint,
-            idempotency_key,
-        })
+        let state = RequestState::new(turn.entropy.bytes());
+        Ok(Demand { asking, target, arguments, waiter, in_session, fingerprint, idempotency_key, state })
     }
 
     /// Begins a new call: ledger entry, plan, place in the queue.
@@ -113,46 +128,62 @@ impl UserSession {
     ) -> Result<(), Fault> {
         let mut entry =
             Entry::new(Kind::Tool(call.target.name().to_owned()), call.target.writes(), call.fingerprint);
-        entry.client.clone_from(&call.caller.client);
-        entry.grant = Some(call.caller.grant);
-        entry.session = Some(call.session);
-        entry.access_identity.clone_from(&call.caller.access_identity);
-        entry.in_session = Some(call.in_session);
+        let (request, caller) = (call.asking.request, call.asking.caller);
+        entry.client.clone_from(&caller.client);
+        entry.grant = Some(caller.grant);
+        entry.session = call.asking.conversation.session();
+        entry.access_identity.clone_from(&caller.access_identity);
+        entry.in_session = call.in_session;
         entry.idempotency_key = call.idempotency_key;
         self.ledger.forget_old(turn.now);
-        self.ledger.insert(txn, call.request, &entry)?;
+        self.ledger.insert(txn, request, &entry)?;
         let around = Surroundings {
-            request: call.request,
+            request,
             granted: self.refresher.granted(),
             now: turn.now,
             zones: self.zones,
+            answers: &call.state.answers,
         };
         let plan = match Plan::make(call.target, &call.arguments, around) {
             Ok(Planned::Work(plan)) => plan,
             Ok(Planned::Done(finished)) => {
-                // Nothing leaves, but an entry that ends well has been through every state of its life.
-                if entry.apply(EntryEvent::Sent) == Transition::Illegal {
-                    return Err(Fault::Invariant("a new entry cannot begin"));
-                }
-                let settled = Settled::Result(finished);
-                let (event, waiters) = (EntryEvent::Succeeded, [call.waiter]);
-                return self.settle_entry(turn, txn, call.request, entry, &waiters, event, &settled);
+                return self.done_at_once(turn, txn, request, entry, call.waiter, finished);
             }
-            Err(error) => return self.refuse_at_once(turn, txn, call.request, entry, call.waiter, error),
+            Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, call, entry, &questions),
+            #[cfg(feature = "conformance")]
+            Ok(Planned::Talk(acts)) => return self.talk(turn, txn, call, entry, acts),
+            Err(error) => return self.refuse_at_once(turn, txn, request, entry, call.waiter, error),
         };
         let work = Work::Tool { target: call.target, plan };
         let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
-        if let Err(Full { retry_after }) = self.queue.admit(run.job(call.request, turn.now)) {
+        if let Err(Full { retry_after }) = self.queue.admit(run.job(request, turn.now)) {
             let busy = ToolError::busy(retry_after);
-            return self.refuse_at_once(turn, txn, call.request, run.entry, call.waiter, busy);
+            return self.refuse_at_once(turn, txn, request, run.entry, call.waiter, busy);
         }
         run.waiters.push(call.waiter);
         run.inserted_in_turn = self.turn_number;
-        self.runs.insert(call.request, run);
+        self.runs.insert(request, run);
         Ok(())
     }
 
-    fn refuse_at_once(
+    /// Nothing leaves, but an entry that ends well has been through every state of its life.
+    pub(super) fn done_at_once(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        mut entry: Entry,
+        waiter: Waiter,
+        finished: Finished,
+    ) -> Result<(), Fault> {
+        if entry.apply(EntryEvent::Sent) == Transition::Illegal {
+            return Err(Fault::Invariant("a new entry cannot begin"));
+        }
+        let settled = Settled::Result(finished);
+        self.settle_entry(turn, txn, request, entry, &[waiter], EntryEvent::Succeeded, &settled)
+    }
+
+    pub(super) fn refuse_at_once(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
@@ -166,16 +197,55 @@ impl UserSession {
     }
 }
 
-fn read(method: Method, params: Option<&RawValue>) -> Result<Asked, RpcError> {
-    if method == Method::ReadResource {
-        let resource = mcp::read_resource_uri(params)?;
-        return Ok(Asked { target: Target::Resource(resource), arguments: Map::new() });
+fn read(method: Method, params: Option<&RawValue>, is_stateless: bool) -> Result<Asked, RpcError> {
+    match method {
+        Method::ReadResource => {
+            let uri = mcp::read_uri(params)?;
+            let target = find_resource(&uri).ok_or_else(|| errors::resource_not_found(&uri, is_stateless))?;
+            let arguments = Map::from_iter([("uri".to_owned(), uri.clone().into())]);
+            Ok(Asked { uri: Some(uri), ..Asked::of(target, arguments) })
+        }
+        Method::GetPrompt => {
+            let call = mcp::read_prompt_call(params)?;
+            let target = match Prompt::from_wire(&call.name) {
+                Some(prompt) => prompt.check(&call.arguments).map(|()| Target::Prompt(prompt))?,
+                None => fixture(&call.name).ok_or_else(|| unknown("prompt", &call.name, "prompts/list"))?,
+            };
+            Ok(Asked::of(target, call.arguments))
+        }
+        Method::Complete => {
+            let call = mcp::read_completion(params)?;
+            let chosen: Map<String, Value> =
+                call.chosen.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let arguments =
+                [("typed".to_owned(), call.typed.into()), ("chosen".to_owned(), Value::Object(chosen))];
+            Ok(Asked::of(Target::Completion(call.completion), Map::from_iter(arguments)))
+        }
+        _ => {
+            let call = mcp::read_tool_call(params)?;
+            let tool = Tool::from_wire(&call.name).map(Target::Tool).or_else(|| fixture(&call.name));
+            let target = tool.ok_or_else(|| unknown("tool", &call.name, "tools/list"))?;
+            Ok(Asked::of(target, call.arguments.unwrap_or_default()))
+        }
     }
-    let call = mcp::read_tool_call(params)?;
-    let Some(tool) = Tool::from_wire(&call.name) else {
-        let shown: String = call.name.chars().filter(|c| !c.is_control()).take(80).collect();
-        let message = format!("This server has no tool `{shown}`. `tools/list` names all tools.");
-        return Err(RpcError::invalid_params(message));
-    };
-    Ok(Asked { target: Target::Tool(tool), arguments: call.arguments.unwrap_or_default() })
+}
+
+fn find_resource(uri: &str) -> Option<Target> {
+    Resource::from_uri(uri).map(Target::Resource).or_else(|| fixture(uri))
+}
+
+/// What only the conformance suite knows by this name.
+#[cfg(feature = "conformance")]
+fn fixture(name: &str) -> Option<Target> {
+    protocol::fixtures::Fixture::from_wire(name).map(Target::Fixture)
+}
+
+#[cfg(not(feature = "conformance"))]
+const fn fixture(_name: &str) -> Option<Target> {
+    None
+}
+
+fn unknown(what: &str, name: &str, list: &str) -> RpcError {
+    let name = errors::shown(name, 80);
+    RpcError::invalid_params(format!("This server has no {what} `{name}`. `{list}` names all of them."))
 }

@@ -4,13 +4,14 @@
 //! answer was delivered; a read is recognised by its id within a session and by nothing else.
 
 use protocol::ids::RequestId;
-use protocol::jsonrpc::{self, RpcError};
+use protocol::jsonrpc::RpcError;
 use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
 use protocol::mcp;
 use protocol::object::ObjectReply;
 use protocol::time::UnixMs;
 use protocol::tools::ToolError;
 
+use super::super::settle::{in_its_era, result_for, to_json};
 use super::super::{Txn, UserSession, reply};
 use super::demand::Demand;
 use super::refuse;
@@ -54,9 +55,8 @@ impl UserSession {
                         let error =
                             ToolError::outcome_unknown("the first of these equal calls", "at its effect");
                         let result = mcp::tool_failure(&error);
-                        let id =
-                            call.waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-                        let answer = ObjectReply::json(jsonrpc::success(id, &result));
+                        let result = in_its_era(&to_json(&result)?, &entry.kind, &call.waiter)?;
+                        let answer = ObjectReply::json(result_for(&call.waiter, result)?);
                         if let Some(to) = call.waiter.to {
                             reply(txn, to, answer);
                         }
@@ -83,23 +83,26 @@ impl UserSession {
         earlier: RequestId,
         call: &Demand<'_>,
     ) -> Result<(), Fault> {
-        let is_known = self.ledger.same_id_in_session(&call.in_session) == Some(earlier);
+        // Without a session an id means nothing, and there is none to remember.
+        let Some(in_session) = &call.in_session else { return Ok(()) };
+        let is_known = self.ledger.same_id_in_session(in_session) == Some(earlier);
         let Some(mut entry) = Ledger::entry(txn, earlier)?.filter(|entry| entry.writes && !is_known) else {
             return Ok(());
         };
-        entry.join(&call.in_session);
+        entry.join(in_session);
         if let Some(run) = self.runs.get_mut(&earlier) {
-            run.entry.join(&call.in_session);
+            run.entry.join(in_session);
         }
         self.ledger.update(txn, earlier, &entry)
     }
 
     /// Decides whether a call is new. The rules and their reasons stand in `docs/architecture.md`, "Repeats".
     fn recognise(&self, txn: &Txn<'_>, now: UnixMs, call: &Demand<'_>) -> Result<Repeat, Fault> {
-        if Ledger::entry(txn, call.request)?.is_some() {
-            return Ok(Repeat::Of(call.request));
+        if Ledger::entry(txn, call.asking.request)?.is_some() {
+            return Ok(Repeat::Of(call.asking.request));
         }
-        if let Some(earlier) = self.ledger.same_id_in_session(&call.in_session)
+        if let Some(in_session) = &call.in_session
+            && let Some(earlier) = self.ledger.same_id_in_session(in_session)
             && let Some(entry) = Ledger::entry(txn, earlier)?
         {
             return Ok(if entry.fingerprint == call.fingerprint {
