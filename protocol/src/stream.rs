@@ -140,7 +140,8 @@ mod tests {
     use super::*;
 
     fn key(id: Id) -> StreamKey {
-        StreamKey { request: RequestId::from_bytes([7; 16]), id }
+        let user = crate::ids::UserKey::from_bytes([7; 16]);
+        StreamKey { request: RequestId::new(crate::time::UnixMs(7), &user, [7; 5]), id }
     }
 
     #[test]

@@ -184,7 +184,8 @@ mod tests {
             ("prompts", "prompts/list"),
             ("completions", "completion/complete"),
         ] {
-            assert_eq!(discover["capabilities"][capability], json!({}));
+            let details = if capability == "resources" { json!({"subscribe": true}) } else { json!({}) };
+            assert_eq!(discover["capabilities"][capability], details);
             assert!(Method::stateless(method).is_some());
         }
         assert_eq!(discover["capabilities"].as_object().unwrap().len(), 4);
