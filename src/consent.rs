@@ -121,7 +121,9 @@ fn refuse(refused: Refused) -> Reply {
     }
 }
 
-fn page_is_over() -> Reply {
+/// The page for a decision that belongs to no page of this browser.
+#[must_use]
+pub fn page_is_over() -> Reply {
     Reply::page(
         400,
         page_html(

@@ -101,7 +101,7 @@ pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError>
         return Err(bad("grant_types may hold authorization_code and refresh_token only."));
     }
     if registration.response_types.is_some_and(|types| types != ["code"]) {
-        return Err(bad("response_types must be [\"code\"]."));
+        return Err(bad("response_types may hold code only."));
     }
     let name: String = registration
         .client_name
@@ -207,7 +207,11 @@ fn is_acceptable_redirect(uri: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'<' | b'>' | b'"'));
     let Some((scheme, rest)) = uri.split_once("://") else { return false };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if !clean || authority.is_empty() || authority.contains('@') {
+    // A host is shown to the person and stands in a security policy: nothing may be in it that is no host.
+    let is_host = authority
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
+    if !clean || authority.is_empty() || !is_host {
         return false;
     }
     match scheme {
@@ -283,6 +287,14 @@ mod tests {
             "file:///etc/passwd",
             "myapp://callback",
             "https://ä.example/",
+            "https://a.example%2f@evil.example/",
+            "https://claude.ai%2f.evil.example/",
+            "https://a.example;script-src/",
+            "https://a.example,evil.example/",
+            "https://a.example'/",
+            "vbscript:msgbox(1)",
+            "blob:https://a.example/x",
+            "about:blank",
         ];
         for trick in tricks {
             let refused = register(serde_json::json!({ "redirect_uris": [trick] }));

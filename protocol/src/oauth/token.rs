@@ -152,9 +152,14 @@ pub fn read_credentials(
         ));
     }
     let bad = OAuthError::new(ErrorCode::InvalidClient, "The Authorization header is not readable.");
-    let encoded = header.strip_prefix("Basic ").ok_or(bad.clone())?;
-    let decoded =
-        digest::from_base64(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(bad.clone())?;
+    // A scheme's case does not matter (RFC 9110, section 11.1).
+    let (scheme, encoded) = header.split_once(' ').ok_or(bad.clone())?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(bad);
+    }
+    let decoded = digest::from_base64(encoded.trim())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or(bad.clone())?;
     let (id, secret) = decoded.split_once(':').ok_or(bad.clone())?;
     let decode = |text: &str| percent_decode(text).ok_or(bad.clone());
     let client_id = decode(id)?;
