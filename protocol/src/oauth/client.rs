@@ -107,11 +107,21 @@ pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError>
         .client_name
         .unwrap_or_default()
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !c.is_control() && !is_invisible(*c))
         .take(NAME_CHARS_MAX)
         .collect();
     let name = if name.trim().is_empty() { "An unnamed application".to_owned() } else { name };
     Ok(Client { name, redirect_uris, auth_method, issued_at: now })
+}
+
+/// Characters that show nothing and change how others are shown: with them a name could turn the sentence around it, or
+/// look like another one.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Seals a client into its identifier.
@@ -266,6 +276,18 @@ mod tests {
         for forged in ["", "m365c_", "m365c_AAAA", &id[..id.len() - 1], &"m365c_A".repeat(400)] {
             assert_eq!(open_client(&keys(), forged, UnixMs(2_000)), Err(CannotOpen));
         }
+    }
+
+    #[test]
+    fn a_name_cannot_change_how_the_page_is_read() {
+        let name = |name: &str| {
+            let body = serde_json::json!({"client_name": name, "redirect_uris": ["https://a.example/cb"]});
+            register(body).unwrap().name
+        };
+        assert_eq!(name("Cl\u{202e}au\u{200b}de\r\n\u{0}"), "Claude");
+        assert_eq!(name("\u{2066}\u{e0041}"), "An unnamed application");
+        assert_eq!(name("\u{5e9}\u{5dc}\u{5d5}\u{5dd}"), "\u{5e9}\u{5dc}\u{5d5}\u{5dd}");
+        assert_eq!(name(&"x".repeat(200)).len(), NAME_CHARS_MAX);
     }
 
     #[test]
