@@ -209,7 +209,11 @@ pub fn read_range<R: Record>(
 }
 
 fn decode<R: Record>(value: &[u8]) -> Result<R, Fault> {
-    ciborium::from_reader(value).map_err(|_| Fault::CorruptRow { table: R::TABLE.name() })
+    let corrupt = Fault::CorruptRow { table: R::TABLE.name() };
+    let mut rest = value;
+    let record = ciborium::from_reader(&mut rest).map_err(|_| corrupt.clone())?;
+    // What stands behind a value was not written here.
+    if rest.is_empty() { Ok(record) } else { Err(corrupt) }
 }
 
 /// The reference implementation of the port: an ordered map, for tests and simulations.

@@ -334,9 +334,11 @@ pub fn encode(request: &ObjectRequest) -> Result<Vec<u8>, Malformed> {
 /// Reads a request from the wire.
 ///
 /// # Errors
-/// [`Malformed`] when it is not a request of this version.
+/// [`Malformed`] when it is not a request of this version, and nothing else behind it.
 pub fn decode(bytes: &[u8]) -> Result<ObjectRequest, Malformed> {
-    ciborium::from_reader(bytes).map_err(|_| Malformed)
+    let mut rest = bytes;
+    let request = ciborium::from_reader(&mut rest).map_err(|_| Malformed)?;
+    if rest.is_empty() { Ok(request) } else { Err(Malformed) }
 }
 
 #[cfg(test)]
