@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::cbor;
 use protocol::limits::STORED_VALUE_BYTES_MAX;
 use protocol::time::UnixMs;
 use serde::Serialize;
@@ -209,11 +210,7 @@ pub fn read_range<R: Record>(
 }
 
 fn decode<R: Record>(value: &[u8]) -> Result<R, Fault> {
-    let corrupt = Fault::CorruptRow { table: R::TABLE.name() };
-    let mut rest = value;
-    let record = ciborium::from_reader(&mut rest).map_err(|_| corrupt.clone())?;
-    // What stands behind a value was not written here.
-    if rest.is_empty() { Ok(record) } else { Err(corrupt) }
+    cbor::decode(value).ok_or(Fault::CorruptRow { table: R::TABLE.name() })
 }
 
 /// The reference implementation of the port: an ordered map, for tests and simulations.

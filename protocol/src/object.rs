@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
@@ -336,9 +337,7 @@ pub fn encode(request: &ObjectRequest) -> Result<Vec<u8>, Malformed> {
 /// # Errors
 /// [`Malformed`] when it is not a request of this version, and nothing else behind it.
 pub fn decode(bytes: &[u8]) -> Result<ObjectRequest, Malformed> {
-    let mut rest = bytes;
-    let request = ciborium::from_reader(&mut rest).map_err(|_| Malformed)?;
-    if rest.is_empty() { Ok(request) } else { Err(Malformed) }
+    cbor::decode(bytes).ok_or(Malformed)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, open_client, redirect_matches};
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
-use crate::digest;
 use crate::graph::form;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// How long a person may take from the client's request to the return from Microsoft.
 pub const SIGN_IN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
@@ -264,7 +264,7 @@ fn open<T: DeserializeOwned>(
     }
     let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
     let opened = keys.open(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), &sealed)?;
-    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
 }
 
 #[cfg(test)]

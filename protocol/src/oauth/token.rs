@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{ErrorCode, OAuthError, Parameters};
-use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// Every authorization code starts with this.
 pub const CODE_PREFIX: &str = "m365k_";
@@ -118,7 +118,7 @@ fn open<T: DeserializeOwned>(keys: &KeyRing, prefix: &str, text: &str) -> Option
     }
     let sealed = digest::from_base64url(text.strip_prefix(prefix)?)?;
     let opened = keys.open(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), &sealed).ok()?;
-    ciborium::from_reader(opened.plaintext.as_slice()).ok()
+    cbor::decode(&opened.plaintext)
 }
 
 /// Who a client says it is at the token endpoint.
