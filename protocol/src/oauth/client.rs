@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorCode, OAuthError};
-use crate::digest;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// Every identifier starts with this.
 pub const PREFIX: &str = "m365c_";
@@ -156,17 +156,22 @@ pub fn open_client_of_any_age(keys: &KeyRing, id: &str) -> Result<Client, Cannot
     if id.len() > CLIENT_ID_CHARS_MAX {
         return Err(CannotOpen);
     }
-    let sealed = digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)?;
+    let sealed = sealed_part(id)?;
     let opened = keys.open(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, &sealed)?;
-    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
 }
 
-/// The secret of a confidential client: derived from its identifier, so that it needs no storage either.
+fn sealed_part(id: &str) -> Result<Vec<u8>, CannotOpen> {
+    digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)
+}
+
+/// The secret of a confidential client: derived from its identifier and the key that sealed it, so that it needs no
+/// storage either and is the same after a rotation.
 ///
 /// # Errors
-/// [`CannotOpen`] when the derivation fails, which it does not.
+/// [`CannotOpen`] when this server did not issue the identifier.
 pub fn client_secret(keys: &KeyRing, id: &str) -> Result<String, CannotOpen> {
-    let key = keys.derived_key(Purpose::Registration, Scope::Anyone)?;
+    let key = keys.derived_key(Purpose::Registration, Scope::Anyone, &sealed_part(id)?)?;
     let (one, two) = (
         digest::keyed_digest(key.expose(), &[b"secret/1", id.as_bytes()]),
         digest::keyed_digest(key.expose(), &[b"secret/2", id.as_bytes()]),
@@ -361,8 +366,17 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_belongs_to_its_identifier() {
-        assert_ne!(client_secret(&keys(), "a").unwrap(), client_secret(&keys(), "b").unwrap());
-        assert_eq!(client_secret(&keys(), "a").unwrap().len(), 43);
+    fn a_secret_belongs_to_its_identifier_and_survives_a_rotation() {
+        let old = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let ring = |text: &str| KeyRing::parse(text).unwrap();
+        let both = ring(&format!("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,{old}"));
+        let client = register(serde_json::json!({"redirect_uris": ["https://a.example/cb"]})).unwrap();
+        let [one, two] = [1, 2].map(|nonce| seal_client(&ring(old), &client, [nonce; 12]).unwrap());
+        let secret = client_secret(&ring(old), &one).unwrap();
+        assert_eq!(secret.len(), 43);
+        assert_ne!(client_secret(&ring(old), &two), Ok(secret.clone()));
+        assert_eq!(client_secret(&both, &one), Ok(secret));
+        assert_eq!(client_secret(&keys(), &one), Err(CannotOpen));
+        assert_eq!(client_secret(&keys(), "a"), Err(CannotOpen));
     }
 }
