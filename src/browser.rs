@@ -142,7 +142,9 @@ pub fn caller_of(ticket: &ConnectTicket) -> protocol::object::Caller {
     }
 }
 
-fn link_is_over() -> Reply {
+/// The page for a way back that nobody of this browser began.
+#[must_use]
+pub fn link_is_over() -> Reply {
     page(
         400,
         "This link does not work any more",

@@ -121,7 +121,9 @@ fn refuse(refused: Refused) -> Reply {
     }
 }
 
-fn page_is_over() -> Reply {
+/// The page for a decision that belongs to no page of this browser.
+#[must_use]
+pub fn page_is_over() -> Reply {
     Reply::page(
         400,
         page_html(
@@ -143,7 +145,7 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
         ""
     };
     let body = format!(
-        "<p><strong>{name}</strong> wants to use your Microsoft 365 account through this server.</p>\
+        "<p><strong><bdi>{name}</bdi></strong> wants to use your Microsoft 365 account through this server.</p>\
          <p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
          <p>You sign in with Microsoft on the next page. The application never sees your password or Microsoft's \
          tokens. Disconnecting this server there ends its access.</p>\

@@ -3,7 +3,7 @@
 //! What holds here: a client proves who it is before anything else is looked at; whether a code or a refresh token is
 //! good is for the user's object to say; no answer tells more than the standard's error.
 
-use protocol::access_token::{AccessClaims, issue};
+use protocol::access_token::{AccessClaims, issue, verify};
 use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url};
 use protocol::ids::{GrantId, UserKey};
@@ -29,6 +29,26 @@ pub struct Question {
     pub grant: GrantId,
     /// What to ask.
     pub command: Command,
+}
+
+/// Checks that a body is what its endpoint reads.
+///
+/// # Errors
+/// The error to answer with: a request in another form would be misread as one without parameters.
+pub fn check_content_type(content_type: Option<&str>, is_registration: bool) -> Result<(), OAuthError> {
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let (wanted, code, description) = if is_registration {
+        // RFC 7591, section 3.1.
+        ("application/json", ErrorCode::InvalidClientMetadata, "Send the metadata as application/json.")
+    } else {
+        // RFC 6749, section 4.1.3, and RFC 7009, section 2.1.
+        (
+            "application/x-www-form-urlencoded",
+            ErrorCode::InvalidRequest,
+            "Send the parameters as application/x-www-form-urlencoded.",
+        )
+    };
+    if essence.eq_ignore_ascii_case(wanted) { Ok(()) } else { Err(OAuthError::new(code, description)) }
 }
 
 /// Registers a client.
@@ -80,13 +100,11 @@ pub fn read_token_request(
             let token =
                 form.get("refresh_token").ok_or(missing("The parameter refresh_token is missing."))?;
             let claims = open_refresh(&config.encryption_keys, token)?;
-            let scopes = form.get("scope").map(|scope| {
-                scope
-                    .split_whitespace()
-                    .filter(|scope| *scope != "offline_access")
-                    .map(str::to_owned)
-                    .collect()
-            });
+            let asked = form.get("scope").unwrap_or_default().split_whitespace();
+            let scopes: Vec<String> =
+                asked.filter(|scope| *scope != "offline_access").map(str::to_owned).collect();
+            // Asking for nothing in particular is asking for the same again (RFC 6749, section 6).
+            let scopes = (!scopes.is_empty()).then_some(scopes);
             let renew = Renew { client_digest, generation: claims.generation, scopes };
             Ok(Question { user: claims.user, grant: claims.grant, command: Command::Renew(renew) })
         }
@@ -124,7 +142,8 @@ pub fn issue_tokens(
         (Ok(access), Ok(refresh)) => {
             let refresh = protocol::secret::Secret::new(refresh);
             let body = token_response(&access, &refresh, ACCESS_TOKEN_LIFETIME, &issued.scopes);
-            Reply::json_text(200, body.expose().clone())
+            // RFC 6749, section 5.1, asks for this one beside `Cache-Control`, which every reply has.
+            Reply::json_text(200, body.expose().clone()).with("pragma", "no-cache".to_owned())
         }
         _ => Reply::object_unavailable(),
     }
@@ -139,8 +158,18 @@ pub fn not_accepted() -> OAuthError {
     )
 }
 
+/// The error for a renewal that asks for more than the person agreed to (RFC 6749, section 5.2).
+#[must_use]
+pub fn scope_too_wide() -> OAuthError {
+    OAuthError::new(
+        ErrorCode::InvalidScope,
+        "The scope exceeds what was granted. Ask for less, or sign in again.",
+    )
+}
+
 /// Reads a request of the revocation endpoint; `None` when there is nothing to withdraw, which is no error (RFC 7009,
-/// section 2.2). An access token alone ends within minutes and leaves its grant.
+/// section 2.2). Either token withdraws the whole grant, because an access token by itself cannot be withdrawn (section
+/// 2.1 allows it).
 ///
 /// # Errors
 /// The error to answer with.
@@ -148,16 +177,18 @@ pub fn read_revocation(
     config: &Config,
     form: &Parameters,
     authorization: Option<&str>,
+    now: UnixMs,
 ) -> Result<Option<Question>, OAuthError> {
     let client_digest = authenticate_client(config, form, authorization)?;
     let token = form
         .get("token")
         .ok_or(OAuthError::new(ErrorCode::InvalidRequest, "The parameter token is missing."))?;
-    Ok(open_refresh(&config.encryption_keys, token).ok().map(|claims| Question {
-        user: claims.user,
-        grant: claims.grant,
-        command: Command::Revoke { client_digest },
-    }))
+    let keys = &config.encryption_keys;
+    let refresh = || open_refresh(keys, token).ok().map(|claims| (claims.user, claims.grant));
+    let access =
+        || verify(keys, token, &config.resource(), now).ok().map(|claims| (claims.user, claims.grant));
+    let command = Command::Revoke { client_digest };
+    Ok(refresh().or_else(access).map(|(user, grant)| Question { user, grant, command }))
 }
 
 /// Checks who the client is and yields the digest of its identifier.
@@ -253,13 +284,84 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_that_names_no_scope_of_ours_asks_for_the_same_again() {
+        let config = config_at("https://mcp.example.com");
+        let client = registered(&config, "none");
+        let claims = RefreshClaims {
+            user: UserKey::from_bytes([1; 16]),
+            grant: GrantId::from_bytes([2; 16]),
+            generation: 1,
+        };
+        let token = issue_refresh(&config.encryption_keys, &claims, [3; 12]).unwrap();
+        let scopes = |scope: &str| {
+            let pairs = [
+                ("grant_type", "refresh_token"),
+                ("client_id", client["client_id"].as_str().unwrap()),
+                ("refresh_token", &token),
+                ("scope", scope),
+            ];
+            match read_token_request(&config, &form(&pairs), None, NOW).unwrap().command {
+                Command::Renew(renew) => renew.scopes,
+                other => panic!("{other:?}"),
+            }
+        };
+        for nothing in ["", " ", "offline_access"] {
+            assert_eq!(scopes(nothing), None, "{nothing:?}");
+        }
+        assert_eq!(scopes("mail.read offline_access"), Some(vec!["mail.read".to_owned()]));
+    }
+
+    #[test]
+    fn either_token_withdraws_its_grant_while_it_is_good() {
+        let config = config_at("https://mcp.example.com");
+        let client = registered(&config, "none");
+        let (user, grant) = (UserKey::from_bytes([1; 16]), GrantId::from_bytes([2; 16]));
+        let question = Question {
+            user,
+            grant,
+            command: Command::Renew(Renew { client_digest: vec![], generation: 1, scopes: None }),
+        };
+        let issued = Issue { client: "c".into(), scopes: vec![], generation: 2 };
+        let reply = issue_tokens(&config, &question, &issued, NOW, [[1; 12], [2; 12]]);
+        assert!(reply.headers.contains(&("pragma", "no-cache".to_owned())));
+        let tokens: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+        let withdrawn = |token: &str, now| {
+            let pairs = [("client_id", client["client_id"].as_str().unwrap()), ("token", token)];
+            read_revocation(&config, &form(&pairs), None, now).unwrap().map(|question| question.grant)
+        };
+        for name in ["access_token", "refresh_token"] {
+            assert_eq!(withdrawn(tokens[name].as_str().unwrap(), NOW), Some(grant), "{name}");
+        }
+        let late = NOW.plus(ACCESS_TOKEN_LIFETIME);
+        assert_eq!(withdrawn(tokens["access_token"].as_str().unwrap(), late), None);
+        assert_eq!(withdrawn("m365at_x", NOW), None);
+    }
+
+    #[test]
+    fn a_body_says_what_it_is() {
+        for (header, is_registration) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/x-www-form-urlencoded;charset=UTF-8", false),
+        ] {
+            assert_eq!(check_content_type(Some(header), is_registration), Ok(()), "{header}");
+            assert!(check_content_type(Some(header), !is_registration).is_err(), "{header}");
+        }
+        assert_eq!(check_content_type(None, true).unwrap_err().code, ErrorCode::InvalidClientMetadata);
+        assert_eq!(
+            check_content_type(Some("text/plain"), false).unwrap_err().code,
+            ErrorCode::InvalidRequest
+        );
+    }
+
+    #[test]
     fn a_confidential_client_needs_its_secret() {
         let config = config_at("https://mcp.example.com");
         let client = registered(&config, "client_secret_post");
         let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
         let with = |secret: &str| {
             let pairs = [("client_id", id), ("client_secret", secret), ("token", "m365rt_x")];
-            read_revocation(&config, &form(&pairs), None).map_err(|error| error.code)
+            read_revocation(&config, &form(&pairs), None, NOW).map_err(|error| error.code)
         };
         assert_eq!(with(secret), Ok(None));
         assert_eq!(with("wrong"), Err(ErrorCode::InvalidClient));

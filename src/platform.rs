@@ -17,6 +17,7 @@ use std::sync::Once;
 use actors::{config_from_env, random_bytes};
 use protocol::config::{Config, Problem};
 use protocol::ids::RequestId;
+use protocol::oauth::{PARAMETERS_MAX, Parameters};
 use protocol::object::{Caller, Command, ObjectRequest, encode};
 use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
@@ -164,23 +165,19 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
 }
 
 fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
-    let query = Query::of(request)?;
-    let ticket = query.get("ticket");
-    let randomness = randomness()?;
-    respond(browser::begin(config, ticket.as_deref(), now(), &randomness))
+    let parameters = query(request)?;
+    respond(browser::begin(config, parameters.get("ticket"), now(), &randomness()?))
 }
 
 /// The way back from Microsoft to a link that connects an account.
-async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let query = Query::of(request)?;
-    let (state, code, error) = (query.get("state"), query.get("code"), query.get("error"));
-    let cookies = request.headers().get("cookie")?;
-    let returned = Returned {
-        state: state.as_deref(),
-        code: code.as_deref(),
-        error: error.as_deref(),
-        cookies: cookies.as_deref(),
-    };
+async fn end_connect(
+    config: &Config,
+    parameters: &Parameters,
+    cookies: Option<&str>,
+    env: &Env,
+) -> Result<Response> {
+    let [state, code, error] = ["state", "code", "error"].map(|name| parameters.get(name));
+    let returned = Returned { state, code, error, cookies };
     let connect = match browser::end(config, returned, now()) {
         Ok(connect) => connect,
         Err(page) => return respond(page),
@@ -204,39 +201,27 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     random_bytes().map_err(|reason| worker::Error::RustError(reason.to_owned()))
 }
 
-/// The query of a request, read by the platform: a URL parser of our own would bring tables of its own.
-struct Query(web_sys::UrlSearchParams);
+/// The parameters in the query of a request, none of which was checked.
+fn query(request: &Request) -> Result<Parameters> {
+    let url = request.inner().url();
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    read_parameters(query.split('#').next().unwrap_or_default())
+}
 
-/// More parameters than any request of a standard has.
-const PARAMETERS_MAX: usize = 64;
-
-impl Query {
-    fn of(request: &Request) -> Result<Self> {
-        let url = request.inner().url();
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        Self::parse(query.split('#').next().unwrap_or_default())
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        Ok(Self(web_sys::UrlSearchParams::new_with_str(text)?))
-    }
-
-    /// All pairs, in their order.
-    fn pairs(&self) -> Vec<(String, String)> {
-        let Ok(Some(entries)) = js_sys::try_iter(&self.0) else { return Vec::new() };
-        entries
-            .flatten()
-            .take(PARAMETERS_MAX)
-            .filter_map(|pair| {
-                let pair: js_sys::Array = pair.dyn_into().ok()?;
-                Some((pair.get(0).as_string()?, pair.get(1).as_string()?))
-            })
-            .collect()
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name)
-    }
+/// Reads a query or a form by the platform's own means: a parser here would bring tables of its own.
+fn read_parameters(text: &str) -> Result<Parameters> {
+    let parsed = web_sys::UrlSearchParams::new_with_str(text)?;
+    let Ok(Some(entries)) = js_sys::try_iter(&parsed) else { return Ok(Parameters::default()) };
+    let pairs = entries
+        .flatten()
+        // One more than is accepted, so that what was left out cannot pass for a request without it.
+        .take(PARAMETERS_MAX + 1)
+        .filter_map(|pair| {
+            let pair: js_sys::Array = pair.dyn_into().ok()?;
+            Some((pair.get(0).as_string()?, pair.get(1).as_string()?))
+        })
+        .collect();
+    Ok(Parameters::unchecked(pairs))
 }
 
 fn host(request: &Request) -> Result<String> {

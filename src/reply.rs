@@ -63,7 +63,12 @@ impl Reply {
     #[must_use]
     pub fn form_page(status: u16, html: String, targets: &str) -> Self {
         let policy = PAGE_POLICY.replace("form-action 'none'", &format!("form-action {targets}"));
-        Self::new(status, "text/html; charset=utf-8", html)
+        let mut reply = Self::new(status, "text/html; charset=utf-8", html);
+        // Under `no-referrer` a browser says `Origin: null` when it sends the form (Fetch standard, "append a request
+        // `Origin` header"), which is refused. Nobody else is told the address under this policy either.
+        reply.headers.retain(|(name, _)| *name != "referrer-policy");
+        reply
+            .with("referrer-policy", "same-origin".to_owned())
             .with("content-security-policy", policy)
             .with("x-frame-options", "DENY".to_owned())
     }
@@ -77,9 +82,15 @@ impl Reply {
     /// An OAuth error as the token and registration endpoints answer it (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
     #[must_use]
     pub fn oauth_error(error: &OAuthError) -> Self {
-        let status = if error.code == ErrorCode::InvalidClient { 401 } else { 400 };
         let body = json!({ "error": error.code.as_str(), "error_description": error.description });
-        Self::json(status, &body)
+        match error.code {
+            // A 401 names a scheme (RFC 9110, section 15.5.2), the one that clients may use here.
+            ErrorCode::InvalidClient => {
+                Self::json(401, &body).with("www-authenticate", "Basic realm=\"m365-mcp-server\"".to_owned())
+            }
+            ErrorCode::TemporarilyUnavailable => Self::json(503, &body),
+            _ => Self::json(400, &body),
+        }
     }
 
     /// Lets pages of any origin read the reply: documents and endpoints that use no cookie.
@@ -154,17 +165,14 @@ impl Reply {
         )
     }
 
-    /// The body exceeds the bound.
+    /// The body exceeds the bound of its endpoint, in bytes.
     #[must_use]
-    pub fn too_large() -> Self {
+    pub fn too_large(bytes_max: usize) -> Self {
         Self::json(
             413,
             &json!({
                 "error": "too_large",
-                "error_description": format!(
-                    "A request may have at most {} bytes. Send large content by reference.",
-                    protocol::limits::REQUEST_BODY_BYTES_MAX
-                )
+                "error_description": format!("A request here may have at most {bytes_max} bytes.")
             }),
         )
     }

@@ -70,8 +70,9 @@ pub fn route(method: &str, path: &str) -> Route {
     let reads = matches!(method, "GET" | "HEAD");
     let page = |route: Route| if reads { route } else { Route::WrongMethod { allow: "GET, HEAD" } };
     let open_page = |route: Route| match method {
+        "GET" | "HEAD" => route,
         "OPTIONS" => Route::Preflight,
-        _ => page(route),
+        _ => Route::WrongMethod { allow: "GET, HEAD, OPTIONS" },
     };
     let open_form = |route: Route| match method {
         "POST" => route,

@@ -82,6 +82,8 @@ impl Grant {
 pub enum GrantRefused {
     /// The request is wrong, and the grant stands.
     NotGood,
+    /// The request asks for more than the person agreed to, and the grant stands.
+    ScopeTooWide,
     /// Something was used twice: the grant was withdrawn.
     Withdrawn,
 }
@@ -204,7 +206,7 @@ impl Grants {
         }
         let scopes = request.scopes.clone().unwrap_or_else(|| grant.scopes.clone());
         if !scopes.iter().all(|scope| grant.scopes.contains(scope)) {
-            return Ok(Err(GrantRefused::NotGood));
+            return Ok(Err(GrantRefused::ScopeTooWide));
         }
         if request.generation == grant.generation {
             grant.generation += 1;
@@ -328,7 +330,7 @@ mod tests {
         with_grant(|grants, txn| {
             grants.redeem(txn, &ID, &redemption(), UnixMs(0)).unwrap().unwrap();
             let wider = Renew { scopes: Some(vec!["files.read".into()]), ..renewal(1) };
-            assert_eq!(grants.renew(txn, &ID, &wider, UnixMs(1)).unwrap(), Err(GrantRefused::NotGood));
+            assert_eq!(grants.renew(txn, &ID, &wider, UnixMs(1)).unwrap(), Err(GrantRefused::ScopeTooWide));
             let narrower = Renew { scopes: Some(vec!["mail.read".into()]), ..renewal(1) };
             assert_eq!(grants.renew(txn, &ID, &narrower, UnixMs(1)).unwrap().unwrap().scopes, ["mail.read"]);
         });

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::cbor;
 use protocol::limits::STORED_VALUE_BYTES_MAX;
 use protocol::time::UnixMs;
 use serde::Serialize;
@@ -209,7 +210,7 @@ pub fn read_range<R: Record>(
 }
 
 fn decode<R: Record>(value: &[u8]) -> Result<R, Fault> {
-    ciborium::from_reader(value).map_err(|_| Fault::CorruptRow { table: R::TABLE.name() })
+    cbor::decode(value).ok_or(Fault::CorruptRow { table: R::TABLE.name() })
 }
 
 /// The reference implementation of the port: an ordered map, for tests and simulations.

@@ -3,6 +3,7 @@
 //! What holds here: keys are derived for this user and for each purpose; associated data binds the record's kind, its
 //! version and its own identity, so that a sealed value cannot be moved to another place. Nonces come from the turn.
 
+use protocol::cbor;
 use protocol::config::Config;
 use protocol::ids::{RequestId, UserKey};
 use protocol::seal::{Purpose, Scope};
@@ -76,8 +77,7 @@ pub fn open_tokens(
         .encryption_keys
         .open(Purpose::Vault, Scope::User(user), &data, sealed)
         .map_err(|_| Fault::CannotUnseal { table })?;
-    let value: Plaintext =
-        ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| Fault::CorruptRow { table })?;
+    let value: Plaintext = cbor::decode(&opened.plaintext).ok_or(Fault::CorruptRow { table })?;
     Ok(MicrosoftTokens { access: Secret::new(value.a), refresh: Secret::new(value.r) })
 }
 

@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::limits::{ACCESS_TOKEN_BYTES_MAX, CLOCK_SKEW};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::UnixMs;
+use crate::{cbor, digest};
 
 /// Every token starts with this, so that secret scanners and people recognise one that leaked.
 pub const PREFIX: &str = "m365at_";
@@ -99,8 +99,7 @@ pub fn verify(
     let opened = keys
         .open(Purpose::AccessToken, Scope::Anyone, ASSOCIATED_DATA, &sealed)
         .map_err(|_| TokenRefused::Malformed)?;
-    let claims: AccessClaims =
-        ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| TokenRefused::Malformed)?;
+    let claims: AccessClaims = cbor::decode(&opened.plaintext).ok_or(TokenRefused::Malformed)?;
     if claims.audience != audience {
         return Err(TokenRefused::WrongAudience);
     }

@@ -7,10 +7,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::UnixMs;
+use crate::{cbor, digest};
 
 const TICKET_DATA: &[u8] = b"connect-ticket/v1";
 const STATE_DATA: &[u8] = b"connect-state/v1/";
@@ -129,7 +129,7 @@ fn open_text<T: DeserializeOwned>(
     }
     let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
     let opened = keys.open(Purpose::Connect, Scope::Anyone, associated_data, &sealed)?;
-    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
 }
 
 #[cfg(test)]

@@ -26,14 +26,15 @@ const IDENTIFIER_BYTES_MAX: usize = 1_024;
 /// Encodes an identifier as one path segment.
 ///
 /// # Errors
-/// [`UnsafeIdentifier`] for an empty or overlong text, for `.` and `..`, and for `/`, `\`, `?`, `#`, `%` and control
-/// characters, none of which occurs in an identifier of Graph. They are refused and not encoded, because a proxy on
-/// the way may decode them again.
+/// [`UnsafeIdentifier`] for an empty or overlong text, for `.` and `..`, for `/`, `\`, `?`, `#`, `%` and control
+/// characters, and for `$`, quotes and brackets, by which OData names functions and keys inside of a segment. None of
+/// them occurs in an identifier of Graph. They are refused and not encoded, because a proxy on the way may decode them
+/// again.
 pub fn segment(identifier: &str) -> Result<String, UnsafeIdentifier> {
     let refused = |character: char| {
         character.is_control()
             || character.is_whitespace()
-            || matches!(character, '/' | '\\' | '?' | '#' | '%')
+            || matches!(character, '/' | '\\' | '?' | '#' | '%' | '$' | '\'' | '"' | '(' | ')')
     };
     if identifier.is_empty()
         || identifier.len() > IDENTIFIER_BYTES_MAX
@@ -43,7 +44,7 @@ pub fn segment(identifier: &str) -> Result<String, UnsafeIdentifier> {
     {
         return Err(UnsafeIdentifier);
     }
-    Ok(percent_encode(identifier, b"-._~=!$'()*,;:@"))
+    Ok(percent_encode(identifier, b"-._~=!*,;:@"))
 }
 
 /// A query string from names of ours and values of anyone's, beginning with `?`; empty without parameters.
@@ -150,6 +151,9 @@ mod tests {
             "a b",
             "a\nb",
             "a\u{0}b",
+            "$value",
+            "delta()",
+            "('x')",
         ];
         for trick in tricks {
             assert_eq!(segment(trick), Err(UnsafeIdentifier), "{trick:?}");

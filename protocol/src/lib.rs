@@ -7,6 +7,7 @@
 //! This crate must never depend on `worker`, on a JavaScript binding or on another crate of this workspace.
 
 pub mod access_token;
+pub mod cbor;
 pub mod civil;
 pub mod config;
 pub mod connect;

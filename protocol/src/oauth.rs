@@ -73,6 +73,9 @@ impl OAuthError {
     }
 }
 
+/// More parameters than any request of a standard has.
+pub const PARAMETERS_MAX: usize = 64;
+
 /// Named parameters of a query or a form, each at most once (RFC 6749, section 3.1).
 #[derive(Clone, Debug, Default)]
 pub struct Parameters(Vec<(String, String)>);
@@ -81,25 +84,47 @@ impl Parameters {
     /// Takes pairs as the platform parsed them.
     ///
     /// # Errors
-    /// `invalid_request` when a name that matters stands twice.
+    /// `invalid_request` as [`Parameters::check`] says it.
     pub fn new(pairs: Vec<(String, String)>) -> Result<Self, OAuthError> {
-        let repeated = pairs.iter().enumerate().any(|(position, (name, _))| {
-            name != "resource" && pairs.iter().take(position).any(|(earlier, _)| earlier == name)
-        });
-        if repeated {
-            return Err(OAuthError::new(ErrorCode::InvalidRequest, "A parameter stands twice."));
-        }
-        Ok(Self(pairs))
+        let parameters = Self(pairs);
+        parameters.check()?;
+        Ok(parameters)
     }
 
-    /// The value of a parameter; an empty one counts as absent.
+    /// Takes pairs for an endpoint that has to find out first where its errors go, and calls [`Parameters::check`]
+    /// afterwards.
+    #[must_use]
+    pub const fn unchecked(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    /// Checks that no parameter is repeated, but for `resource`, which may be (RFC 8707, section 2).
+    ///
+    /// # Errors
+    /// `invalid_request` when one is, or when there are too many to look at.
+    pub fn check(&self) -> Result<(), OAuthError> {
+        if self.0.len() > PARAMETERS_MAX {
+            return Err(OAuthError::new(ErrorCode::InvalidRequest, "There are too many parameters."));
+        }
+        if self.0.iter().any(|(name, _)| name != "resource" && self.is_repeated(name)) {
+            return Err(OAuthError::new(ErrorCode::InvalidRequest, "A parameter stands twice."));
+        }
+        Ok(())
+    }
+
+    /// Whether a parameter stands more than once.
+    #[must_use]
+    pub fn is_repeated(&self, name: &str) -> bool {
+        self.all(name).nth(1).is_some()
+    }
+
+    /// The value of a parameter; an empty one counts as absent, and so does one that is repeated, because which of its
+    /// values is meant cannot be known.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        let mut values = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next().filter(|value| !value.is_empty())?;
+        values.next().is_none().then_some(value)
     }
 
     /// All values of a parameter that may be repeated (RFC 8707, section 2).

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
@@ -337,9 +338,9 @@ pub fn encode(request: &ObjectRequest) -> Result<Vec<u8>, Malformed> {
 /// Reads a request from the wire.
 ///
 /// # Errors
-/// [`Malformed`] when it is not a request of this version.
+/// [`Malformed`] when it is not a request of this version, and nothing else behind it.
 pub fn decode(bytes: &[u8]) -> Result<ObjectRequest, Malformed> {
-    ciborium::from_reader(bytes).map_err(|_| Malformed)
+    cbor::decode(bytes).ok_or(Malformed)
 }
 
 #[cfg(test)]

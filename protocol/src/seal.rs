@@ -226,24 +226,30 @@ impl KeyRing {
         sealed: &[u8],
     ) -> Result<Opened, CannotOpen> {
         let (id, nonce, ciphertext) = split(sealed).ok_or(CannotOpen)?;
-        let is_newest = self.newest.id.as_bytes() == id;
-        let key = if is_newest {
-            &self.newest
-        } else {
-            self.older.iter().find(|key| key.id.as_bytes() == id).ok_or(CannotOpen)?
-        };
-        let plaintext = cipher(&key.key, purpose, scope)?
+        let plaintext = cipher(&self.named(id)?.key, purpose, scope)?
             .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
             .map_err(|_| CannotOpen)?;
-        Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key: !is_newest })
+        let sealed_by_older_key = self.newest.id.as_bytes() != id;
+        Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key })
     }
 
-    /// A 32-byte key of a purpose and a scope, derived from the newest key.
+    /// A 32-byte key of a purpose and a scope, derived from the key that sealed a value, so that what is derived lives
+    /// as long as the value.
     ///
     /// # Errors
-    /// [`CannotOpen`] when the derivation refuses its length, which it does not for 32 bytes.
-    pub fn derived_key(&self, purpose: Purpose, scope: Scope) -> Result<Secret<[u8; 32]>, CannotOpen> {
-        derive(&self.newest.key, purpose, scope).map(Secret::new)
+    /// [`CannotOpen`] when no key of the ring sealed it.
+    pub fn derived_key(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        sealed: &[u8],
+    ) -> Result<Secret<[u8; 32]>, CannotOpen> {
+        let (id, _, _) = split(sealed).ok_or(CannotOpen)?;
+        derive(&self.named(id)?.key, purpose, scope).map(Secret::new)
+    }
+
+    fn named(&self, id: &[u8]) -> Result<&RingKey, CannotOpen> {
+        std::iter::once(&self.newest).chain(&self.older).find(|key| key.id.as_bytes() == id).ok_or(CannotOpen)
     }
 }
 

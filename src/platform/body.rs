@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use js_sys::{Reflect, Uint8Array};
-use protocol::limits::{ISOLATE_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX};
+use protocol::limits::ISOLATE_BODY_BYTES_MAX;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::ReadableStreamDefaultReader;
 use worker::{Request, Result};
@@ -50,11 +50,14 @@ impl Drop for Held {
     }
 }
 
-/// Reads the body, or says which refusal to give instead.
-pub(super) async fn read(request: &Request) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
+/// Reads a body of at most `bytes_max` bytes, or says which refusal to give instead.
+pub(super) async fn read(
+    request: &Request,
+    bytes_max: usize,
+) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
     let declared = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > REQUEST_BODY_BYTES_MAX) {
-        return Ok(Err(Reply::too_large()));
+    if declared.is_some_and(|length| length > bytes_max) {
+        return Ok(Err(Reply::too_large(bytes_max)));
     }
     let Some(mut held) = Held::take(0) else { return Ok(Err(Reply::overloaded())) };
     let mut body = Vec::new();
@@ -62,8 +65,8 @@ pub(super) async fn read(request: &Request) -> Result<std::result::Result<(Vec<u
     let reader = Reader(stream.get_reader().unchecked_into());
     while let Some(chunk) = reader.next().await? {
         let length = chunk.length() as usize;
-        if body.len() + length > REQUEST_BODY_BYTES_MAX {
-            return Ok(Err(Reply::too_large()));
+        if body.len() + length > bytes_max {
+            return Ok(Err(Reply::too_large(bytes_max)));
         }
         if !held.grow(length) {
             return Ok(Err(Reply::overloaded()));

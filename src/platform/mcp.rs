@@ -6,7 +6,10 @@
 use actors::log::LogLine;
 use protocol::config::Config;
 use protocol::ids::RequestId;
-use protocol::limits::{ANSWER_COMMENT_EVERY, STREAM_COMMENT_EVERY, STREAM_LIFETIME, STREAM_LIFETIME_JITTER};
+use protocol::limits::{
+    ANSWER_COMMENT_EVERY, REQUEST_BODY_BYTES_MAX, STREAM_COMMENT_EVERY, STREAM_LIFETIME,
+    STREAM_LIFETIME_JITTER,
+};
 use protocol::mcp::envelope::Stateless;
 use protocol::mcp::subscription_ended;
 use protocol::object::{Attach, Caller, Command, Listen, McpMessage};
@@ -64,7 +67,7 @@ async fn serve_post(
     caller: &Caller,
     session: Option<String>,
 ) -> Result<Response> {
-    let (bytes, _held) = match body::read(request).await? {
+    let (bytes, _held) = match body::read(request, REQUEST_BODY_BYTES_MAX).await? {
         Ok(read) => read,
         Err(refusal) => return respond(refusal),
     };

@@ -11,13 +11,14 @@ use protocol::object::{Caller, Command, Issue, SignIn};
 use protocol::tools::catalogue::scopes;
 use worker::{Env, Request, Response, Result};
 
-use super::{Query, ask, body, end_connect, microsoft, now, random, randomness, respond};
-use crate::consent;
+use super::{ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond};
 use crate::oauth_endpoints::{
-    self, Question, issue_tokens, not_accepted, read_revocation, read_token_request,
+    self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
+    scope_too_wide,
 };
 use crate::reply::Reply;
 use crate::router::Route;
+use crate::{browser, consent};
 
 /// The largest form or registration, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -45,74 +46,79 @@ pub(super) async fn serve(
     route: Route,
     authorization: Option<&str>,
 ) -> Result<Response> {
+    let reply = answer(config, request, env, route, authorization).await?;
+    respond(if route.is_open_to_any_origin() { reply.for_any_origin() } else { reply })
+}
+
+async fn answer(
+    config: &Config,
+    request: &Request,
+    env: &Env,
+    route: Route,
+    authorization: Option<&str>,
+) -> Result<Reply> {
     if route == Route::Authorize {
-        let parameters = Parameters::new(Query::of(request)?.pairs());
-        return respond(match parameters {
-            Ok(parameters) => consent::ask(config, &parameters, now(), &randomness()?),
-            Err(error) => Reply::oauth_error(&error),
-        });
+        return Ok(consent::ask(config, &query(request)?, now(), &randomness()?));
     }
-    let (bytes, _held) = match body::read(request).await? {
-        Ok((bytes, _)) if bytes.len() > FORM_BYTES_MAX => return respond(Reply::too_large()),
+    let content_type = request.headers().get("content-type")?;
+    let refusal = check_content_type(content_type.as_deref(), route == Route::Register).err();
+    let (bytes, _held) = match body::read(request, FORM_BYTES_MAX).await? {
         Ok(read) => read,
-        Err(refusal) => return respond(refusal),
+        Err(too_large) => return Ok(too_large),
     };
-    if route == Route::Register {
-        return respond(oauth_endpoints::register(config, &bytes, now(), random()?).for_any_origin());
+    if let (Route::Register, None) = (route, &refusal) {
+        return Ok(oauth_endpoints::register(config, &bytes, now(), random()?));
     }
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    let form = match Parameters::new(Query::parse(&text)?.pairs()) {
-        Ok(form) => form,
-        Err(error) => return respond(Reply::oauth_error(&error).for_any_origin()),
+    let form = match refusal {
+        Some(error) => Err(error),
+        None => read_form(bytes)?,
     };
-    match route {
-        Route::Decide => {
+    match (route, form) {
+        (Route::Decide, Ok(form)) => {
             let cookies = request.headers().get("cookie")?;
-            respond(consent::decide(config, &form, cookies.as_deref(), now(), &randomness()?))
+            Ok(consent::decide(config, &form, cookies.as_deref(), now(), &randomness()?))
         }
-        Route::Revoke => revoke(config, &form, authorization, env).await,
-        _ => token(config, &form, authorization, env).await,
+        (Route::Decide, Err(_)) => Ok(consent::page_is_over()),
+        (_, Err(error)) => Ok(Reply::oauth_error(&error)),
+        (Route::Revoke, Ok(form)) => Ok(revoke(config, &form, authorization, env).await),
+        (_, Ok(form)) => token(config, &form, authorization, env).await,
     }
 }
 
-async fn token(
-    config: &Config,
-    form: &Parameters,
-    authorization: Option<&str>,
-    env: &Env,
-) -> Result<Response> {
+fn read_form(bytes: Vec<u8>) -> Result<std::result::Result<Parameters, OAuthError>> {
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Ok(Err(OAuthError::new(ErrorCode::InvalidRequest, "The body is no UTF-8 text.")));
+    };
+    let form = read_parameters(&text)?;
+    Ok(form.check().map(|()| form))
+}
+
+async fn token(config: &Config, form: &Parameters, authorization: Option<&str>, env: &Env) -> Result<Reply> {
     let question = match read_token_request(config, form, authorization, now()) {
         Ok(question) => question,
-        Err(error) => return respond(Reply::oauth_error(&error).for_any_origin()),
+        Err(error) => return Ok(Reply::oauth_error(&error)),
     };
-    let reply = match put(&question, env).await {
-        Ok(mut answer) if answer.status_code() == 200 => {
-            match serde_json::from_str::<Issue>(&answer.text().await?) {
-                Ok(issued) => issue_tokens(config, &question, &issued, now(), [random()?, random()?]),
-                Err(_) => Reply::object_unavailable(),
-            }
-        }
-        Ok(answer) if answer.status_code() == 400 => Reply::oauth_error(&not_accepted()),
-        Ok(_) | Err(_) => Reply::object_unavailable(),
-    };
-    respond(reply.for_any_origin())
+    let Ok(mut answer) = put(&question, env).await else { return Ok(Reply::object_unavailable()) };
+    Ok(match answer.status_code() {
+        200 => match serde_json::from_str::<Issue>(&answer.text().await?) {
+            Ok(issued) => issue_tokens(config, &question, &issued, now(), [random()?, random()?]),
+            Err(_) => Reply::object_unavailable(),
+        },
+        400 => Reply::oauth_error(&not_accepted()),
+        403 => Reply::oauth_error(&scope_too_wide()),
+        _ => Reply::object_unavailable(),
+    })
 }
 
-async fn revoke(
-    config: &Config,
-    form: &Parameters,
-    authorization: Option<&str>,
-    env: &Env,
-) -> Result<Response> {
-    let reply = match read_revocation(config, form, authorization) {
+async fn revoke(config: &Config, form: &Parameters, authorization: Option<&str>, env: &Env) -> Reply {
+    match read_revocation(config, form, authorization, now()) {
         Err(error) => Reply::oauth_error(&error),
         Ok(None) => Reply::text(200, ""),
         Ok(Some(question)) => match put(&question, env).await {
             Ok(answer) if answer.status_code() == 204 => Reply::text(200, ""),
             Ok(_) | Err(_) => Reply::object_unavailable(),
         },
-    };
-    respond(reply.for_any_origin())
+    }
 }
 
 async fn put(question: &Question, env: &Env) -> Result<Response> {
@@ -128,16 +134,21 @@ async fn put(question: &Question, env: &Env) -> Result<Response> {
 
 /// The way back from Microsoft: to the client that began the journey, or to the link that did.
 pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let query = Query::of(request)?;
+    let parameters = query(request)?;
+    if parameters.check().is_err() {
+        return respond(browser::link_is_over());
+    }
     let cookies = request.headers().get("cookie")?;
-    let Some(journey) = consent::journey(config, query.get("state").as_deref(), cookies.as_deref(), now())
-    else {
-        return end_connect(config, request, env).await;
+    let Some(journey) = consent::journey(config, parameters.get("state"), cookies.as_deref(), now()) else {
+        return end_connect(config, &parameters, cookies.as_deref(), env).await;
     };
-    let outcome = match (query.get("error"), query.get("code")) {
-        (None, Some(code)) => sign_in(config, &journey, &code, env).await,
-        (Some(error), _) if error == "access_denied" => {
+    let outcome = match (parameters.get("error"), parameters.get("code")) {
+        (None, Some(code)) => sign_in(config, &journey, code, env).await,
+        (Some("access_denied"), _) => {
             Err(OAuthError::new(ErrorCode::AccessDenied, "The person declined at Microsoft."))
+        }
+        (Some("server_error" | "temporarily_unavailable"), _) => {
+            Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "Microsoft could not serve. Try again."))
         }
         _ => Err(OAuthError::new(ErrorCode::AccessDenied, "Microsoft did not sign the person in.")),
     };

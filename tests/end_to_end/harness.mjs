@@ -168,9 +168,12 @@ function stack(state) {
     },
     /** SIGKILL, as when a machine dies; the state on disk stays. */
     kill: () => state.workerd.kill(),
-    /** The worker again, on the same port and state; kills the running one first. */
-    restart: async () => {
+    /** The worker again, on the same port and state, with some settings changed; kills the running one first. */
+    restart: async (changes = {}) => {
       await state.workerd.kill();
+      // In place, because whoever holds the stack sees its settings through this object.
+      Object.assign(state.settings, changes);
+      writeSettings(state.envFile, merged(state.settings, {}));
       await startWorker(state);
     },
     /** Turns the object named `name` out of memory; webSockets: "hibernate" keeps its sockets, "close" ends them. */

@@ -24,25 +24,34 @@ class Jar {
   }
 }
 
-const unescape = (text) =>
+export const unescape = (text) =>
   text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
-function hiddenFields(html) {
+export function hiddenFields(html) {
   const found = html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g);
   return Object.fromEntries([...found].map(([, name, value]) => [name, unescape(value)]));
 }
 
-/** A browser of one person. */
+/** A browser of one person, which shows one page at a time. */
 export class Browser {
   jar = new Jar();
+  #page;
+
+  /** What a browser says of the page that sends a form (Fetch standard, "append a request `Origin` header"). */
+  #origin() {
+    const { url, policy } = this.#page ?? { policy: "no-referrer" };
+    return policy === "no-referrer" ? "null" : new URL(url).origin;
+  }
 
   async open(url, { form } = {}) {
     const cookie = this.jar.header(url);
-    const headers = { ...(cookie && { cookie }), ...(form && { "content-type": "application/x-www-form-urlencoded" }) };
+    const sent = form && { "content-type": "application/x-www-form-urlencoded", origin: this.#origin() };
+    const headers = { ...(cookie && { cookie }), ...sent };
     const body = form && new URLSearchParams(form).toString();
     const response = await fetch(url, { method: form ? "POST" : "GET", headers, body, redirect: "manual" });
     this.jar.take(url, response);
     const location = response.headers.get("location");
+    if (!location) this.#page = { url, policy: response.headers.get("referrer-policy") };
     const next = location && new URL(location, url).href;
     return { status: response.status, text: await response.text(), next, headers: response.headers };
   }

@@ -2,18 +2,19 @@
 // Holds: each client and person is its own; a code, a refresh token and a page work once and for whom they were made.
 // Must never: use a token that was not issued by the token endpoint.
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { startStack } from "./harness.mjs";
-import { Browser, signIn } from "./sign_in.mjs";
+import { oauth, redirectUri } from "./oauth_client.mjs";
+import { signIn } from "./sign_in.mjs";
 
-const redirectUri = "http://127.0.0.1:53682/callback";
-let stack;
+let stack, register, begin, renew, revoke, ask;
 before(async () => {
   stack = await startStack();
+  ({ register, begin, renew, revoke, ask } = oauth(stack));
 });
 after(() => stack?.stop());
 
@@ -48,44 +49,6 @@ async function connect(user) {
   await signedIn.connect(transport());
   return { client: signedIn, provider };
 }
-
-const json = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-const form = (fields) => ({ method: "POST", body: new URLSearchParams(fields) });
-
-async function register(more = {}) {
-  const response = await fetch(`${stack.origin}/register`, json({ client_name: "Test", redirect_uris: [redirectUri], ...more }));
-  return { status: response.status, ...(await response.json()) };
-}
-
-/** A client of the tests' own, up to its code; `token` redeems it. */
-async function begin({ user, registered, authorize = {}, ...how } = {}) {
-  const client = registered ?? (await register());
-  const verifier = randomBytes(32).toString("base64url");
-  const url = new URL(`${stack.origin}/authorize`);
-  url.search = new URLSearchParams({
-    client_id: client.client_id, redirect_uri: redirectUri, response_type: "code", state: "state-1",
-    code_challenge: createHash("sha256").update(verifier).digest("base64url"), code_challenge_method: "S256", ...authorize,
-  });
-  const { redirect, consent } = await signIn(url.href, { user, ...how });
-  const back = new URL(redirect);
-  const token = async (fields = {}) => {
-    const all = { grant_type: "authorization_code", client_id: client.client_id, code: back.searchParams.get("code"),
-      code_verifier: verifier, redirect_uri: redirectUri, ...fields };
-    const response = await fetch(`${stack.origin}/token`, form(all));
-    return { status: response.status, headers: response.headers, ...(await response.json()) };
-  };
-  return { client, back, consent, token, url };
-}
-
-const renew = async (client, refresh) => {
-  const fields = { grant_type: "refresh_token", client_id: client.client_id, refresh_token: refresh };
-  const response = await fetch(`${stack.origin}/token`, form(fields));
-  return { status: response.status, ...(await response.json()) };
-};
-const ask = (token) => fetch(stack.mcpUrl, {
-  ...json({ jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } } }),
-  headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-});
 
 test("the official client discovers, registers, signs in and calls a tool, for two people", async () => {
   for (const user of ["alice@contoso.example", "bob@contoso.example"]) {
@@ -142,10 +105,9 @@ test("a revoked refresh token ends the grant at once, and another client cannot 
   const { client, token } = await begin();
   const tokens = await token();
   const stranger = await register();
-  const revoke = ({ client_id }) => fetch(`${stack.origin}/revoke`, form({ client_id, token: tokens.refresh_token }));
-  assert.equal((await revoke(stranger)).status, 200);
+  assert.equal((await revoke(stranger, tokens.refresh_token)).status, 200);
   assert.equal((await ask(tokens.access_token)).status, 200);
-  assert.equal((await revoke(client)).status, 200);
+  assert.equal((await revoke(client, tokens.refresh_token)).status, 200);
   assert.equal((await ask(tokens.access_token)).status, 401);
 });
 
@@ -157,39 +119,6 @@ test("declining, here or at Microsoft, goes back to the client with state and is
     assert.equal(back.searchParams.get("iss"), stack.origin);
     assert.equal(back.searchParams.get("code"), null);
   }
-});
-
-test("nothing is redirected to a place that was not registered", async () => {
-  const client = await register();
-  const open = async (changes) => {
-    const url = new URL(`${stack.origin}/authorize`);
-    url.search = new URLSearchParams({ client_id: client.client_id, redirect_uri: redirectUri, response_type: "code", ...changes });
-    return new Browser().open(url.href);
-  };
-  for (const changes of [{ redirect_uri: "https://evil.example/" }, { client_id: "m365c_forged" }, { redirect_uri: "javascript:alert(1)" }]) {
-    const answer = await open(changes);
-    assert.deepEqual([answer.status, answer.next], [400, null], JSON.stringify(changes));
-  }
-  assert.match((await open({})).next, /error=invalid_request/);
-});
-
-test("a script link cannot be registered", async () => {
-  for (const uri of ["javascript:alert(1)", "data:text/html,x", "http://evil.example/cb", "https://a@b.example/"]) {
-    assert.equal((await register({ redirect_uris: [uri] })).error, "invalid_redirect_uri", uri);
-  }
-});
-
-test("a forged state and a consent that another page sends store nothing and lead nowhere", async () => {
-  const forged = Buffer.from(JSON.stringify({ redirectUri: "https://attacker.example/steal", responseType: "token" }));
-  for (const state of [forged.toString("base64"), forged.toString("base64url"), ""]) {
-    const answer = await new Browser().open(`${stack.origin}/callback?code=x&state=${encodeURIComponent(state)}`);
-    assert.deepEqual([answer.status, answer.next], [400, null]);
-  }
-  const { url } = await begin();
-  const page = await new Browser().open(url.href);
-  const sealed = page.text.match(/name="request" value="([^"]*)"/)[1];
-  const elsewhere = await new Browser().open(`${stack.origin}/authorize`, { form: { request: sealed, decision: "allow" } });
-  assert.deepEqual([elsewhere.status, elsewhere.next], [400, null]);
 });
 
 test("the documents that clients discover agree with each other", async () => {

@@ -100,6 +100,7 @@ impl UserSession {
                     .map_err(|_| Fault::Invariant("an issue has no JSON form"))?;
                 ObjectReply::json(body)
             }
+            Err(GrantRefused::ScopeTooWide) => ObjectReply::status(403),
             Err(refused) => {
                 if refused == GrantRefused::Withdrawn {
                     // Somebody used a code or a token that was used before: whoever answers for this wants to know.

@@ -18,6 +18,28 @@ use crate::turn::{Commit, Entropy, Outbound, run};
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 const SCOPES: [&str; 5] = ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read"];
 
+#[test]
+fn the_row_of_the_object_itself_keeps_its_form() {
+    let meta = Meta {
+        schema_version: SCHEMA_VERSION,
+        user: UserKey::from_bytes([0x11; 16]),
+        upkeep: Upkeep { floor: None, pruned_at: UnixMs(1_800_000_000_000) },
+        sealed_digest_key: vec![1, 2, 3],
+    };
+    // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
+    let golden =
+        "a461760161755011111111111111111111111111111111616ca26166f661701b000001a3185c5000616443010203";
+    let rows = MemoryRows::default();
+    let mut txn = Txn::new(&rows);
+    txn.put(META_KEY, &meta).unwrap();
+    let (writes, _) = txn.finish();
+    let written = writes.rows[&(Table::Meta, META_KEY.to_vec())].clone().unwrap();
+    assert_eq!(protocol::digest::to_hex(&written), golden);
+    let mut rows = MemoryRows::default();
+    rows.apply(&writes);
+    assert_eq!(Txn::new(&rows).get::<Meta>(META_KEY), Ok(Some(meta)));
+}
+
 /// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
 struct Capture(WriteSet);
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, open_client, redirect_matches};
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
-use crate::digest;
 use crate::graph::form;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// How long a person may take from the client's request to the return from Microsoft.
 pub const SIGN_IN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
@@ -92,25 +92,27 @@ pub fn read_request(
     now: UnixMs,
 ) -> Result<(AuthorizationRequest, Client), Refused> {
     let Some(client_id) = parameters.get("client_id") else {
-        return Err(Refused::Page("The request names no application."));
+        return Err(Refused::Page("The request names no application, or more than one."));
     };
     let client = open_client(server.client_keys, client_id, now).map_err(|_| {
         Refused::Page("This application is not registered here any more. Remove it and add it again.")
     })?;
     // RFC 6749, section 3.1.2.3: the URI may be left out only where exactly one is registered.
+    let is_ambiguous = parameters.is_repeated("redirect_uri");
     let redirect_uri = match (parameters.get("redirect_uri"), client.redirect_uris.as_slice()) {
         (Some(asked), registered) if redirect_matches(registered, asked) => asked.to_owned(),
-        (None, [only]) => only.clone(),
+        (None, [only]) if !is_ambiguous => only.clone(),
         _ => {
             return Err(Refused::Page(
                 "The application wants an answer at a place that it did not register.",
             ));
         }
     };
-    let state = parameters.get("state").filter(|state| state.len() <= STATE_BYTES_MAX).map(str::to_owned);
+    let state = parameters.get("state").map(str::to_owned);
     let refuse = |error: OAuthError| {
         Refused::Redirect(error_redirect(&redirect_uri, state.as_deref(), server.issuer, &error))
     };
+    parameters.check().map_err(refuse)?;
     check_protocol(parameters).map_err(refuse)?;
     check_resource(parameters, server.resource).map_err(refuse)?;
     let scopes = read_scopes(parameters.get("scope"), server.scopes).map_err(refuse)?;
@@ -127,8 +129,17 @@ pub fn read_request(
 }
 
 fn check_protocol(parameters: &Parameters) -> Result<(), OAuthError> {
-    if parameters.get("response_type") != Some("code") {
-        return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "response_type must be code."));
+    match parameters.get("response_type") {
+        Some("code") => {}
+        Some(_) => {
+            return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "response_type must be code."));
+        }
+        None => {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "The parameter response_type is missing.",
+            ));
+        }
     }
     if parameters.get("state").is_some_and(|state| state.len() > STATE_BYTES_MAX) {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "state must not be longer than 1024 bytes."));
@@ -253,7 +264,7 @@ fn open<T: DeserializeOwned>(
     }
     let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
     let opened = keys.open(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), &sealed)?;
-    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
 }
 
 #[cfg(test)]
@@ -290,10 +301,10 @@ mod tests {
             ("scope", "mail.read offline_access"),
             ("resource", "https://mcp.example/mcp"),
         ];
-        for (name, value) in changes {
+        for (name, _) in changes {
             pairs.retain(|(known, _)| known != name);
-            pairs.extend(value.map(|value| (*name, value)));
         }
+        pairs.extend(changes.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
         let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let keys = keys();
         let server = Server {
@@ -302,7 +313,7 @@ mod tests {
             scopes: &["mail.read", "mail.send"],
             client_keys: &keys,
         };
-        read_request(&Parameters::new(pairs).unwrap(), server, NOW).map(|(request, _)| request)
+        read_request(&Parameters::unchecked(pairs), server, NOW).map(|(request, _)| request)
     }
 
     fn redirected(changes: &[(&str, Option<&str>)]) -> String {
@@ -338,6 +349,7 @@ mod tests {
     fn other_errors_go_back_with_state_and_issuer() {
         let cases = [
             (("response_type", Some("token")), "unsupported_response_type"),
+            (("response_type", None), "invalid_request"),
             (("code_challenge", None), "invalid_request"),
             (("code_challenge_method", Some("plain")), "invalid_request"),
             (("code_challenge_method", None), "invalid_request"),
@@ -350,6 +362,29 @@ mod tests {
             assert!(location.starts_with(&format!("https://app.example/cb?error={code}&")), "{location}");
             assert!(location.contains("&iss=https%3A%2F%2Fmcp.example&state=s-1"), "{location}");
         }
+    }
+
+    #[test]
+    fn what_stands_twice_is_refused_where_the_answer_may_go() {
+        let twice = |name, value| ask(&[(name, Some(value)), (name, Some(value))]);
+        for name in ["client_id", "redirect_uri"] {
+            assert!(matches!(twice(name, "https://app.example/cb"), Err(Refused::Page(_))), "{name}");
+        }
+        for name in ["scope", "code_challenge", "state", "nobody_knows_this"] {
+            let Err(Refused::Redirect(location)) = twice(name, "x") else { panic!("{name}") };
+            assert!(location.starts_with("https://app.example/cb?error=invalid_request&"), "{location}");
+            assert_eq!(location.contains("&state=s-1"), name != "state", "{location}");
+        }
+        assert!(twice("resource", "https://mcp.example/mcp").is_ok());
+        let many = vec![("x", Some("1")); super::super::PARAMETERS_MAX];
+        assert!(redirected(&many).contains("error=invalid_request"));
+    }
+
+    #[test]
+    fn a_state_comes_back_as_it_was_even_when_it_is_refused() {
+        let long = "s".repeat(STATE_BYTES_MAX + 1);
+        let location = redirected(&[("state", Some(&long))]);
+        assert!(location.contains("error=invalid_request") && location.ends_with(&long));
     }
 
     #[test]

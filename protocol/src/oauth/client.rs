@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorCode, OAuthError};
-use crate::digest;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// Every identifier starts with this.
 pub const PREFIX: &str = "m365c_";
@@ -101,17 +101,27 @@ pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError>
         return Err(bad("grant_types may hold authorization_code and refresh_token only."));
     }
     if registration.response_types.is_some_and(|types| types != ["code"]) {
-        return Err(bad("response_types must be [\"code\"]."));
+        return Err(bad("response_types may hold code only."));
     }
     let name: String = registration
         .client_name
         .unwrap_or_default()
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !c.is_control() && !is_invisible(*c))
         .take(NAME_CHARS_MAX)
         .collect();
     let name = if name.trim().is_empty() { "An unnamed application".to_owned() } else { name };
     Ok(Client { name, redirect_uris, auth_method, issued_at: now })
+}
+
+/// Characters that show nothing and change how others are shown: with them a name could turn the sentence around it, or
+/// look like another one.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Seals a client into its identifier.
@@ -146,17 +156,22 @@ pub fn open_client_of_any_age(keys: &KeyRing, id: &str) -> Result<Client, Cannot
     if id.len() > CLIENT_ID_CHARS_MAX {
         return Err(CannotOpen);
     }
-    let sealed = digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)?;
+    let sealed = sealed_part(id)?;
     let opened = keys.open(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, &sealed)?;
-    ciborium::from_reader(opened.plaintext.as_slice()).map_err(|_| CannotOpen)
+    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
 }
 
-/// The secret of a confidential client: derived from its identifier, so that it needs no storage either.
+fn sealed_part(id: &str) -> Result<Vec<u8>, CannotOpen> {
+    digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)
+}
+
+/// The secret of a confidential client: derived from its identifier and the key that sealed it, so that it needs no
+/// storage either and is the same after a rotation.
 ///
 /// # Errors
-/// [`CannotOpen`] when the derivation fails, which it does not.
+/// [`CannotOpen`] when this server did not issue the identifier.
 pub fn client_secret(keys: &KeyRing, id: &str) -> Result<String, CannotOpen> {
-    let key = keys.derived_key(Purpose::Registration, Scope::Anyone)?;
+    let key = keys.derived_key(Purpose::Registration, Scope::Anyone, &sealed_part(id)?)?;
     let (one, two) = (
         digest::keyed_digest(key.expose(), &[b"secret/1", id.as_bytes()]),
         digest::keyed_digest(key.expose(), &[b"secret/2", id.as_bytes()]),
@@ -207,7 +222,11 @@ fn is_acceptable_redirect(uri: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'<' | b'>' | b'"'));
     let Some((scheme, rest)) = uri.split_once("://") else { return false };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if !clean || authority.is_empty() || authority.contains('@') {
+    // A host is shown to the person and stands in a security policy: nothing may be in it that is no host.
+    let is_host = authority
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
+    if !clean || authority.is_empty() || !is_host {
         return false;
     }
     match scheme {
@@ -265,6 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_cannot_change_how_the_page_is_read() {
+        let name = |name: &str| {
+            let body = serde_json::json!({"client_name": name, "redirect_uris": ["https://a.example/cb"]});
+            register(body).unwrap().name
+        };
+        assert_eq!(name("Cl\u{202e}au\u{200b}de\r\n\u{0}"), "Claude");
+        assert_eq!(name("\u{2066}\u{e0041}"), "An unnamed application");
+        assert_eq!(name("\u{5e9}\u{5dc}\u{5d5}\u{5dd}"), "\u{5e9}\u{5dc}\u{5d5}\u{5dd}");
+        assert_eq!(name(&"x".repeat(200)).len(), NAME_CHARS_MAX);
+    }
+
+    #[test]
     fn tricks_with_redirect_uris_are_refused() {
         let tricks = [
             "javascript:alert(1)",
@@ -283,6 +314,14 @@ mod tests {
             "file:///etc/passwd",
             "myapp://callback",
             "https://ä.example/",
+            "https://a.example%2f@evil.example/",
+            "https://claude.ai%2f.evil.example/",
+            "https://a.example;script-src/",
+            "https://a.example,evil.example/",
+            "https://a.example'/",
+            "vbscript:msgbox(1)",
+            "blob:https://a.example/x",
+            "about:blank",
         ];
         for trick in tricks {
             let refused = register(serde_json::json!({ "redirect_uris": [trick] }));
@@ -327,8 +366,17 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_belongs_to_its_identifier() {
-        assert_ne!(client_secret(&keys(), "a").unwrap(), client_secret(&keys(), "b").unwrap());
-        assert_eq!(client_secret(&keys(), "a").unwrap().len(), 43);
+    fn a_secret_belongs_to_its_identifier_and_survives_a_rotation() {
+        let old = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let ring = |text: &str| KeyRing::parse(text).unwrap();
+        let both = ring(&format!("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,{old}"));
+        let client = register(serde_json::json!({"redirect_uris": ["https://a.example/cb"]})).unwrap();
+        let [one, two] = [1, 2].map(|nonce| seal_client(&ring(old), &client, [nonce; 12]).unwrap());
+        let secret = client_secret(&ring(old), &one).unwrap();
+        assert_eq!(secret.len(), 43);
+        assert_ne!(client_secret(&ring(old), &two), Ok(secret.clone()));
+        assert_eq!(client_secret(&both, &one), Ok(secret));
+        assert_eq!(client_secret(&keys(), &one), Err(CannotOpen));
+        assert_eq!(client_secret(&keys(), "a"), Err(CannotOpen));
     }
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{ErrorCode, OAuthError, Parameters};
-use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
+use crate::{cbor, digest};
 
 /// Every authorization code starts with this.
 pub const CODE_PREFIX: &str = "m365k_";
@@ -118,7 +118,7 @@ fn open<T: DeserializeOwned>(keys: &KeyRing, prefix: &str, text: &str) -> Option
     }
     let sealed = digest::from_base64url(text.strip_prefix(prefix)?)?;
     let opened = keys.open(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), &sealed).ok()?;
-    ciborium::from_reader(opened.plaintext.as_slice()).ok()
+    cbor::decode(&opened.plaintext)
 }
 
 /// Who a client says it is at the token endpoint.
@@ -152,9 +152,14 @@ pub fn read_credentials(
         ));
     }
     let bad = OAuthError::new(ErrorCode::InvalidClient, "The Authorization header is not readable.");
-    let encoded = header.strip_prefix("Basic ").ok_or(bad.clone())?;
-    let decoded =
-        digest::from_base64(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(bad.clone())?;
+    // A scheme's case does not matter (RFC 9110, section 11.1).
+    let (scheme, encoded) = header.split_once(' ').ok_or(bad.clone())?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(bad);
+    }
+    let decoded = digest::from_base64(encoded.trim())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or(bad.clone())?;
     let (id, secret) = decoded.split_once(':').ok_or(bad.clone())?;
     let decode = |text: &str| percent_decode(text).ok_or(bad.clone());
     let client_id = decode(id)?;

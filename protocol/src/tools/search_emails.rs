@@ -50,6 +50,9 @@ impl SearchEmails {
         }
         match arguments.line("query", WORDS_CHARS_MAX)? {
             Some(words) if clauses.is_empty() => clauses.push(words.to_owned()),
+            Some(words) if !is_closed(words) => {
+                return Err(arguments.must_be("query", "closed where it opens a bracket or a quotation mark"));
+            }
             // In brackets, so that an OR inside does not swallow the other conditions.
             Some(words) => clauses.insert(0, format!("({words})")),
             None => {}
@@ -78,6 +81,24 @@ impl SearchEmails {
         let structured = json!({ "search": self.search, "messages": messages, "more": more });
         Ok(Step::Done(Finished { structured }))
     }
+}
+
+/// Whether every bracket and quotation mark is closed. Otherwise the words would end the brackets that are put around
+/// them, and swallow the conditions beside them.
+fn is_closed(words: &str) -> bool {
+    let (mut depth, mut is_phrase) = (0_u32, false);
+    for character in words.chars() {
+        match character {
+            '"' => is_phrase = !is_phrase,
+            '(' if !is_phrase => depth += 1,
+            ')' if !is_phrase => match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return false,
+            },
+            _ => {}
+        }
+    }
+    depth == 0 && !is_phrase
 }
 
 #[cfg(test)]
@@ -113,6 +134,17 @@ mod tests {
              received<2026-02-01 AND hasAttachments:true"
         );
         assert_eq!(search(json!({"query": "from:bob"})), "from:bob");
+    }
+
+    #[test]
+    fn words_cannot_leave_the_brackets_around_them() {
+        for words in ["a) OR (b", ")", "(", "a\"", "\"a\" \")"] {
+            let error = plan(json!({"query": words, "from": "alice"})).unwrap_err();
+            assert!(error.message.contains("`query`"), "{words}: {error}");
+            assert!(plan(json!({ "query": words })).is_ok(), "{words}");
+        }
+        let both = json!({"query": "(a OR \"b)\") c", "from": "alice"});
+        assert_eq!(search(both), "((a OR \"b)\") c) AND from:\"alice\"");
     }
 
     #[test]

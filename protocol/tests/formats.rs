@@ -1,0 +1,425 @@
+//! The exact bytes of everything that this crate seals or encodes and that another version has to read: tokens that
+//! clients keep, states that are on their way through a browser, requests from an edge to an object while a deployment
+//! rolls on.
+//!
+//! What holds here: with a fixed key, nonce and value the bytes are the literal that stands here, and the literal opens to
+//! the value. Whoever changes a format sees it here first: a new form gets a literal of its own, and the old literal
+//! stays for as long as it must still be read. Nothing that was cut or changed anywhere opens.
+
+// A test that cannot go on says so by a panic.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use protocol::access_token::{AccessClaims, issue, verify};
+use protocol::connect::{ConnectState, ConnectTicket, open_state, open_ticket, seal_state, seal_ticket};
+use protocol::digest::{from_base64url, from_hex, to_base64url, to_hex};
+use protocol::ids::{GrantId, RequestId, UserKey};
+use protocol::jsonrpc::Id;
+use protocol::mcp::Watched;
+use protocol::oauth::authorization::{
+    AuthorizationRequest, Journey, open_journey, open_request, seal_journey, seal_request,
+};
+use protocol::oauth::client::{AuthMethod, Client, client_secret, open_client, seal_client};
+use protocol::oauth::token::{CodeClaims, RefreshClaims, issue_code, issue_refresh, open_code, open_refresh};
+use protocol::object::{
+    Attach, Caller, Command, Connect, Issue, Listen, Malformed, McpMessage, ObjectRequest, Redeem, Renew,
+    SignIn, decode, encode,
+};
+use protocol::seal::KeyRing;
+use protocol::stream::{EventId, StreamKey};
+use protocol::time::{DurationMs, UnixMs};
+
+const USER: UserKey = UserKey::from_bytes([0x11; 16]);
+const GRANT: GrantId = GrantId::from_bytes([0x22; 16]);
+const AUDIENCE: &str = "https://mcp.example.com/mcp";
+const BROWSER: &str = "33333333333333333333333333333333";
+/// The times of all values: issued, looked at, ended.
+const ISSUED: UnixMs = UnixMs(1_800_000_000_000);
+const NOW: UnixMs = UnixMs(1_800_000_001_000);
+const END: UnixMs = UnixMs(1_800_000_600_000);
+
+fn keys() -> KeyRing {
+    KeyRing::parse("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap()
+}
+
+/// Nothing opens that was cut anywhere, changed in any bit, prolonged, or written in another way.
+fn assert_only_itself(prefix: &str, text: &str, opens: impl Fn(&str) -> bool) {
+    assert!(opens(text));
+    let encoded = text.strip_prefix(prefix).unwrap();
+    let bytes = from_base64url(encoded).unwrap();
+    let written = |bytes: &[u8]| format!("{prefix}{}", to_base64url(bytes));
+    for position in 0..bytes.len() {
+        assert!(!opens(&written(&bytes[..position])), "cut to {position} bytes");
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[position] ^= 1 << bit;
+            assert!(!opens(&written(&changed)), "bit {bit} of byte {position}");
+        }
+    }
+    assert!(!opens(&written(&[bytes.as_slice(), &[0]].concat())), "a byte more");
+    for other in [format!("{text}="), format!("{text}\n"), format!(" {text}"), encoded.to_owned()] {
+        assert!(other == text || !opens(&other), "another way to write it");
+    }
+    // The last character has bits that stand for nothing; only zeros there are the value's own writing.
+    for last in 'A'..='z' {
+        let other = format!("{}{last}", &text[..text.len() - 1]);
+        assert!(other == text || !opens(&other), "{last} at the end");
+    }
+}
+
+#[test]
+fn an_access_token() {
+    let claims = AccessClaims {
+        user: USER,
+        grant: GRANT,
+        client: "Claude (a1b2c3d4)".into(),
+        scopes: vec!["mail.read".into(), "mail.send".into()],
+        audience: AUDIENCE.into(),
+        issued_at: ISSUED,
+        expires_at: END,
+    };
+    let golden = "\
+        m365at_AQJrMQEBAQEBAQEBAQEBAZoh5w2qsSrpyug25xXG6CIlxzvwALwtJ0vp9X3GajKBiQ-BWna7AyBGJmveHO7hF-hDB\
+        _P5mQCHfOdbUmeieg_TMbJWrcURIZyMfYZ_-Bh6x0WilhQiQMfQX1oyoFj0wUYlMBHu8JGjQvlgwcDSqma29ZlLh406wFXGZ\
+        qnWLWrHf18YFhTp_OadDXU6ggIjp5tmHJu_xcw";
+    assert_eq!(issue(&keys(), &claims, [1; 12]).unwrap().expose(), golden);
+    assert_eq!(verify(&keys(), golden, AUDIENCE, NOW), Ok(claims));
+    assert_only_itself("m365at_", golden, |text| verify(&keys(), text, AUDIENCE, NOW).is_ok());
+}
+
+#[test]
+fn a_client() {
+    let client = Client {
+        name: "Claude".into(),
+        redirect_uris: vec!["https://app.example/cb".into(), "http://127.0.0.1/cb".into()],
+        auth_method: AuthMethod::Secret,
+        issued_at: ISSUED,
+    };
+    let golden = "\
+        m365c_AQJrMQICAgICAgICAgICAtdUtVLYkdwGsEtnkscQp31vIVlqhbi_mutjsGsJzSLvEY43uoqc3mOlEk1Q3-bbE5modh\
+        -XeDnQI1IbB71utR4DgTcUA4ocQ9Ns3PVM2FdgQy_GYlcybw";
+    assert_eq!(seal_client(&keys(), &client, [2; 12]).unwrap(), golden);
+    assert_eq!(open_client(&keys(), golden, NOW), Ok(client));
+    assert_only_itself("m365c_", golden, |text| open_client(&keys(), text, NOW).is_ok());
+    // A client keeps its secret as long as its identifier.
+    assert_eq!(client_secret(&keys(), golden).unwrap(), "hi4jMIwIpR9S-POohdwWaCGMne4YLoPnye3F13gDrMk");
+}
+
+fn authorization() -> AuthorizationRequest {
+    AuthorizationRequest {
+        client_digest: vec![0x44; 32],
+        client_name: "Claude".into(),
+        redirect_uri: "https://app.example/cb".into(),
+        state: Some("s-1".into()),
+        code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".into(),
+        scopes: vec!["mail.read".into()],
+        expires_at: END,
+    }
+}
+
+#[test]
+fn a_consent_page() {
+    let golden = "\
+        AQJrMQMDAwMDAwMDAwMDA1hNtI6gGZTsFJAnII7mCzxDeWACNJlxLpljvj9j4UWj78O_r8_szba45LI8evOv-VyYRGY_43lv\
+        DalHRRVqB_blNsZohKcpn47m1zZDM3q4u9Zj-lcnRwfyNb35Hg0US7OQjNa28Faiyz4njinlCmcJQFgUFR27bjjTZpIY4844\
+        ONjow_64InLuMhAPNDccduTK-k6q40wcfYDmSMnxQrpFTO27";
+    assert_eq!(seal_request(&keys(), &authorization(), BROWSER, [3; 12]).unwrap(), golden);
+    assert_eq!(open_request(&keys(), golden, BROWSER, NOW), Ok(authorization()));
+    assert_only_itself("", golden, |text| open_request(&keys(), text, BROWSER, NOW).is_ok());
+    assert!(open_request(&keys(), golden, BROWSER, END).is_err());
+}
+
+#[test]
+fn a_journey() {
+    let journey = Journey {
+        request: authorization(),
+        pkce_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
+        nonce: "55555555555555555555555555555555".into(),
+    };
+    let golden = "\
+        AQJrMQQEBAQEBAQEBAQEBMwsFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
+        6zozea8iK4WT7RbqG_ULckJVUgEv9uld2vh0sO0dFYQQJpvjEVT5w3dF5gKPfWrgsVBCvKPe9gsJTbDHODItSy0OYLDTlS_F\
+        L9NtXosnFT_MmaAmMeiErR05UpYrbRuBSsluzAKUEkGjMhtdOJshsE3zfcGeKuimAhe9gjLygG2ATFEhdqmYmf6Rrep5mHgt\
+        MGCV9IPoPFGUINfAjIXPdwo2AonQQvWP4SWG5wnb-bTg55_YfsXvfzAx8zKgsqH-pFk";
+    assert_eq!(seal_journey(&keys(), &journey, BROWSER, [4; 12]).unwrap(), golden);
+    assert_eq!(open_journey(&keys(), golden, BROWSER, NOW), Ok(journey));
+    assert_only_itself("", golden, |text| open_journey(&keys(), text, BROWSER, NOW).is_ok());
+    assert!(open_journey(&keys(), golden, BROWSER, END).is_err());
+}
+
+fn ticket() -> ConnectTicket {
+    ConnectTicket {
+        user: USER,
+        grant: GRANT,
+        client: "development".into(),
+        scopes: vec!["mail.read".into()],
+        login_hint: Some("alice@contoso.example".into()),
+        expires_at: END,
+    }
+}
+
+#[test]
+fn the_ticket_of_a_link() {
+    let golden = "\
+        AQJrMQUFBQUFBQUFBQUFBWIbZO48COzFffZn9iMw3LDk4iOEiyBYj6MlBLIgG_viXste8e2MYpG7cRtcWaenl7LI1rMI5mgW\
+        zwy9aeLX1C0RsabIWGZhOK2oYMhU2xBGaSFxRl-bzgNIrEccja2KywTIVoGh1RvVENVibRbLnXyv3wHZ4A";
+    assert_eq!(seal_ticket(&keys(), &ticket(), [5; 12]).unwrap(), golden);
+    assert_eq!(open_ticket(&keys(), golden, NOW), Ok(ticket()));
+    assert_only_itself("", golden, |text| open_ticket(&keys(), text, NOW).is_ok());
+    assert!(open_ticket(&keys(), golden, END).is_err());
+}
+
+#[test]
+fn the_state_of_a_link() {
+    let state = ConnectState { ticket: ticket(), pkce_verifier: "verifier".into(), nonce: "nonce".into() };
+    let golden = "\
+        AQJrMQYGBgYGBgYGBgYGBq66ge3thhAr1QZmB9kUsXZ0n8OrBYo9SBkJtk_S7lPlYRsDCFlEBOlFiBQSjDcnBcbW-dm8v82p\
+        hnz5FG-7FwBnLEKiJr8brShTpHtSmM8vRERppR0tw2sa1iJiVYbxMqAeP_wLzjxU11qQB3AjvVo7w1Vqor8YIATw004v8ywv\
+        RNojt3kPxo-bdFI";
+    assert_eq!(seal_state(&keys(), &state, BROWSER, [6; 12]).unwrap(), golden);
+    assert_eq!(open_state(&keys(), golden, BROWSER, NOW), Ok(state));
+    assert_only_itself("", golden, |text| open_state(&keys(), text, BROWSER, NOW).is_ok());
+    assert!(open_state(&keys(), golden, BROWSER, END).is_err());
+}
+
+#[test]
+fn a_code() {
+    let claims = CodeClaims { user: USER, grant: GRANT, expires_at: END };
+    let golden = "\
+        m365k_AQJrMQcHBwcHBwcHBwcHBzSOvcHkJ_RnRDxTZETygWhi_ghuPj46cv2VjLxmXy6rFM9eJhjxlL3iVS8-UQTvCPDu7y\
+        xDTgraVneATFDiCa1CYQ";
+    assert_eq!(issue_code(&keys(), &claims, [7; 12]).unwrap(), golden);
+    assert_eq!(open_code(&keys(), golden, NOW), Ok(claims));
+    assert_only_itself("m365k_", golden, |text| open_code(&keys(), text, NOW).is_ok());
+    assert!(open_code(&keys(), golden, END).is_err());
+}
+
+#[test]
+fn a_refresh_token() {
+    let claims = RefreshClaims { user: USER, grant: GRANT, generation: 7 };
+    let golden = "\
+        m365rt_AQJrMQgICAgICAgICAgICA3qHc5u53OnZfoyZWESuCW0yhSstzHK1kpfHh24uYwhZAlP0aN2V1c9_5MrJJ5h6U5j0\
+        5zK6yggST4";
+    assert_eq!(issue_refresh(&keys(), &claims, [8; 12]).unwrap(), golden);
+    assert_eq!(open_refresh(&keys(), golden), Ok(claims));
+    assert_only_itself("m365rt_", golden, |text| open_refresh(&keys(), text).is_ok());
+}
+
+/// Where a command stands in [`commands`]. One that is added does not compile before it has a place and a literal.
+const fn place(command: &Command) -> usize {
+    match command {
+        Command::Mcp(_) => 0,
+        Command::Attach(_) => 1,
+        Command::EndSession { .. } => 2,
+        Command::Connect(_) => 3,
+        Command::SignIn(_) => 4,
+        Command::Redeem(_) => 5,
+        Command::Renew(_) => 6,
+        Command::Revoke { .. } => 7,
+        Command::Listen(Listen::Session { .. }) => 8,
+        Command::Listen(Listen::Subscription { .. }) => 9,
+        Command::Changed { .. } => 10,
+    }
+}
+
+fn stream() -> StreamKey {
+    // A request ID is a UUID of version 8, and as a text it is read as nothing else.
+    let mut bytes = [0x77; 16];
+    bytes[6] = 0x87;
+    bytes[8] = 0xb7;
+    StreamKey { request: RequestId::from_bytes(bytes), id: Id::Text("a".into()) }
+}
+
+/// Every command of the contract between edge and object.
+fn commands() -> Vec<Command> {
+    let message = McpMessage {
+        session: Some("66666666666666666666666666666666".into()),
+        revision: Some("2025-11-25".into()),
+        in_batch: false,
+        accepts_stream: true,
+        stateless: None,
+        body: br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_vec(),
+    };
+    let connect = Connect {
+        ticket: ticket(),
+        code: "code".into(),
+        pkce_verifier: "verifier".into(),
+        nonce: "nonce".into(),
+        redirect_uri: "https://mcp.example.com/callback".into(),
+    };
+    let sign_in = SignIn {
+        client_digest: vec![0x44; 32],
+        code_challenge: "challenge".into(),
+        redirect_uri: "https://app.example/cb".into(),
+        access_token: "access".into(),
+        refresh_token: "refresh".into(),
+        lives_for: DurationMs::from_secs(3_600),
+        granted: vec!["Mail.Read".into()],
+    };
+    let redeem = Redeem {
+        client_digest: vec![0x44; 32],
+        challenge: "challenge".into(),
+        redirect_uri: Some("https://app.example/cb".into()),
+    };
+    let renew =
+        Renew { client_digest: vec![0x44; 32], generation: 7, scopes: Some(vec!["mail.read".into()]) };
+    vec![
+        Command::Mcp(message),
+        Command::Attach(Attach { session: None, stream: stream() }),
+        Command::EndSession { session: "66".into() },
+        Command::Connect(connect),
+        Command::SignIn(sign_in),
+        Command::Redeem(redeem),
+        Command::Renew(renew),
+        Command::Revoke { client_digest: vec![0x44; 32] },
+        Command::Listen(Listen::Session { session: "66".into(), after: Some(3), is_restored: false }),
+        Command::Listen(Listen::Subscription {
+            id: Id::Integer(1),
+            uris: vec!["u".into()],
+            is_restored: true,
+        }),
+        Command::Changed { watched: Watched::Inbox },
+    ]
+}
+
+/// What the edge sends for each of [`commands`], in their order and in hexadecimal.
+const COMMANDS: [&str; 11] = [
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1634d6370a66773657373696f6e78203636363636363636363636363636363636363636363636363636363636\
+        363636687265766973696f6e6a323032352d31312d323568696e5f6261746368f46e616363657074735f73747265616d\
+        f56973746174656c657373f664626f647958287b226a736f6e727063223a22322e30222c226964223a312c226d657468\
+        6f64223a2270696e67227d",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a166417474616368a26773657373696f6ef66673747265616da26772657175657374507777777777778777b777\
+        7777777777776269646161",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a16a456e6453657373696f6ea16773657373696f6e623636",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a167436f6e6e656374a5667469636b6574a6617550111111111111111111111111111111116167502222222222\
+        222222222222222222222261636b646576656c6f706d656e74617381696d61696c2e72656164616c75616c6963654063\
+        6f6e746f736f2e6578616d706c6561651b000001a3186577c064636f646564636f64656d706b63655f76657269666965\
+        72687665726966696572656e6f6e6365656e6f6e63656c72656469726563745f757269782068747470733a2f2f6d6370\
+        2e6578616d706c652e636f6d2f63616c6c6261636b",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1665369676e496ea76d636c69656e745f64696765737458204444444444444444444444444444444444444444\
+        4444444444444444444444446e636f64655f6368616c6c656e6765696368616c6c656e67656c72656469726563745f75\
+        72697668747470733a2f2f6170702e6578616d706c652f63626c6163636573735f746f6b656e666163636573736d7265\
+        66726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee80676772616e74656481694d61696c\
+        2e52656164",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a16652656465656da36d636c69656e745f64696765737458204444444444444444444444444444444444444444\
+        444444444444444444444444696368616c6c656e6765696368616c6c656e67656c72656469726563745f757269766874\
+        7470733a2f2f6170702e6578616d706c652f6362",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a16552656e6577a36d636c69656e745f6469676573745820444444444444444444444444444444444444444444\
+        44444444444444444444446a67656e65726174696f6e076673636f70657381696d61696c2e72656164",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1665265766f6b65a16d636c69656e745f64696765737458204444444444444444444444444444444444444444\
+        444444444444444444444444",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111\
+        1111111111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61\
+        75646520286131623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74\
+        697479f667636f6d6d616e64a1664c697374656ea16753657373696f6ea36773657373696f6e62363665616674\
+        6572036b69735f726573746f726564f4",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111\
+        1111111111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61\
+        75646520286131623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74\
+        697479f667636f6d6d616e64a1664c697374656ea16c537562736372697074696f6ea362696401647572697381\
+        61756b69735f726573746f726564f5",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111\
+        1111111111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61\
+        75646520286131623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74\
+        697479f667636f6d6d616e64a1674368616e676564a16777617463686564616d",
+];
+
+/// What stands around every command.
+fn request(command: Command) -> ObjectRequest {
+    let caller = Caller {
+        user: USER,
+        grant: GRANT,
+        client: "Claude (a1b2c3d4)".into(),
+        scopes: vec!["mail.read".into()],
+        access_identity: None,
+    };
+    ObjectRequest { request: RequestId::from_bytes([0x77; 16]), caller, command }
+}
+
+#[test]
+fn what_the_edge_asks_an_object() {
+    let commands = commands();
+    assert_eq!(commands.len(), COMMANDS.len());
+    for (position, (command, golden)) in commands.into_iter().zip(COMMANDS).enumerate() {
+        assert_eq!(place(&command), position);
+        let request = request(command);
+        assert_eq!(to_hex(&encode(&request).unwrap()), golden, "{request:?}");
+        assert_eq!(decode(&from_hex(golden).unwrap()), Ok(request));
+    }
+}
+
+#[test]
+fn a_request_that_was_cut_or_prolonged_is_none_and_a_changed_one_harms_nobody() {
+    for golden in COMMANDS {
+        let bytes = from_hex(golden).unwrap();
+        for position in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..position]), Err(Malformed), "cut to {position} bytes");
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1 << bit;
+                // A changed text is another text; whatever is read can be written again, and nothing panics.
+                if let Ok(read) = decode(&changed) {
+                    assert_eq!(decode(&encode(&read).unwrap()), Ok(read));
+                }
+            }
+        }
+        assert_eq!(decode(&[bytes.as_slice(), &[0]].concat()), Err(Malformed));
+    }
+}
+
+#[test]
+fn what_an_object_answers_to_a_redemption() {
+    let issue = Issue { client: "Claude".into(), scopes: vec!["mail.read".into()], generation: 2 };
+    let golden = r#"{"client":"Claude","scopes":["mail.read"],"generation":2}"#;
+    assert_eq!(serde_json::to_string(&issue).unwrap(), golden);
+    assert_eq!(serde_json::from_str::<Issue>(golden).unwrap(), issue);
+    for position in 0..golden.len() {
+        assert!(serde_json::from_str::<Issue>(&golden[..position]).is_err(), "cut to {position} bytes");
+    }
+}
+
+#[test]
+fn where_a_client_stands_on_a_stream() {
+    for (event, golden) in [
+        (EventId::Opened(stream()), "o.77777777-7777-8777-b777-777777777777.ImEi"),
+        (EventId::Answered(stream()), "a.77777777-7777-8777-b777-777777777777.ImEi"),
+        (EventId::Message(7), "m.7"),
+    ] {
+        assert_eq!(event.to_string(), golden);
+        assert_eq!(golden.parse(), Ok(event));
+    }
+}
