@@ -126,6 +126,12 @@ pub const RECONCILE_EVERY: DurationMs = DurationMs::from_secs(30);
 /// An access token with less life left than this is refreshed before it is used.
 pub const TOKEN_MARGIN: DurationMs = DurationMs::from_secs(60);
 
+/// The longest wait that is honoured before a refresh of the access token is tried again.
+pub const REFRESH_RETRY_AFTER_MAX: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// The longest claims challenge, in bytes. It travels in a URL, beside a sealed state.
+pub const CLAIMS_BYTES_MAX: usize = 2 * 1024;
+
 /// Users who were active within this span have their token refreshed by the alarm.
 pub const ACTIVE_WITHIN: DurationMs = DurationMs::from_secs(24 * 60 * 60);
 
