@@ -5,10 +5,10 @@
 //! and not to log payloads, which hold the bearer token under `ai_run`.
 
 use protocol::config::{Config, GatewaySettings};
-use protocol::entra::token_endpoint;
+use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
-use protocol::limits::CALL_TIMEOUT;
+use protocol::limits::{CALL_TIMEOUT, CHALLENGE_BYTES_MAX};
 use protocol::outbound::{Answer, GraphCall, Transport};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
@@ -38,22 +38,41 @@ pub enum Departure {
         /// The body.
         body: Option<String>,
     },
+    /// A form for the token endpoint that an assertion completes once it is signed, which cannot be done in a turn.
+    SignedForm {
+        /// The absolute URL.
+        url: String,
+        /// The headers.
+        headers: Vec<(&'static str, String)>,
+        /// The form without its proof.
+        fields: Secret<String>,
+        /// What is to be signed, and the key.
+        assertion: Assertion,
+    },
+}
+
+/// A form as it leaves for the token endpoint.
+#[must_use]
+pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Option<String>) -> Departure {
+    let url = token_endpoint(&config.microsoft);
+    let mut headers = vec![
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ("accept", "application/json".to_owned()),
+    ];
+    headers.extend(client_request_id.map(|id| ("client-request-id", id)));
+    match &form.assertion {
+        None => Departure::Http { method: "POST", url, headers, body: Some(form.fields.expose().clone()) },
+        Some(assertion) => {
+            Departure::SignedForm { url, headers, fields: form.fields.clone(), assertion: assertion.clone() }
+        }
+    }
 }
 
 /// Turns a call into what the configured transport sends.
 #[must_use]
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
-        Outbound::Token { form } => Departure::Http {
-            method: "POST",
-            url: token_endpoint(&config.microsoft),
-            headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("accept", "application/json".to_owned()),
-                ("client-request-id", op.request.to_string()),
-            ],
-            body: Some(form.expose().clone()),
-        },
+        Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
         Outbound::Graph { call, bearer, tool } => {
             let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
             match config.gateway.transport {
@@ -171,7 +190,10 @@ pub fn read_answer(status: u16, header: impl Fn(&str) -> Option<String>, body: V
             .map(DurationMs::from_secs),
         graph_request_id: identifier("request-id"),
         gateway_log_id: identifier("cf-aig-log-id"),
-        challenge: (status == 401).then(|| header("www-authenticate")).flatten(),
+        challenge: (status == 401)
+            .then(|| header("www-authenticate"))
+            .flatten()
+            .filter(|value| value.len() <= CHALLENGE_BYTES_MAX),
         body,
     }
 }

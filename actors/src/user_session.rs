@@ -232,6 +232,15 @@ impl UserSession {
         self.user
     }
 
+    /// Takes note of how many streams clients hold open: as long as there is one, its person counts as active.
+    pub const fn set_open_streams(&mut self, count: usize) {
+        self.sessions.set_open_streams(count);
+    }
+
+    fn last_use(&self, now: UnixMs) -> UnixMs {
+        if self.sessions.has_open_stream() { now } else { self.last_activity }
+    }
+
     /// What the object has to do at the moment.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -297,7 +306,7 @@ impl UserSession {
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
-        let refresh_is_due = self.refresher.due(self.last_activity).is_some_and(|due| due <= now);
+        let refresh_is_due = self.refresher.due(self.last_use(now), now).is_some_and(|due| due <= now);
         if refresh_is_due && self.refresher.under_way().is_none() {
             self.start_refresh(turn, txn)?;
         }
@@ -317,7 +326,7 @@ impl UserSession {
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);
-        self.timers.set(Timer::Refresh, self.refresher.due(self.last_activity));
+        self.timers.set(Timer::Refresh, self.refresher.due(self.last_use(now), now));
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
         self.timers.set(Timer::Answers, self.ledger.answers_due());

@@ -267,7 +267,10 @@ fn read_credential<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Opt
             Some(Credential::Certificate { thumbprint: thumbprint?, private_key: key?.der })
         }
         (None, Some(_), None) => {
-            reader.refuse("MICROSOFT_CLIENT_PRIVATE_KEY", "is missing: MICROSOFT_CLIENT_CERTIFICATE needs its key");
+            reader.refuse(
+                "MICROSOFT_CLIENT_PRIVATE_KEY",
+                "is missing: MICROSOFT_CLIENT_CERTIFICATE needs its key",
+            );
             None
         }
         (None, None, Some(_)) => {

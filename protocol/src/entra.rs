@@ -17,7 +17,7 @@ pub use refusal::{Denied, Details, Refusal};
 use crate::config::MicrosoftApp;
 use crate::graph::form;
 use crate::ids::UserKey;
-use crate::limits::CLOCK_SKEW;
+use crate::limits::{CLOCK_SKEW, LOGIN_HINT_BYTES_MAX};
 use crate::outbound::Answer;
 use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
@@ -130,6 +130,19 @@ struct IdTokenClaims {
     nonce: Option<String>,
     tid: String,
     oid: String,
+}
+
+/// What names the account of an ID token to Microsoft, so that the person need not choose again. It goes back to Microsoft
+/// and nowhere else.
+#[must_use]
+pub fn login_hint(id_token: &Secret<String>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        preferred_username: String,
+    }
+    let payload = crate::digest::from_base64url(id_token.expose().split('.').nth(1)?)?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    (claims.preferred_username.len() <= LOGIN_HINT_BYTES_MAX).then_some(claims.preferred_username)
 }
 
 /// The URL of the keys that sign ID tokens.

@@ -197,6 +197,7 @@ impl World {
             pkce_verifier: "CANARY-verifier".to_owned(),
             nonce,
             redirect_uri: "https://mcp.example.com/connect/callback".to_owned(),
+            stepped_up: false,
         };
         self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(connect));
     }

@@ -160,9 +160,8 @@ mod tests {
 
     #[test]
     fn a_certificate_must_belong_to_the_key() {
-        let key = |byte| {
-            read_private_key(&pem("PRIVATE KEY", &key_der(byte, 256, &RSA_ENCRYPTION), "\n")).unwrap()
-        };
+        let key =
+            |byte| read_private_key(&pem("PRIVATE KEY", &key_der(byte, 256, &RSA_ENCRYPTION), "\n")).unwrap();
         let der = element(SEQUENCE, &[vec![9; 40], vec![0xc3; 256], vec![8; 10]].concat());
         let certificate = pem("CERTIFICATE", &der, "\n");
         assert_eq!(read_thumbprint(&certificate, Some(&key(0xc3))), Ok(sha256(&der)));

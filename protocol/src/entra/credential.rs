@@ -38,7 +38,7 @@ pub struct TokenForm {
 }
 
 /// An assertion without its signature.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Assertion {
     /// Header and claims in the compact form of RFC 7515: what is signed.
     pub unsigned: Secret<String>,

@@ -217,6 +217,16 @@ impl Target {
         }
     }
 
+    /// The Graph permission without which it cannot work.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        let permissions = match self {
+            Self::Tool(tool) => tool.permissions(),
+            Self::Resource(resource) => resource.permissions(),
+        };
+        permissions.first().copied().unwrap_or_default()
+    }
+
     /// Whether it changes anything.
     #[must_use]
     pub const fn writes(self) -> bool {

@@ -13,12 +13,15 @@ use protocol::tools::{Plan, Planned, Surroundings, Target, Tool, ToolError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
 use super::refuse;
+use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::queue::{Full, Priority};
+use crate::refresher::Access;
 use crate::turn::{Fault, ReplyTo, Turn};
 
 /// A call of a tool or the reading of a resource, which may be new or a repeat.
@@ -111,6 +114,19 @@ impl UserSession {
         txn: &mut Txn<'_>,
         call: Demand<'_>,
     ) -> Result<(), Fault> {
+        let need = match self.refresher.access(turn.now) {
+            Access::SignInAgain(need) if call.target != Target::Tool(Tool::Authenticate) => Some(need),
+            _ => None,
+        };
+        let has_client = |grant: &Grant| !grant.client_digest.is_empty();
+        if need.is_some() && self.grants.standing(&call.caller.grant).is_some_and(has_client) {
+            // The client signs the person in by itself once it is told so (MCP 2025-11-25, basic/authorization). A
+            // connection by link has no client that could.
+            if let Some(to) = call.waiter.to {
+                reply(txn, to, ObjectReply::challenged(Challenge::SignInAgain));
+            }
+            return Ok(());
+        }
         let mut entry =
             Entry::new(Kind::Tool(call.target.name().to_owned()), call.target.writes(), call.fingerprint);
         entry.client.clone_from(&call.caller.client);
@@ -123,7 +139,7 @@ impl UserSession {
         self.ledger.insert(txn, call.request, &entry)?;
         let around = Surroundings {
             request: call.request,
-            granted: self.refresher.granted(),
+            granted: self.refresher.granted(turn.now),
             now: turn.now,
             zones: self.zones,
         };
@@ -138,7 +154,10 @@ impl UserSession {
                 let (event, waiters) = (EntryEvent::Succeeded, [call.waiter]);
                 return self.settle_entry(turn, txn, call.request, entry, &waiters, event, &settled);
             }
-            Err(error) => return self.refuse_at_once(turn, txn, call.request, entry, call.waiter, error),
+            Err(error) => {
+                let error = need.map_or(error, |need| sign_in_error(need, call.target));
+                return self.refuse_at_once(turn, txn, call.request, entry, call.waiter, error);
+            }
         };
         let work = Work::Tool { target: call.target, plan };
         let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
