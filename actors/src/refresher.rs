@@ -360,6 +360,10 @@ impl Refresher {
         entropy: &mut Entropy,
     ) -> Result<(), Fault> {
         let Some(row) = &mut self.row else { return Ok(()) };
+        if self.refused_by_graph {
+            // After a restart it must not be tried once more.
+            row.expires_at = row.obtained_at;
+        }
         row.sealed = match &self.tokens {
             Some(tokens) => {
                 Some(ByteBuf::from(vault::seal_tokens(config, user, row.generation, tokens, entropy)?))

@@ -93,13 +93,6 @@ struct TokenBody {
     scope: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Body {
-    Error(ErrorBody),
-    Tokens(TokenBody),
-}
-
 /// Reads the token endpoint's answer.
 ///
 /// # Errors
@@ -108,16 +101,19 @@ pub fn read_tokens(answer: &Answer) -> Result<Tokens, Refusal> {
     if let Some(refusal) = Refusal::by_status(answer) {
         return Err(refusal);
     }
-    match serde_json::from_slice(&answer.body) {
-        Ok(Body::Tokens(body)) if answer.status == 200 => Ok(Tokens {
+    // An error is an error whatever stands beside it.
+    if let Ok(body) = serde_json::from_slice::<ErrorBody>(&answer.body) {
+        return Err(Refusal::read(body, answer.retry_after));
+    }
+    match serde_json::from_slice::<TokenBody>(&answer.body) {
+        Ok(body) if answer.status == 200 => Ok(Tokens {
             access_token: Secret::new(body.access_token),
             refresh_token: body.refresh_token.map(Secret::new),
             id_token: body.id_token.map(Secret::new),
             lives_for: DurationMs::from_secs(body.expires_in),
             scopes: body.scope.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         }),
-        Ok(Body::Error(body)) => Err(Refusal::read(body, answer.retry_after)),
-        Ok(Body::Tokens(_)) | Err(_) => Err(Refusal::unexpected()),
+        _ => Err(Refusal::unexpected()),
     }
 }
 

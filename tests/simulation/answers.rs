@@ -56,6 +56,7 @@ impl World {
             let way = self.random.below(50);
             self.after(way, Event::Taken(entry, life));
         }
+        self.clients.unauthorized += u32::from(reply.status == 401);
         match (purpose, operation) {
             (Purpose::Initialize, _) => {
                 // A client that asked twice stays with its first session: ids mean something within one session only.

@@ -97,6 +97,8 @@ pub(crate) struct Clients {
     /// From this time on nothing goes wrong any more, and every answer has to come.
     pub healed_at: Option<u64>,
     pub connections: u32,
+    /// Answers with status 401.
+    pub unauthorized: u32,
     /// Bytes by which each mail is longer than it needs to be.
     pub padding: usize,
 }

@@ -49,6 +49,8 @@ pub(crate) struct Microsoft {
     /// Refresh tokens of which Entra ID said that they are dead.
     pub denied: BTreeSet<String>,
     pub refreshes: u64,
+    /// Graph calls that came with a token whose time was over.
+    pub unauthorized: u64,
 }
 
 fn answer(status: u16, body: &Value) -> Response {
@@ -73,6 +75,7 @@ impl Microsoft {
         random: &mut Random,
     ) -> Response {
         if self.access_tokens.get(&request.bearer).is_none_or(|ends| *ends <= now) {
+            self.unauthorized += 1;
             return graph_error(401, "InvalidAuthenticationToken");
         }
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();

@@ -239,6 +239,8 @@ fn step_up_demanded_by_graph_and_refused_in_silence_asks_for_the_person() {
     assert!(object.last()["result"]["content"][0]["text"].as_str().unwrap().contains("sign in again"));
     assert!(object.error_of(2).contains("sign in again"));
     object.hours_pass(2);
+    object.core = UserSession::recover(Rc::new(config()), &object.rows, object.now).unwrap();
+    assert!(object.error_of(3).contains("sign in again"));
     assert_eq!((object.forms.len(), object.sent.len()), (1, 1));
     assert_eq!(object.sign_in(false), STEP_UP);
     assert_eq!(object.last()["claims"], CLAIMS);
