@@ -300,6 +300,34 @@ mod tests {
     }
 
     #[test]
+    fn a_second_journey_carries_the_claims_and_is_known_as_the_second() {
+        let config = config_at("https://mcp.example.com");
+        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
+        let state = |reply: &Reply| {
+            let location = header(reply, "location").to_owned();
+            location.split("&state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+        };
+        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let journey_of = |reply: &Reply| journey(&config, Some(&state(reply)), Some(&cookie), NOW).unwrap();
+        let begun = journey_of(&first);
+        assert!(!begun.stepped_up && !header(&first, "location").contains("acrs"));
+        let claims = ClaimsChallenge::parse(r#"{"access_token":{"acrs":{"essential":true}}}"#).unwrap();
+        let again = Again { claims: &claims, login_hint: Some("a@x.example") };
+        let random = Randomness { verifier: [5; 32], nonce: [6; 16], cookie: [0; 16], seal: [7; 12] };
+        let second = once_more(&config, &begun, Some(&cookie), again, &random);
+        let location = header(&second, "location");
+        for part in ["acrs", "xms_cc", "login_hint=a%40x.example"] {
+            assert!(location.contains(part), "{part} in {location}");
+        }
+        let continued = journey_of(&second);
+        assert!(continued.stepped_up && continued.request == begun.request);
+        assert!(continued.nonce != begun.nonce && continued.pkce_verifier != begun.pkce_verifier);
+        // Another browser gets no journey out of it.
+        assert_eq!(once_more(&config, &begun, None, again, &random).status, 503);
+    }
+
+    #[test]
     fn the_journey_comes_back_to_its_own_browser_only() {
         let config = config_at("https://mcp.example.com");
         let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());

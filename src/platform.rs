@@ -334,11 +334,11 @@ async fn end_connect(config: &Config, request: &Request, env: &Env) -> Result<Re
         Ok(connect) => connect,
         Err(page) => return respond(page),
     };
-    let caller = browser::caller_of(&connect.ticket);
-    let status = match ask(env, &caller, Command::Connect(connect.clone())).await {
+    let (caller, ticket) = (browser::caller_of(&connect.ticket), connect.ticket.clone());
+    let status = match ask(env, &caller, Command::Connect(Box::new(connect))).await {
         Ok(mut answer) if answer.status_code() == STEP_UP => match demanded(&mut answer).await {
             Some(claims) => {
-                return respond(browser::once_more(config, connect.ticket, &claims, &randomness()?));
+                return respond(browser::once_more(config, ticket, &claims, &randomness()?));
             }
             None => 503,
         },

@@ -200,6 +200,8 @@ pub fn read_answer(status: u16, header: impl Fn(&str) -> Option<String>, body: V
 
 #[cfg(test)]
 mod tests {
+    use protocol::config::Credential;
+    use protocol::entra::{Freshness, refresh_form};
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
     use protocol::time::UnixMs;
@@ -266,6 +268,33 @@ mod tests {
     }
 
     #[test]
+    fn a_form_waits_for_its_signature_only_with_a_certificate() {
+        let outbound = |config: &Config| {
+            let fresh = Freshness { now: UnixMs(1_800_000_000_000), random: [1; 16] };
+            let refresh = Secret::new("r-1".to_owned());
+            Outbound::Token { form: refresh_form(&config.microsoft, &refresh, &[], None, fresh) }
+        };
+        let config = config_with(&[]);
+        let Departure::Http { url, headers, body, .. } = depart(&config, user(), op(), &outbound(&config))
+        else {
+            panic!("a secret needs no signature")
+        };
+        assert_eq!(url, "https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+        assert!(headers.contains(&("client-request-id", op().request.to_string())));
+        assert!(body.unwrap().contains("client_secret=secret"));
+        let mut config = config_with(&[]);
+        config.microsoft.credential =
+            Credential::Certificate { thumbprint: [2; 32], private_key: Secret::new(vec![3]) };
+        let departure = depart(&config, user(), op(), &outbound(&config));
+        let Departure::SignedForm { url, fields, assertion, .. } = departure else {
+            panic!("an assertion has to be signed")
+        };
+        assert_eq!(url, "https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+        assert!(!fields.expose().contains("client_secret") && !fields.expose().contains("client_assertion"));
+        assert_eq!((assertion.unsigned.expose().split('.').count(), assertion.key.expose()), (2, &vec![3]));
+    }
+
+    #[test]
     fn answers_keep_bounded_identifiers_and_the_wait() {
         let answer = read_answer(
             429,
@@ -278,6 +307,8 @@ mod tests {
             Vec::new(),
         );
         assert_eq!(answer.retry_after, Some(DurationMs(7_000)));
+        let challenged = |length: usize| read_answer(401, |_| Some("x".repeat(length)), Vec::new()).challenge;
+        assert!(challenged(CHALLENGE_BYTES_MAX).is_some() && challenged(CHALLENGE_BYTES_MAX + 1).is_none());
         assert_eq!(answer.graph_request_id.unwrap().len(), 128);
         assert_eq!(answer.gateway_log_id.as_deref(), Some("log1"));
     }

@@ -59,7 +59,7 @@ pub enum Command {
         session: String,
     },
     /// Redeem Microsoft's authorization code and connect the account.
-    Connect(Connect),
+    Connect(Box<Connect>),
     /// A person signed in: store the Microsoft tokens and the grant, whose code the client will redeem.
     SignIn(SignIn),
     /// Redeem an authorization code of this server.

@@ -201,7 +201,7 @@ impl World {
             redirect_uri: "https://mcp.example.com/connect/callback".to_owned(),
             stepped_up: false,
         };
-        self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(connect));
+        self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(Box::new(connect)));
     }
 
     /// Puts the clients' requests on the agenda.

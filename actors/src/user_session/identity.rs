@@ -48,7 +48,7 @@ impl UserSession {
         to: ReplyTo,
         request: RequestId,
         caller: &Caller,
-        connect: Connect,
+        connect: Box<Connect>,
     ) -> Result<(), Fault> {
         // A code can be redeemed once, so the same request that comes twice has one redemption.
         if let Some(earlier) = Ledger::entry(txn, request)? {
@@ -66,7 +66,7 @@ impl UserSession {
         entry.client.clone_from(&connect.ticket.client);
         entry.grant = Some(connect.ticket.grant);
         entry.access_identity.clone_from(&caller.access_identity);
-        let work = Work::Connect(Box::new(connect));
+        let work = Work::Connect(connect);
         self.enqueue_own(turn, txn, request, work, entry, Some(Waiter::new(to, None, None, turn.now)))
     }
 

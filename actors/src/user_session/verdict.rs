@@ -146,7 +146,7 @@ fn throttled(
     run.held_up_by =
         Some(if by_gateway { "Held back by the gateway's limit" } else { "Throttled by Microsoft" });
     let asked = answer.retry_after.unwrap_or_else(|| backoff(run.tries));
-    let wait = around.entropy.lengthen(asked);
+    let wait = with_jitter(asked, around.entropy);
     around.queue.throttled(call.lane, around.now, DurationMs(asked.0.min(RETRY_AFTER_MAX.0)));
     if run.looking {
         return look_again(around.now, run);
@@ -191,7 +191,7 @@ fn no_clear_answer(
         Unclear::Outage(answer) => answer.retry_after,
         Unclear::Lost(_) => None,
     };
-    let wait = around.entropy.lengthen(asked.unwrap_or_else(|| backoff(run.tries)));
+    let wait = with_jitter(asked.unwrap_or_else(|| backoff(run.tries)), around.entropy);
     let pointless = matches!(unclear, Unclear::Lost(Lost::TooLarge));
     if !pointless && may_try_again(around.now, run, wait) {
         return wait_until(run, around.now.plus(wait));
@@ -280,4 +280,10 @@ fn advance(run: &mut Run, event: EntryEvent) -> Result<(), Fault> {
 
 fn backoff(tries: u32) -> DurationMs {
     DurationMs(BACKOFF_BASE.0.saturating_mul(1 << tries.saturating_sub(1).min(6)))
+}
+
+/// Up to a quarter more, so that callers who were refused together do not come back together. Never less: Microsoft
+/// counts calls that come too early.
+fn with_jitter(wait: DurationMs, entropy: &mut Entropy) -> DurationMs {
+    entropy.lengthen(wait)
 }

@@ -58,7 +58,7 @@ pub struct Refusal {
     /// What has to happen next.
     pub denied: Denied,
     /// What operators need in order to ask Microsoft about it.
-    pub details: Details,
+    pub details: Box<Details>,
 }
 
 /// Identifiers of a refusal, cut down to what identifiers consist of.
@@ -91,14 +91,14 @@ const NUMBERS_MAX: usize = 8;
 
 impl Refusal {
     fn of(denied: Denied) -> Self {
-        Self { denied, details: Details::default() }
+        Self { denied, details: Box::default() }
     }
 
     /// A refusal that is told by the status alone: Microsoft is out, or asks to be left alone for a while.
     pub(super) fn by_status(answer: &Answer) -> Option<Self> {
         let is_transient = answer.status == 429 || answer.status >= 500;
         is_transient.then(|| Self {
-            details: serde_json::from_slice(&answer.body).map(ErrorBody::details).unwrap_or_default(),
+            details: serde_json::from_slice(&answer.body).map(ErrorBody::details).unwrap_or_default().into(),
             denied: Denied::Transient { retry_after: answer.retry_after },
         })
     }
@@ -123,7 +123,7 @@ impl Refusal {
             ("invalid_grant", _) => by_number(&details.numbers, retry_after).unwrap_or(Denied::SignInAgain),
             _ => by_number(&details.numbers, retry_after).unwrap_or(Denied::Unexpected),
         };
-        Self { denied, details }
+        Self { denied, details: Box::new(details) }
     }
 }
 
@@ -253,7 +253,7 @@ mod tests {
             "trace_id": "a".repeat(500), "correlation_id": "c-1", "error_description": "AADSTS1: alice@x.example"
         });
         let Details { error, suberror, numbers, trace_id, correlation_id } =
-            refusal(400, &body.to_string()).details;
+            *refusal(400, &body.to_string()).details;
         assert_eq!((error.as_str(), suberror.as_str()), ("invalid_grant", "badtoken"));
         assert_eq!((numbers.len(), trace_id.len(), correlation_id.as_str()), (8, 64, "c-1"));
     }

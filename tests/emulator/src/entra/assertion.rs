@@ -64,10 +64,11 @@ pub fn check(world: &mut World, form: &[(String, String)], tenant: &str) -> Resu
     let (header, claims) = signed.split_once('.').ok_or_else(malformed)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
     let (header, claims) = (part(header).ok_or_else(malformed)?, part(claims).ok_or_else(malformed)?);
-    if header["alg"] != "PS256" || header["typ"] != "JWT" {
+    let parameter = |name: &str| header.get(name).and_then(Value::as_str);
+    if parameter("alg") != Some("PS256") || parameter("typ") != Some("JWT") {
         return Err(malformed());
     }
-    let thumbprint = header["x5t#S256"].as_str().ok_or_else(malformed)?;
+    let thumbprint = parameter("x5t#S256").ok_or_else(malformed)?;
     let (n, e) =
         world.certificates.keys.get(thumbprint).ok_or_else(|| refused("it is not registered"))?.clone();
     let key = RsaPublicKeyComponents { n, e };
@@ -78,15 +79,16 @@ pub fn check(world: &mut World, form: &[(String, String)], tenant: &str) -> Resu
 
 fn check_claims(world: &mut World, claims: &Value, tenant: &str) -> Result<(), EntraError> {
     let application = world.options.client_id.as_str();
-    if claims["iss"] != application || claims["sub"] != application {
+    let word = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    if word("iss") != application || word("sub") != application {
         return Err(client(700_021, "The assertion's application does not match the client_id parameter."));
     }
-    if claims["aud"] != format!("{}/entra/{tenant}/oauth2/v2.0/token", world.base) {
+    if word("aud") != format!("{}/entra/{tenant}/oauth2/v2.0/token", world.base) {
         return Err(client(700_023, "The assertion's audience claim does not match the realm's issuer."));
     }
     let seconds = |name: &str| {
         let text = format!("The assertion has no claim '{name}'.");
-        claims[name].as_u64().ok_or_else(|| client(50_027, text))
+        claims.get(name).and_then(Value::as_u64).ok_or_else(|| client(50_027, text))
     };
     let (from, until, issued) = (seconds("nbf")?, seconds("exp")?, seconds("iat")?);
     let now_s = world.now_ms() / 1000;
@@ -94,7 +96,7 @@ fn check_claims(world: &mut World, claims: &Value, tenant: &str) -> Result<(), E
     if !in_time || until.saturating_sub(from) > LIFETIME_MAX_S {
         return Err(client(700_024, "The client assertion is not within its valid time range."));
     }
-    let jti = claims["jti"].as_str().unwrap_or_default().to_owned();
+    let jti = word("jti").to_owned();
     if jti.len() != 36 || jti.split('-').count() != 5 {
         return Err(client(50_027, "The assertion's 'jti' is no GUID."));
     }
