@@ -60,6 +60,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_refused_credential_shows_until_a_sign_in_works() {
+        assert!(!healthy(1, None).body.contains("Credential"));
+        let page = healthy(1, Some(UnixMs(1_800_000_000_000)));
+        assert_eq!(page.status, 200);
+        assert!(
+            page.body.contains(r#""microsoftCredentialRefusedAt":"2027-01-15T08:00:00"#),
+            "{}",
+            page.body
+        );
+    }
+
+    #[test]
     fn problems_are_named_without_values() {
         let problems =
             Config::from_settings(|name| (name == "ENCRYPTION_KEY").then(|| "hunter2".into())).unwrap_err();

@@ -316,27 +316,27 @@ impl Refresher {
         if !self.ends(request) {
             return Ok(());
         }
-        let none = DurationMs(0);
-        match why {
+        let at_once = DurationMs(0);
+        let (setback, asked) = match why {
             Some(Denied::SignInAgain) => {
                 self.tokens = None;
-                self.person_must(Need::SignIn, txn, owner, entropy)
+                return self.person_must(Need::SignIn, txn, owner, entropy);
             }
-            Some(Denied::ConsentMissing) => self.person_must(Need::Consent, txn, owner, entropy),
+            Some(Denied::ConsentMissing) => return self.person_must(Need::Consent, txn, owner, entropy),
             Some(Denied::StepUp(demanded)) => {
                 if let (Some(tokens), Some(demanded)) = (&mut self.tokens, demanded) {
                     tokens.demanded = Some(demanded);
                 }
-                self.person_must(Need::StepUp, txn, owner, entropy)
+                return self.person_must(Need::StepUp, txn, owner, entropy);
             }
-            Some(Denied::OwnCredential) => self.wait(Some(Setback::OwnCredential), none, now, entropy),
-            Some(Denied::NotAllowed) => self.wait(Some(Setback::NotAllowed), none, now, entropy),
-            Some(Denied::ClientLoop) => self.wait(None, REFRESH_RETRY_AFTER_MAX, now, entropy),
-            Some(Denied::Transient { retry_after }) => {
-                self.wait(None, retry_after.unwrap_or(none), now, entropy)
-            }
-            Some(Denied::Unexpected) | None => self.wait(None, none, now, entropy),
-        }
+            Some(Denied::OwnCredential) => (Some(Setback::OwnCredential), at_once),
+            Some(Denied::NotAllowed) => (Some(Setback::NotAllowed), at_once),
+            Some(Denied::ClientLoop) => (None, REFRESH_RETRY_AFTER_MAX),
+            Some(Denied::Transient { retry_after }) => (None, retry_after.unwrap_or(at_once)),
+            Some(Denied::Unexpected) | None => (None, at_once),
+        };
+        self.put_off(setback, asked, now, entropy);
+        Ok(())
     }
 
     fn person_must(
@@ -375,20 +375,12 @@ impl Refresher {
 
     /// Puts the next attempt off: twice as long each time, at least as long as Microsoft asked, and never for all people
     /// at the same moment.
-    #[expect(clippy::unnecessary_wraps, reason = "it is one arm of many that can fail")]
-    fn wait(
-        &mut self,
-        setback: Option<Setback>,
-        asked: DurationMs,
-        now: UnixMs,
-        entropy: &mut Entropy,
-    ) -> Result<(), Fault> {
+    fn put_off(&mut self, setback: Option<Setback>, asked: DurationMs, now: UnixMs, entropy: &mut Entropy) {
         let wait = BACKOFF_BASE.0.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX.0);
         let wait = DurationMs(wait.max(asked.0.min(REFRESH_RETRY_AFTER_MAX.0)));
         self.failures = self.failures.saturating_add(1);
         self.setback = setback;
         self.not_before = now.plus(entropy.lengthen(wait));
-        Ok(())
     }
 
     /// When the alarm should refresh: at four fifths of the token's life for a person who was active within a day, else
