@@ -18,9 +18,7 @@ use protocol::config::{Config, Problem};
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::limits::{ANSWER_COMMENT_EVERY, STREAM_COMMENT_EVERY, STREAM_LIFETIME, STREAM_LIFETIME_JITTER};
-use protocol::object::{
-    Attach, Caller, Command, Listen, McpMessage, ObjectRequest, STEP_UP, StepUp, encode,
-};
+use protocol::object::{Attach, Caller, Command, Listen, McpMessage, ObjectRequest, STEP_UP, StepUp, encode};
 use protocol::stream::EventId;
 use protocol::time::{DurationMs, UnixMs};
 use wasm_bindgen::JsCast as _;

@@ -51,8 +51,6 @@ impl Record for Session {
 #[derive(Debug, Default)]
 pub struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
-    /// Streams that clients hold open at the moment. Memory only: they end with the object.
-    open_streams: usize,
 }
 
 impl Sessions {
@@ -67,7 +65,7 @@ impl Sessions {
                 .map_err(|_| Fault::CorruptRow { table: Table::Sessions.name() })?;
             by_id.insert(SessionId::from_bytes(id), session);
         }
-        Ok(Self { by_id, open_streams: 0 })
+        Ok(Self { by_id })
     }
 
     /// Opens a session. The one that was not used for the longest time gives way when there are too many.
@@ -189,17 +187,6 @@ impl Sessions {
     pub fn end(&mut self, txn: &mut Txn<'_>, id: &SessionId) -> bool {
         txn.delete::<Session>(id.as_bytes());
         self.by_id.remove(id).is_some()
-    }
-
-    /// Takes note of how many streams clients hold open.
-    pub const fn set_open_streams(&mut self, count: usize) {
-        self.open_streams = count;
-    }
-
-    /// Whether a client holds a stream open, which counts as use although nothing is asked.
-    #[must_use]
-    pub const fn has_open_stream(&self) -> bool {
-        self.open_streams > 0
     }
 
     /// When the next session has been idle for too long.

@@ -232,13 +232,9 @@ impl UserSession {
         self.user
     }
 
-    /// Takes note of how many streams clients hold open: as long as there is one, its person counts as active.
-    pub const fn set_open_streams(&mut self, count: usize) {
-        self.sessions.set_open_streams(count);
-    }
-
+    /// When the person was active last. Whoever holds a stream open is, although nothing is asked.
     fn last_use(&self, now: UnixMs) -> UnixMs {
-        if self.sessions.has_open_stream() { now } else { self.last_activity }
+        if self.listeners.is_empty() { self.last_activity } else { now }
     }
 
     /// What the object has to do at the moment.
