@@ -6,7 +6,7 @@
 use protocol::config::Config;
 use protocol::connect::{ConnectState, ConnectTicket, open_state, open_ticket, seal_state};
 use protocol::digest::{sha256, to_base64url, to_hex};
-use protocol::entra::authorize_url;
+use protocol::entra::{ClaimsChallenge, authorize_url};
 use protocol::limits::CONNECT_TICKET_LIFETIME;
 use protocol::object::Connect;
 use protocol::time::UnixMs;
@@ -45,18 +45,41 @@ pub fn landing(config: &Config) -> Reply {
 #[must_use]
 pub fn begin(config: &Config, ticket: Option<&str>, now: UnixMs, random: &Randomness) -> Reply {
     let ticket = ticket.and_then(|text| open_ticket(&config.encryption_keys, text, now).ok());
-    let Some(ticket) = ticket else { return link_is_over() };
+    match ticket {
+        Some(ticket) => to_microsoft(config, ticket, None, random),
+        None => link_is_over(),
+    }
+}
+
+/// Sends the browser to Microsoft once more, because the first journey did not meet what Microsoft demands.
+#[must_use]
+pub fn once_more(
+    config: &Config,
+    ticket: ConnectTicket,
+    demanded: &ClaimsChallenge,
+    random: &Randomness,
+) -> Reply {
+    to_microsoft(config, ticket, Some(demanded), random)
+}
+
+fn to_microsoft(
+    config: &Config,
+    ticket: ConnectTicket,
+    demanded: Option<&ClaimsChallenge>,
+    random: &Randomness,
+) -> Reply {
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
     let cookie = to_hex(&random.cookie);
     let hint = ticket.login_hint.clone();
-    let state = ConnectState { ticket, pkce_verifier: verifier, nonce: nonce.clone() };
+    let stepped_up = demanded.is_some();
+    let state = ConnectState { ticket, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up };
     let Ok(state) = seal_state(&config.encryption_keys, &state, &cookie, random.seal) else {
         return Reply::object_unavailable();
     };
-    let location =
-        authorize_url(&config.microsoft, &config.redirect_uri(), &state, &nonce, &challenge, hint.as_deref());
+    let (microsoft, back, hint) = (&config.microsoft, config.redirect_uri(), hint.as_deref());
+    let location = authorize_url(microsoft, &back, &state, &nonce, &challenge, hint, demanded);
     Reply::redirect(location)
         .with("set-cookie", cookie_header(config, COOKIE, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
 }
@@ -100,6 +123,7 @@ pub fn end(config: &Config, returned: Returned<'_>, now: UnixMs) -> Result<Conne
         pkce_verifier: state.pkce_verifier,
         nonce: state.nonce,
         redirect_uri: config.redirect_uri(),
+        stepped_up: state.stepped_up,
     })
 }
 

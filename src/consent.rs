@@ -6,7 +6,7 @@
 
 use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
-use protocol::entra::authorize_url;
+use protocol::entra::{ClaimsChallenge, authorize_url};
 use protocol::oauth::authorization::{
     AuthorizationRequest, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
     open_request, read_request, seal_journey, seal_request,
@@ -75,10 +75,44 @@ pub fn decide(
         let error = OAuthError::new(ErrorCode::AccessDenied, "The person declined.");
         return back_with(config, &request, &error);
     }
+    to_microsoft(config, request, secret, None, random)
+}
+
+/// What a second journey to Microsoft is for.
+#[derive(Clone, Copy)]
+pub struct Again<'a> {
+    /// The claims that Microsoft demanded.
+    pub claims: &'a ClaimsChallenge,
+    /// The account, if it is known by now.
+    pub login_hint: Option<&'a str>,
+}
+
+/// Sends the browser to Microsoft once more, because the first journey did not meet what Microsoft demands.
+#[must_use]
+pub fn once_more(
+    config: &Config,
+    journey: &Journey,
+    cookies: Option<&str>,
+    again: Again<'_>,
+    random: &Randomness,
+) -> Reply {
+    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
+    to_microsoft(config, journey.request.clone(), secret, Some(again), random)
+}
+
+/// Begins a journey, each with a verifier and a nonce of its own.
+fn to_microsoft(
+    config: &Config,
+    request: AuthorizationRequest,
+    secret: &str,
+    again: Option<Again<'_>>,
+    random: &Randomness,
+) -> Reply {
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
-    let journey = Journey { request, pkce_verifier: verifier, nonce: nonce.clone() };
+    let journey =
+        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up: again.is_some() };
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };
@@ -88,7 +122,8 @@ pub fn decide(
         &state,
         &nonce,
         &challenge,
-        None,
+        again.and_then(|again| again.login_hint),
+        again.map(|again| again.claims),
     ))
 }
 
@@ -264,6 +299,34 @@ mod tests {
         }
         let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random());
         assert!(header(&denied, "location").starts_with("https://app.example/cb?error=access_denied&"));
+    }
+
+    #[test]
+    fn a_second_journey_carries_the_claims_and_is_known_as_the_second() {
+        let config = config_at("https://mcp.example.com");
+        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
+        let state = |reply: &Reply| {
+            let location = header(reply, "location").to_owned();
+            location.split("&state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+        };
+        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let journey_of = |reply: &Reply| journey(&config, Some(&state(reply)), Some(&cookie), NOW).unwrap();
+        let begun = journey_of(&first);
+        assert!(!begun.stepped_up && !header(&first, "location").contains("acrs"));
+        let claims = ClaimsChallenge::parse(r#"{"access_token":{"acrs":{"essential":true}}}"#).unwrap();
+        let again = Again { claims: &claims, login_hint: Some("a@x.example") };
+        let random = Randomness { verifier: [5; 32], nonce: [6; 16], cookie: [0; 16], seal: [7; 12] };
+        let second = once_more(&config, &begun, Some(&cookie), again, &random);
+        let location = header(&second, "location");
+        for part in ["acrs", "xms_cc", "login_hint=a%40x.example"] {
+            assert!(location.contains(part), "{part} in {location}");
+        }
+        let continued = journey_of(&second);
+        assert!(continued.stepped_up && continued.request == begun.request);
+        assert!(continued.nonce != begun.nonce && continued.pkce_verifier != begun.pkce_verifier);
+        // Another browser gets no journey out of it.
+        assert_eq!(once_more(&config, &begun, None, again, &random).status, 503);
     }
 
     #[test]

@@ -3,21 +3,24 @@
 //! What holds here: a setting is named, its value never.
 
 use protocol::config::Problem;
+use protocol::time::UnixMs;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
 
-/// The page of a deployment whose settings are complete.
+/// The page of a deployment whose settings are complete, with what this instance saw of its credential.
 #[must_use]
-pub fn healthy(wasm_memory_bytes: usize) -> Reply {
-    Reply::json(
-        200,
-        &json!({
-            "status": "ok",
-            "version": env!("CARGO_PKG_VERSION"),
-            "wasmMemoryBytes": wasm_memory_bytes
-        }),
-    )
+pub fn healthy(wasm_memory_bytes: usize, credential_refused_at: Option<UnixMs>) -> Reply {
+    let mut page = json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "wasmMemoryBytes": wasm_memory_bytes
+    });
+    if let (Some(at), Some(members)) = (credential_refused_at, page.as_object_mut()) {
+        // The server runs, but nobody can sign in: an operator has to renew the secret or the certificate.
+        members.insert("microsoftCredentialRefusedAt".to_owned(), at.to_iso8601().into());
+    }
+    Reply::json(200, &page)
 }
 
 /// The page of a deployment with problems in its settings.
@@ -54,6 +57,18 @@ pub(crate) mod tests {
             Some(value.to_owned())
         })
         .unwrap()
+    }
+
+    #[test]
+    fn a_refused_credential_shows_until_a_sign_in_works() {
+        assert!(!healthy(1, None).body.contains("Credential"));
+        let page = healthy(1, Some(UnixMs(1_800_000_000_000)));
+        assert_eq!(page.status, 200);
+        assert!(
+            page.body.contains(r#""microsoftCredentialRefusedAt":"2027-01-15T08:00:00"#),
+            "{}",
+            page.body
+        );
     }
 
     #[test]

@@ -16,9 +16,10 @@ use std::sync::Once;
 
 use actors::{config_from_env, random_bytes};
 use protocol::config::{Config, Problem};
+use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::oauth::{PARAMETERS_MAX, Parameters};
-use protocol::object::{Caller, Command, ObjectRequest, encode};
+use protocol::object::{Caller, Command, ObjectRequest, STEP_UP, StepUp, encode};
 use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
@@ -79,7 +80,8 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
     let config = match (configuration(&env), route) {
         (Ok(config), Route::Health) => {
             let own = check_origin(config, Presented { host: &host(&request)?, ..Presented::default() });
-            return respond(own.err().unwrap_or_else(|| health::healthy(body::wasm_memory_bytes())));
+            let healthy = || health::healthy(body::wasm_memory_bytes(), microsoft::credential_refused_at());
+            return respond(own.err().unwrap_or_else(healthy));
         }
         (Err(problems), Route::Health) => return respond(health::not_configured(problems)),
         (Err(_), _) => return respond(Reply::not_configured()),
@@ -145,6 +147,7 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
         }
     };
     let Some(challenge) = answer.headers().get("x-challenge")? else { return Ok(answer) };
+    let invalid = |why| Reply::challenge(config, 401, Some("invalid_token"), why, None);
     let refusal = match challenge.strip_prefix("insufficient_scope ") {
         Some(scope) => Reply::challenge(
             config,
@@ -153,13 +156,8 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
             "The access token lacks the scope that this tool needs.",
             Some(scope),
         ),
-        None => Reply::challenge(
-            config,
-            401,
-            Some("invalid_token"),
-            "The permission behind this access token was withdrawn. Sign in again.",
-            None,
-        ),
+        None if challenge == "sign_in_again" => invalid("Microsoft wants this person to sign in again."),
+        None => invalid("The permission behind this access token was withdrawn. Sign in again."),
     };
     respond(refusal)
 }
@@ -182,8 +180,14 @@ async fn end_connect(
         Ok(connect) => connect,
         Err(page) => return respond(page),
     };
-    let caller = browser::caller_of(&connect.ticket);
-    let status = match ask(env, &caller, Command::Connect(connect)).await {
+    let (caller, ticket) = (browser::caller_of(&connect.ticket), connect.ticket.clone());
+    let status = match ask(env, &caller, Command::Connect(Box::new(connect))).await {
+        Ok(mut answer) if answer.status_code() == STEP_UP => match demanded(&mut answer).await {
+            Some(claims) => {
+                return respond(browser::once_more(config, ticket, &claims, &randomness()?));
+            }
+            None => 503,
+        },
         Ok(answer) => answer.status_code(),
         Err(error) => {
             tracing::warn!(%error, "an object did not answer");
@@ -191,6 +195,13 @@ async fn end_connect(
         }
     };
     respond(browser::ended(config, status))
+}
+
+/// The claims in an object's answer that asks for one more journey to Microsoft.
+async fn demanded(answer: &mut Response) -> Option<ClaimsChallenge> {
+    let text = answer.text().await.ok()?;
+    let StepUp { claims } = serde_json::from_str(&text).ok()?;
+    ClaimsChallenge::parse(&claims)
 }
 
 fn randomness() -> Result<Randomness> {

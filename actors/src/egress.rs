@@ -5,10 +5,10 @@
 //! and not to log payloads, which hold the bearer token under `ai_run`.
 
 use protocol::config::{Config, GatewaySettings};
-use protocol::entra::token_endpoint;
+use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
-use protocol::limits::CALL_TIMEOUT;
+use protocol::limits::{CALL_TIMEOUT, CHALLENGE_BYTES_MAX};
 use protocol::outbound::{Answer, GraphCall, Transport};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
@@ -38,22 +38,41 @@ pub enum Departure {
         /// The body.
         body: Option<String>,
     },
+    /// A form for the token endpoint that an assertion completes once it is signed, which cannot be done in a turn.
+    SignedForm {
+        /// The absolute URL.
+        url: String,
+        /// The headers.
+        headers: Vec<(&'static str, String)>,
+        /// The form without its proof.
+        fields: Secret<String>,
+        /// What is to be signed, and the key.
+        assertion: Assertion,
+    },
+}
+
+/// A form as it leaves for the token endpoint.
+#[must_use]
+pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Option<String>) -> Departure {
+    let url = token_endpoint(&config.microsoft);
+    let mut headers = vec![
+        ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ("accept", "application/json".to_owned()),
+    ];
+    headers.extend(client_request_id.map(|id| ("client-request-id", id)));
+    match &form.assertion {
+        None => Departure::Http { method: "POST", url, headers, body: Some(form.fields.expose().clone()) },
+        Some(assertion) => {
+            Departure::SignedForm { url, headers, fields: form.fields.clone(), assertion: assertion.clone() }
+        }
+    }
 }
 
 /// Turns a call into what the configured transport sends.
 #[must_use]
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
-        Outbound::Token { form } => Departure::Http {
-            method: "POST",
-            url: token_endpoint(&config.microsoft),
-            headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("accept", "application/json".to_owned()),
-                ("client-request-id", op.request.to_string()),
-            ],
-            body: Some(form.expose().clone()),
-        },
+        Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
         Outbound::Graph { call, bearer, tool } => {
             let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
             match config.gateway.transport {
@@ -171,13 +190,18 @@ pub fn read_answer(status: u16, header: impl Fn(&str) -> Option<String>, body: V
             .map(DurationMs::from_secs),
         graph_request_id: identifier("request-id"),
         gateway_log_id: identifier("cf-aig-log-id"),
-        challenge: (status == 401).then(|| header("www-authenticate")).flatten(),
+        challenge: (status == 401)
+            .then(|| header("www-authenticate"))
+            .flatten()
+            .filter(|value| value.len() <= CHALLENGE_BYTES_MAX),
         body,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::config::Credential;
+    use protocol::entra::{Freshness, refresh_form};
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
     use protocol::time::UnixMs;
@@ -244,6 +268,33 @@ mod tests {
     }
 
     #[test]
+    fn a_form_waits_for_its_signature_only_with_a_certificate() {
+        let outbound = |config: &Config| {
+            let fresh = Freshness { now: UnixMs(1_800_000_000_000), random: [1; 16] };
+            let refresh = Secret::new("r-1".to_owned());
+            Outbound::Token { form: refresh_form(&config.microsoft, &refresh, &[], None, fresh) }
+        };
+        let config = config_with(&[]);
+        let Departure::Http { url, headers, body, .. } = depart(&config, user(), op(), &outbound(&config))
+        else {
+            panic!("a secret needs no signature")
+        };
+        assert_eq!(url, "https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+        assert!(headers.contains(&("client-request-id", op().request.to_string())));
+        assert!(body.unwrap().contains("client_secret=secret"));
+        let mut config = config_with(&[]);
+        config.microsoft.credential =
+            Credential::Certificate { thumbprint: [2; 32], private_key: Secret::new(vec![3]) };
+        let departure = depart(&config, user(), op(), &outbound(&config));
+        let Departure::SignedForm { url, fields, assertion, .. } = departure else {
+            panic!("an assertion has to be signed")
+        };
+        assert_eq!(url, "https://login.microsoftonline.com/tenant/oauth2/v2.0/token");
+        assert!(!fields.expose().contains("client_secret") && !fields.expose().contains("client_assertion"));
+        assert_eq!((assertion.unsigned.expose().split('.').count(), assertion.key.expose()), (2, &vec![3]));
+    }
+
+    #[test]
     fn answers_keep_bounded_identifiers_and_the_wait() {
         let answer = read_answer(
             429,
@@ -256,6 +307,8 @@ mod tests {
             Vec::new(),
         );
         assert_eq!(answer.retry_after, Some(DurationMs(7_000)));
+        let challenged = |length: usize| read_answer(401, |_| Some("x".repeat(length)), Vec::new()).challenge;
+        assert!(challenged(CHALLENGE_BYTES_MAX).is_some() && challenged(CHALLENGE_BYTES_MAX + 1).is_none());
         assert_eq!(answer.graph_request_id.unwrap().len(), 128);
         assert_eq!(answer.gateway_log_id.as_deref(), Some("log1"));
     }

@@ -3,6 +3,7 @@
 //! What holds here: identifiers, counts, codes and times only. No token, no address, no content ever becomes a field.
 
 use protocol::config::{Config, GraphVersion};
+use protocol::entra::{Denied, Details};
 use protocol::ids::{RequestId, UserKey};
 use protocol::time::UnixMs;
 use serde_json::{Map, Value};
@@ -60,6 +61,23 @@ impl LogLine {
             .with("totalMs", now.since(received_at).0)
             // Microsoft changes the beta version without notice, so each call that used it is recognisable.
             .with_some("graphVersion", (config.graph_version == GraphVersion::Beta).then_some("beta"))
+    }
+
+    /// The line of a refusal by the token endpoint. One that operators have to act on has a name of its own.
+    #[must_use]
+    pub fn token_refused(denied: &Denied, details: &Details, now: UnixMs) -> Self {
+        let event = match denied {
+            Denied::OwnCredential => "own_credential_refused",
+            _ => "token_refused",
+        };
+        let word = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Self::new(event, now)
+            .with("code", denied.code())
+            .with_some("error", word(&details.error))
+            .with_some("suberror", word(&details.suberror))
+            .with("errorCodes", details.numbers.clone())
+            .with_some("traceId", word(&details.trace_id))
+            .with_some("correlationId", word(&details.correlation_id))
     }
 
     /// The line as text.

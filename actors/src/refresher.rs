@@ -1,13 +1,16 @@
 //! The refresher: the Microsoft tokens of one person, and when and how they are renewed.
 //!
 //! What holds here: at most one refresh is under way; the newest refresh token is stored in the same commit as its
-//! access token; a late answer never overwrites a newer generation; a lost answer leaves the old refresh token in
-//! place, which Microsoft still accepts, so that the refresh can be tried again.
+//! access token; an answer changes something only if it answers the refresh that is under way and nothing newer was
+//! stored; a lost answer leaves the old refresh token in place, which Microsoft still accepts, so that the refresh can be
+//! tried again; what only the person can change is never tried again before the person signed in.
 
 use protocol::config::Config;
-use protocol::entra::{Denied, Tokens};
+use protocol::entra::{ClaimsChallenge, Denied, Tokens};
 use protocol::ids::{RequestId, UserKey};
-use protocol::limits::{ACTIVE_WITHIN, BACKOFF_BASE, IDLE_REFRESH_EVERY, TOKEN_MARGIN};
+use protocol::limits::{
+    ACTIVE_WITHIN, BACKOFF_BASE, IDLE_REFRESH_EVERY, REFRESH_RETRY_AFTER_MAX, TOKEN_MARGIN,
+};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,30 @@ use crate::vault::{self, MicrosoftTokens};
 const KEY: &[u8] = b"microsoft";
 const BACKOFF_MAX: DurationMs = DurationMs::from_secs(5 * 60);
 
-/// The row of the tokens. Everything but the tokens themselves is in clear, for operators.
+/// What the person has to do before there can be new tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Need {
+    /// Sign in: the refresh token is dead.
+    #[serde(rename = "s")]
+    SignIn,
+    /// Sign in and agree to a permission.
+    #[serde(rename = "c")]
+    Consent,
+    /// Sign in and prove more, such as a second factor.
+    #[serde(rename = "u")]
+    StepUp,
+}
+
+/// Why a refresh has to wait although the person can do nothing about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setback {
+    /// An operator has to renew this server's credential.
+    OwnCredential,
+    /// The organisation does not let this account use the application.
+    NotAllowed,
+}
+
+/// The row of the tokens. Everything but what is sealed is in clear, for operators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRow {
     /// Counts the tokens that were stored.
@@ -35,9 +61,12 @@ pub struct TokenRow {
     /// The Graph permissions that Microsoft granted.
     #[serde(rename = "p")]
     pub scopes: Vec<String>,
-    /// The sealed tokens; none once Microsoft declared them dead.
+    /// The sealed tokens, and the claims that Microsoft demanded; none once Microsoft declared the tokens dead.
     #[serde(rename = "t")]
     pub sealed: Option<ByteBuf>,
+    /// What the person has to do before there can be new tokens.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Need>,
 }
 
 impl Record for TokenRow {
@@ -53,10 +82,21 @@ pub enum Access {
     NeedsRefresh,
     /// Not before this time: a refresh failed for a passing reason.
     Later(UnixMs),
-    /// Not before the person signs in.
-    SignInAgain,
-    /// Not before an operator renews this server's credential.
-    OwnCredential,
+    /// Not before the person did this.
+    SignInAgain(Need),
+    /// Not before somebody else than the person acted. It is tried again from time to time.
+    Blocked(Setback),
+}
+
+/// What a refresh needs in its form.
+#[derive(Debug)]
+pub struct Renewal<'a> {
+    /// The newest refresh token.
+    pub refresh_token: &'a Secret<String>,
+    /// The permissions that were granted, none of which must get lost.
+    pub granted: &'a [String],
+    /// The claims that Microsoft demanded and that were not met yet.
+    pub demanded: Option<&'a ClaimsChallenge>,
 }
 
 /// The tokens and what is known of their renewal.
@@ -66,9 +106,11 @@ pub struct Refresher {
     tokens: Option<MicrosoftTokens>,
     under_way: Option<(RequestId, u64)>,
     refused_by_graph: bool,
+    /// Whether a demand of Microsoft's has to be stored yet.
+    is_demand_new: bool,
     failures: u32,
     not_before: UnixMs,
-    own_credential_refused: bool,
+    setback: Option<Setback>,
 }
 
 impl Refresher {
@@ -85,26 +127,28 @@ impl Refresher {
         Ok(Self { row, tokens, ..Self::default() })
     }
 
-    /// The permissions that Microsoft granted, or `None` when no account is connected.
+    /// The permissions that Microsoft granted, or `None` when no account is connected or the person has to sign in.
     #[must_use]
-    pub fn granted(&self) -> Option<&[String]> {
+    pub fn granted(&self, now: UnixMs) -> Option<&[String]> {
         let row = self.row.as_ref()?;
-        row.sealed.as_ref().map(|_| row.scopes.as_slice())
+        (!matches!(self.access(now), Access::SignInAgain(_))).then_some(row.scopes.as_slice())
     }
 
     /// Whether a Graph call can be made now.
     #[must_use]
     pub fn access(&self, now: UnixMs) -> Access {
-        let (Some(row), Some(tokens)) = (&self.row, &self.tokens) else { return Access::SignInAgain };
+        let Some(row) = &self.row else { return Access::SignInAgain(Need::SignIn) };
+        let Some(tokens) = &self.tokens else {
+            return Access::SignInAgain(row.needs.unwrap_or(Need::SignIn));
+        };
         if !self.refused_by_graph && now.plus(margin(row)) < row.expires_at {
             return Access::Ready(tokens.access.clone());
         }
+        if let Some(need) = row.needs {
+            return Access::SignInAgain(need);
+        }
         if now < self.not_before {
-            return if self.own_credential_refused {
-                Access::OwnCredential
-            } else {
-                Access::Later(self.not_before)
-            };
+            return self.setback.map_or(Access::Later(self.not_before), Access::Blocked);
         }
         Access::NeedsRefresh
     }
@@ -121,22 +165,66 @@ impl Refresher {
         self.under_way.map(|(request, _)| request)
     }
 
-    /// Begins a refresh and yields the refresh token for its form; `None` if there is nothing to refresh with.
-    pub fn begin(&mut self, request: RequestId) -> Option<Secret<String>> {
-        let (row, tokens) = (self.row.as_ref()?, self.tokens.as_ref()?);
-        self.under_way = Some((request, row.generation));
-        Some(tokens.refresh.clone())
+    /// Begins a refresh; `false` if there is nothing to refresh with.
+    pub fn begin(&mut self, request: RequestId) -> bool {
+        let may_begin = self.renewal().is_some() && self.needs().is_none();
+        if may_begin {
+            self.under_way = Some((request, self.generation()));
+        }
+        may_begin
     }
 
-    /// The refresh token of the refresh that is under way, to send its form again.
+    /// What the refresh that is under way sends.
     #[must_use]
-    pub fn refresh_token(&self) -> Option<Secret<String>> {
-        self.tokens.as_ref().map(|tokens| tokens.refresh.clone())
+    pub fn renewal(&self) -> Option<Renewal<'_>> {
+        let (row, tokens) = (self.row.as_ref()?, self.tokens.as_ref()?);
+        Some(Renewal {
+            refresh_token: &tokens.refresh,
+            granted: &row.scopes,
+            demanded: tokens.demanded.as_ref(),
+        })
     }
 
-    /// Graph did not accept the access token although its time is not over.
-    pub const fn refused_by_graph(&mut self) {
+    /// The claims without which the next sign-in would be of no use.
+    #[must_use]
+    pub fn unmet_claims(&self) -> Option<&ClaimsChallenge> {
+        let is_unmet = self.needs() == Some(Need::StepUp);
+        self.tokens.as_ref()?.demanded.as_ref().filter(|_| is_unmet)
+    }
+
+    fn needs(&self) -> Option<Need> {
+        self.row.as_ref().and_then(|row| row.needs)
+    }
+
+    /// Graph did not accept the access token although its time is not over, perhaps because it wants it to prove more.
+    pub fn refused_by_graph(&mut self, demanded: Option<ClaimsChallenge>) {
         self.refused_by_graph = true;
+        if let (Some(tokens), Some(demanded)) = (&mut self.tokens, demanded) {
+            tokens.demanded = Some(demanded);
+            self.is_demand_new |= self.needs().is_some();
+        }
+    }
+
+    /// Graph demands these claims although they were asked for in a refresh: only the person can meet them.
+    pub fn cannot_meet(&mut self, demanded: ClaimsChallenge) {
+        self.refused_by_graph(Some(demanded));
+        if let Some(row) = &mut self.row {
+            row.needs = Some(Need::StepUp);
+            self.is_demand_new = true;
+        }
+    }
+
+    /// Stores a demand that came since the last turn, so that it is still known when the person signs in.
+    ///
+    /// # Errors
+    /// A fault of the vault or of the storage port.
+    pub fn keep_demand(
+        &mut self,
+        txn: &mut Txn<'_>,
+        owner: (&Config, UserKey),
+        entropy: &mut Entropy,
+    ) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_demand_new) { self.note_need(txn, owner, entropy) } else { Ok(()) }
     }
 
     /// Stores the tokens of a sign-in, whatever was there before.
@@ -155,7 +243,19 @@ impl Refresher {
         self.store(txn, owner, tokens, now, entropy)
     }
 
-    /// Stores the tokens of a refresh, unless a newer generation arrived in the meantime.
+    /// Whether an answer to `request` answers the refresh that is under way, with nothing newer stored since it began.
+    /// Either way that refresh is over.
+    fn ends(&mut self, request: RequestId) -> bool {
+        match self.under_way {
+            Some((known, generation)) if known == request => {
+                self.under_way = None;
+                generation == self.generation()
+            }
+            _ => false,
+        }
+    }
+
+    /// Stores the tokens of a refresh, unless it was given up or a newer generation arrived in the meantime.
     ///
     /// # Errors
     /// A fault of the vault or of the storage port.
@@ -163,15 +263,12 @@ impl Refresher {
         &mut self,
         txn: &mut Txn<'_>,
         owner: (&Config, UserKey),
+        request: RequestId,
         tokens: Tokens,
         now: UnixMs,
         entropy: &mut Entropy,
     ) -> Result<(), Fault> {
-        let began_with = self.under_way.take().map(|(_, generation)| generation);
-        if began_with.is_none() || began_with != self.row.as_ref().map(|row| row.generation) {
-            return Ok(());
-        }
-        self.store(txn, owner, tokens, now, entropy)
+        if self.ends(request) { self.store(txn, owner, tokens, now, entropy) } else { Ok(()) }
     }
 
     fn store(
@@ -187,8 +284,8 @@ impl Refresher {
             .refresh_token
             .or(kept)
             .ok_or(Fault::Invariant("Microsoft sent no refresh token and none was known"))?;
-        let clear = MicrosoftTokens { access: tokens.access_token, refresh };
-        let generation = self.row.as_ref().map_or(0, |row| row.generation) + 1;
+        let clear = MicrosoftTokens { access: tokens.access_token, refresh, demanded: None };
+        let generation = self.generation() + 1;
         let sealed = vault::seal_tokens(config, user, generation, &clear, entropy)?;
         let row = TokenRow {
             generation,
@@ -196,65 +293,112 @@ impl Refresher {
             expires_at: now.plus(tokens.lives_for),
             scopes: tokens.scopes,
             sealed: Some(ByteBuf::from(sealed)),
+            needs: None,
         };
         txn.put(KEY, &row)?;
-        self.row = Some(row);
-        self.tokens = Some(clear);
-        self.refused_by_graph = false;
-        self.own_credential_refused = false;
-        self.failures = 0;
-        self.not_before = UnixMs(0);
+        *self = Self { row: Some(row), tokens: Some(clear), ..Self::default() };
         Ok(())
     }
 
-    /// Takes note of a refresh that yielded no tokens. `None` stands for a lost answer.
+    /// Takes note of a refresh that yielded no tokens. `None` stands for a lost answer, or for a refresh that never left.
     ///
     /// # Errors
-    /// A fault of the storage port.
-    pub fn failed(&mut self, txn: &mut Txn<'_>, why: Option<Denied>, now: UnixMs) -> Result<(), Fault> {
-        let began_with = self.under_way.take().map(|(_, generation)| generation);
-        let Some(row) = &mut self.row else { return Ok(()) };
-        if began_with != Some(row.generation) {
+    /// A fault of the vault or of the storage port.
+    pub fn failed(
+        &mut self,
+        txn: &mut Txn<'_>,
+        owner: (&Config, UserKey),
+        request: RequestId,
+        why: Option<Denied>,
+        now: UnixMs,
+        entropy: &mut Entropy,
+    ) -> Result<(), Fault> {
+        if !self.ends(request) {
             return Ok(());
         }
-        match why {
-            Some(Denied::SignInAgain | Denied::ConsentMissing) => {
-                row.sealed = None;
-                txn.put(KEY, row)?;
+        let at_once = DurationMs(0);
+        let (setback, asked) = match why {
+            Some(Denied::SignInAgain) => {
                 self.tokens = None;
+                return self.person_must(Need::SignIn, txn, owner, entropy);
             }
-            Some(Denied::OwnCredential) => {
-                self.own_credential_refused = true;
-                self.back_off(now);
+            Some(Denied::ConsentMissing) => return self.person_must(Need::Consent, txn, owner, entropy),
+            Some(Denied::StepUp(demanded)) => {
+                if let (Some(tokens), Some(demanded)) = (&mut self.tokens, demanded) {
+                    tokens.demanded = Some(demanded);
+                }
+                return self.person_must(Need::StepUp, txn, owner, entropy);
             }
-            Some(Denied::Transient | Denied::Unexpected) | None => self.back_off(now),
-        }
+            Some(Denied::OwnCredential) => (Some(Setback::OwnCredential), at_once),
+            Some(Denied::NotAllowed) => (Some(Setback::NotAllowed), at_once),
+            Some(Denied::ClientLoop) => (None, REFRESH_RETRY_AFTER_MAX),
+            Some(Denied::Transient { retry_after }) => (None, retry_after.unwrap_or(at_once)),
+            Some(Denied::Unexpected) | None => (None, at_once),
+        };
+        self.put_off(setback, asked, now, entropy);
         Ok(())
     }
 
-    fn back_off(&mut self, now: UnixMs) {
-        let wait = BACKOFF_BASE.0.saturating_mul(1 << self.failures.min(10));
+    fn person_must(
+        &mut self,
+        need: Need,
+        txn: &mut Txn<'_>,
+        owner: (&Config, UserKey),
+        entropy: &mut Entropy,
+    ) -> Result<(), Fault> {
+        if let Some(row) = &mut self.row {
+            row.needs = Some(need);
+        }
+        self.note_need(txn, owner, entropy)
+    }
+
+    /// Writes the row anew, with what is needed and what was demanded. The generation stays, because the tokens do.
+    fn note_need(
+        &mut self,
+        txn: &mut Txn<'_>,
+        (config, user): (&Config, UserKey),
+        entropy: &mut Entropy,
+    ) -> Result<(), Fault> {
+        let Some(row) = &mut self.row else { return Ok(()) };
+        if self.refused_by_graph {
+            // After a restart it must not be tried once more.
+            row.expires_at = row.obtained_at;
+        }
+        row.sealed = match &self.tokens {
+            Some(tokens) => {
+                Some(ByteBuf::from(vault::seal_tokens(config, user, row.generation, tokens, entropy)?))
+            }
+            None => None,
+        };
+        txn.put(KEY, row)
+    }
+
+    /// Puts the next attempt off: twice as long each time, at least as long as Microsoft asked, and never for all people
+    /// at the same moment.
+    fn put_off(&mut self, setback: Option<Setback>, asked: DurationMs, now: UnixMs, entropy: &mut Entropy) {
+        let wait = BACKOFF_BASE.0.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX.0);
+        let wait = DurationMs(wait.max(asked.0.min(REFRESH_RETRY_AFTER_MAX.0)));
         self.failures = self.failures.saturating_add(1);
-        self.not_before = now.plus(DurationMs(wait.min(BACKOFF_MAX.0)));
+        self.setback = setback;
+        self.not_before = now.plus(entropy.lengthen(wait));
     }
 
     /// When the alarm should refresh: at four fifths of the token's life for a person who was active within a day, else
-    /// once in thirty days, so that the connection does not die of disuse.
+    /// once in thirty days, so that the connection does not die of disuse. A refresh that keeps failing is tried again
+    /// for as long as the person counts as active, and then on first use.
     #[must_use]
-    pub fn due(&self, last_activity: UnixMs) -> Option<UnixMs> {
+    pub fn due(&self, last_use: UnixMs, now: UnixMs) -> Option<UnixMs> {
         let row = self.row.as_ref()?;
         self.tokens.as_ref()?;
-        if self.under_way.is_some() {
+        if self.under_way.is_some() || row.needs.is_some() {
             return None;
         }
         let life = row.expires_at.since(row.obtained_at);
-        let soon = row.obtained_at.plus(DurationMs(life.0 / 5 * 4));
-        let by_life = if soon.since(last_activity) <= ACTIVE_WITHIN {
-            soon
-        } else {
-            row.obtained_at.plus(IDLE_REFRESH_EVERY)
-        };
-        Some(by_life.max(self.not_before))
+        let soon = row.obtained_at.plus(DurationMs(life.0 / 5 * 4)).max(self.not_before);
+        if soon.max(now).since(last_use) <= ACTIVE_WITHIN {
+            return Some(soon);
+        }
+        Some(row.obtained_at.plus(IDLE_REFRESH_EVERY).max(self.not_before))
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod durable_object;
 pub(crate) mod entropy;
 pub(crate) mod outgoing;
 pub(crate) mod settings;
+mod signing;
 mod sockets;
 pub(crate) mod sql_rows;
 mod zones;

@@ -3,12 +3,13 @@
 //! What holds here: a turn either commits all of its writes, its alarm included, and then lets its effects out, or it
 //! leaves no trace. A core that returned a [`Fault`] is thrown away and recovered from rows.
 
+use protocol::entra::TokenForm;
 use protocol::ids::{OpId, RequestId};
 use protocol::object::{ObjectReply, ObjectRequest};
 use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
 use protocol::stream::Frame;
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use sha2::{Digest as _, Sha256};
 
 use crate::log::LogLine;
@@ -49,6 +50,13 @@ impl Entropy {
             *to = from;
         }
         out
+    }
+
+    /// Up to a quarter more than `wait`, so that callers who were refused together do not come back together. Never less:
+    /// Microsoft counts calls that come too early.
+    pub fn lengthen(&mut self, wait: DurationMs) -> DurationMs {
+        let [random] = self.bytes::<1>();
+        DurationMs(wait.0.saturating_add(wait.0.saturating_mul(u64::from(random)) / 1_024))
     }
 }
 
@@ -106,8 +114,8 @@ pub enum Outbound {
     },
     /// A form for Entra ID's token endpoint.
     Token {
-        /// The encoded form, which holds credentials.
-        form: Secret<String>,
+        /// The form, which holds credentials.
+        form: TokenForm,
     },
 }
 

@@ -232,6 +232,11 @@ impl UserSession {
         self.user
     }
 
+    /// When the person was active last. Whoever holds a stream open is, although nothing is asked.
+    fn last_use(&self, now: UnixMs) -> UnixMs {
+        if self.listeners.is_empty() { self.last_activity } else { now }
+    }
+
     /// What the object has to do at the moment.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -297,7 +302,7 @@ impl UserSession {
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
-        let refresh_is_due = self.refresher.due(self.last_activity).is_some_and(|due| due <= now);
+        let refresh_is_due = self.refresher.due(self.last_use(now), now).is_some_and(|due| due <= now);
         if refresh_is_due && self.refresher.under_way().is_none() {
             self.start_refresh(turn, txn)?;
         }
@@ -317,7 +322,7 @@ impl UserSession {
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);
-        self.timers.set(Timer::Refresh, self.refresher.due(self.last_activity));
+        self.timers.set(Timer::Refresh, self.refresher.due(self.last_use(now), now));
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
         self.timers.set(Timer::Answers, self.ledger.answers_due());

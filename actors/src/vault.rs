@@ -5,6 +5,7 @@
 
 use protocol::cbor;
 use protocol::config::Config;
+use protocol::entra::ClaimsChallenge;
 use protocol::ids::{RequestId, UserKey};
 use protocol::seal::{Purpose, Scope};
 use protocol::secret::Secret;
@@ -21,12 +22,16 @@ pub struct MicrosoftTokens {
     pub access: Secret<String>,
     /// The refresh token.
     pub refresh: Secret<String>,
+    /// The claims that Microsoft demanded last and that no token met yet.
+    pub demanded: Option<ClaimsChallenge>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Plaintext {
     a: String,
     r: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<String>,
 }
 
 const TOKENS_DATA: &[u8] = b"tokens/v1/";
@@ -45,7 +50,11 @@ pub fn seal_tokens(
     entropy: &mut Entropy,
 ) -> Result<Vec<u8>, Fault> {
     let mut plaintext = Vec::new();
-    let mut value = Plaintext { a: tokens.access.expose().clone(), r: tokens.refresh.expose().clone() };
+    let mut value = Plaintext {
+        a: tokens.access.expose().clone(),
+        r: tokens.refresh.expose().clone(),
+        c: tokens.demanded.as_ref().map(ClaimsChallenge::text),
+    };
     let encoded = ciborium::into_writer(&value, &mut plaintext);
     let sealed = encoded.ok().and_then(|()| {
         let data = [TOKENS_DATA, &generation.to_be_bytes()].concat();
@@ -78,7 +87,8 @@ pub fn open_tokens(
         .open(Purpose::Vault, Scope::User(user), &data, sealed)
         .map_err(|_| Fault::CannotUnseal { table })?;
     let value: Plaintext = cbor::decode(&opened.plaintext).ok_or(Fault::CorruptRow { table })?;
-    Ok(MicrosoftTokens { access: Secret::new(value.a), refresh: Secret::new(value.r) })
+    let demanded = value.c.as_deref().and_then(ClaimsChallenge::parse);
+    Ok(MicrosoftTokens { access: Secret::new(value.a), refresh: Secret::new(value.r), demanded })
 }
 
 /// Seals the key under which an object recognises repeats.

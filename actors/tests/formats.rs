@@ -111,8 +111,11 @@ fn these_are_the_rows_of_version_1() {
 
 #[test]
 fn sealed_tokens() {
-    let tokens =
-        MicrosoftTokens { access: Secret::new("access".into()), refresh: Secret::new("refresh".into()) };
+    let tokens = MicrosoftTokens {
+        access: Secret::new("access".into()),
+        refresh: Secret::new("refresh".into()),
+        demanded: None,
+    };
     let golden = "\
         01026b31700d3e5ac93f12a7e90dd7dd124283bc549e2634cc4278d594258127fe1c1801b28aa6af05a3bf9a15894771\
         42582067";
@@ -157,6 +160,7 @@ fn the_row_of_the_tokens() {
         expires_at: UnixMs(THEN.0 + 3_600_000),
         scopes: vec!["Mail.Read".into()],
         sealed: Some(ByteBuf::from([1, 2, 3])),
+        needs: None,
     };
     assert_row(
         &row,

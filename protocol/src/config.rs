@@ -4,6 +4,8 @@
 //! in one pass and named; no message contains a value. Settings arrive as Worker secrets, so they are parsed
 //! once and never read from anywhere else.
 
+mod certificate;
+
 use crate::outbound::Transport;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
@@ -35,13 +37,27 @@ impl GraphVersion {
     }
 }
 
+/// How the application proves itself to Microsoft.
+#[derive(Debug)]
+pub enum Credential {
+    /// By a shared secret.
+    Secret(Secret<String>),
+    /// By assertions that the key of a registered certificate signs. Nothing that Microsoft keeps can be used by a thief.
+    Certificate {
+        /// SHA-256 of the certificate's DER form, by which Microsoft finds it.
+        thumbprint: [u8; 32],
+        /// The private key in PKCS#8 form (RFC 5208).
+        private_key: Secret<Vec<u8>>,
+    },
+}
+
 /// The application's registration with Microsoft.
 #[derive(Debug)]
 pub struct MicrosoftApp {
     /// The application (client) id.
     pub client_id: String,
-    /// The client secret.
-    pub client_secret: Secret<String>,
+    /// How it proves itself.
+    pub credential: Credential,
     /// The tenant's id, as it stands in the endpoints' paths.
     pub tenant_id: String,
     /// The base of the identity endpoints, without a slash at the end.
@@ -220,7 +236,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
 
 fn read_microsoft<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<MicrosoftApp> {
     let client_id = reader.identifier("MICROSOFT_CLIENT_ID");
-    let client_secret = reader.required("MICROSOFT_CLIENT_SECRET");
+    let credential = read_credential(reader);
     let tenant_id = reader.identifier("MICROSOFT_TENANT_ID");
     let login_url = reader
         .optional("MICROSOFT_LOGIN_URL")
@@ -228,10 +244,57 @@ fn read_microsoft<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Opti
     let login_url = reader.url("MICROSOFT_LOGIN_URL", login_url);
     Some(MicrosoftApp {
         client_id: client_id?,
-        client_secret: Secret::new(client_secret?),
+        credential: credential?,
         tenant_id: tenant_id?,
         login_url: login_url?,
     })
+}
+
+/// Exactly one of a secret and a certificate with its key: with both, nobody could tell which one is in use.
+fn read_credential<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Credential> {
+    let secret = reader.optional("MICROSOFT_CLIENT_SECRET");
+    let certificate = reader.optional("MICROSOFT_CLIENT_CERTIFICATE");
+    let private_key = reader.optional("MICROSOFT_CLIENT_PRIVATE_KEY");
+    match (secret, certificate, private_key) {
+        (Some(secret), None, None) => Some(Credential::Secret(Secret::new(secret))),
+        (None, Some(certificate), Some(private_key)) => {
+            let key = certificate::read_private_key(&private_key)
+                .map_err(|reason| reader.refuse("MICROSOFT_CLIENT_PRIVATE_KEY", reason))
+                .ok();
+            let thumbprint = certificate::read_thumbprint(&certificate, key.as_ref())
+                .map_err(|reason| reader.refuse("MICROSOFT_CLIENT_CERTIFICATE", reason))
+                .ok();
+            Some(Credential::Certificate { thumbprint: thumbprint?, private_key: key?.der })
+        }
+        (None, Some(_), None) => {
+            reader.refuse(
+                "MICROSOFT_CLIENT_PRIVATE_KEY",
+                "is missing: MICROSOFT_CLIENT_CERTIFICATE needs its key",
+            );
+            None
+        }
+        (None, None, Some(_)) => {
+            reader.refuse(
+                "MICROSOFT_CLIENT_CERTIFICATE",
+                "is missing: MICROSOFT_CLIENT_PRIVATE_KEY is of no use without it",
+            );
+            None
+        }
+        (Some(_), _, _) => {
+            reader.refuse(
+                "MICROSOFT_CLIENT_SECRET",
+                "stands beside MICROSOFT_CLIENT_CERTIFICATE or its key: set a secret or a certificate, not both",
+            );
+            None
+        }
+        (None, None, None) => {
+            reader.refuse(
+                "MICROSOFT_CLIENT_SECRET",
+                "is missing: set it with `wrangler secret put`, or a certificate in its place",
+            );
+            None
+        }
+    }
 }
 
 fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<GatewaySettings> {

@@ -53,6 +53,9 @@ pub struct ConnectState {
     /// The nonce that Microsoft must repeat in the ID token (OpenID Connect Core, section 3.1.2.1).
     #[serde(rename = "n")]
     pub nonce: String,
+    /// Whether this is the second journey, with the claims that Microsoft demanded. There is never a third.
+    #[serde(rename = "u", default)]
+    pub stepped_up: bool,
 }
 
 /// Seals a ticket into the text of a link.
@@ -152,6 +155,7 @@ mod tests {
             },
             pkce_verifier: "verifier".into(),
             nonce: "nonce".into(),
+            stepped_up: false,
         }
     }
 

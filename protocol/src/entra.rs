@@ -1,18 +1,28 @@
 //! Microsoft Entra ID's token endpoint and ID tokens, as codecs.
 //!
-//! What holds here: decisions rest on `error` and `suberror` alone, since Microsoft changes texts and numbers; an
-//! access token for Graph is opaque and never looked into; a person is known by `tid` and `oid`, never by an
-//! address. Forms hold credentials, so they are secrets from the moment they are written.
+//! What holds here: an access token for Graph is opaque and never looked into; a person is known by `tid` and `oid`, never
+//! by an address. What a refusal means stands in `refusal`, what Microsoft demands beyond a password in `claims`, and the
+//! forms, which hold credentials, in `credential`.
+
+pub mod claims;
+pub mod credential;
+pub mod refusal;
 
 use serde::Deserialize;
+
+pub use claims::ClaimsChallenge;
+pub use credential::{Assertion, Freshness, TokenForm, code_form, refresh_form};
+pub use refusal::{Denied, Details, Refusal};
 
 use crate::config::MicrosoftApp;
 use crate::graph::form;
 use crate::ids::UserKey;
-use crate::limits::CLOCK_SKEW;
+use crate::limits::{CLOCK_SKEW, LOGIN_HINT_BYTES_MAX};
 use crate::outbound::Answer;
 use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
+use claims::claims_parameter;
+use refusal::ErrorBody;
 
 /// The Graph permissions that a person is asked for, with what an ID token and a refresh token need.
 ///
@@ -23,17 +33,13 @@ pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read Mailbo
     Mail.ReadWrite Mail.Send Calendars.ReadWrite Contacts.Read People.Read Team.ReadBasic.All \
     Channel.ReadBasic.All ChannelMessage.Send ChatMessage.Send OnlineMeetings.ReadWrite";
 
-/// Tells Microsoft that this client understands claims challenges, so that access can be revoked at once
-/// (continuous access evaluation).
-pub const CLIENT_CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
-
 /// The URL of the token endpoint.
 #[must_use]
 pub fn token_endpoint(app: &MicrosoftApp) -> String {
     format!("{}/{}/oauth2/v2.0/token", app.login_url, app.tenant_id)
 }
 
-/// The URL that a person is sent to in order to sign in.
+/// The URL that a person is sent to in order to sign in, with the claims that Microsoft demanded last, if any.
 #[must_use]
 pub fn authorize_url(
     app: &MicrosoftApp,
@@ -42,7 +48,9 @@ pub fn authorize_url(
     nonce: &str,
     code_challenge: &str,
     login_hint: Option<&str>,
+    demanded: Option<&ClaimsChallenge>,
 ) -> String {
+    let claims = claims_parameter(demanded);
     let mut fields = vec![
         ("client_id", app.client_id.as_str()),
         ("response_type", "code"),
@@ -53,40 +61,12 @@ pub fn authorize_url(
         ("nonce", nonce),
         ("code_challenge", code_challenge),
         ("code_challenge_method", "S256"),
-        ("claims", CLIENT_CAPABILITIES),
+        ("claims", &claims),
     ];
     if let Some(hint) = login_hint {
         fields.push(("login_hint", hint));
     }
     format!("{}/{}/oauth2/v2.0/authorize?{}", app.login_url, app.tenant_id, form(&fields))
-}
-
-/// The form that exchanges an authorization code (RFC 6749, section 4.1.3, with RFC 7636).
-#[must_use]
-pub fn code_form(app: &MicrosoftApp, code: &str, verifier: &str, redirect_uri: &str) -> Secret<String> {
-    Secret::new(form(&[
-        ("grant_type", "authorization_code"),
-        ("client_id", &app.client_id),
-        ("client_secret", app.client_secret.expose()),
-        ("code", code),
-        ("code_verifier", verifier),
-        ("redirect_uri", redirect_uri),
-        ("scope", SIGN_IN_SCOPES),
-        ("claims", CLIENT_CAPABILITIES),
-    ]))
-}
-
-/// The form that refreshes an access token (RFC 6749, section 6).
-#[must_use]
-pub fn refresh_form(app: &MicrosoftApp, refresh_token: &Secret<String>) -> Secret<String> {
-    Secret::new(form(&[
-        ("grant_type", "refresh_token"),
-        ("client_id", &app.client_id),
-        ("client_secret", app.client_secret.expose()),
-        ("refresh_token", refresh_token.expose()),
-        ("scope", SIGN_IN_SCOPES),
-        ("claims", CLIENT_CAPABILITIES),
-    ]))
 }
 
 /// Tokens that Microsoft issued.
@@ -104,63 +84,36 @@ pub struct Tokens {
     pub scopes: Vec<String>,
 }
 
-/// Why there are no tokens, by what has to happen next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// The refresh token or the code is dead, or Microsoft wants the person again: sign in again.
-    SignInAgain,
-    /// A permission was not consented to.
-    ConsentMissing,
-    /// This deployment's own credential is wrong or expired: operators must act, users cannot.
-    OwnCredential,
-    /// An outage or a throttle: try again later with the same token.
-    Transient,
-    /// An answer that none of the above covers.
-    Unexpected,
-}
-
 #[derive(Deserialize)]
 struct TokenBody {
-    access_token: Option<String>,
+    access_token: String,
     refresh_token: Option<String>,
     id_token: Option<String>,
-    expires_in: Option<u64>,
+    expires_in: u64,
     scope: Option<String>,
-    error: Option<String>,
-    suberror: Option<String>,
 }
 
 /// Reads the token endpoint's answer.
 ///
 /// # Errors
-/// [`Denied`], by the table of the Microsoft identity platform's error codes.
-pub fn read_tokens(answer: &Answer) -> Result<Tokens, Denied> {
-    if answer.status == 429 || answer.status >= 500 {
-        return Err(Denied::Transient);
+/// [`Refusal`], by the table of the Microsoft identity platform's errors.
+pub fn read_tokens(answer: &Answer) -> Result<Tokens, Refusal> {
+    if let Some(refusal) = Refusal::by_status(answer) {
+        return Err(refusal);
     }
-    let body: TokenBody = serde_json::from_slice(&answer.body).map_err(|_| Denied::Unexpected)?;
-    if let Some(error) = body.error.as_deref() {
-        return Err(classify(error, body.suberror.as_deref()));
+    // An error is an error whatever stands beside it.
+    if let Ok(body) = serde_json::from_slice::<ErrorBody>(&answer.body) {
+        return Err(Refusal::read(body, answer.retry_after));
     }
-    match (answer.status, body.access_token, body.expires_in) {
-        (200, Some(access_token), Some(expires_in)) => Ok(Tokens {
-            access_token: Secret::new(access_token),
+    match serde_json::from_slice::<TokenBody>(&answer.body) {
+        Ok(body) if answer.status == 200 => Ok(Tokens {
+            access_token: Secret::new(body.access_token),
             refresh_token: body.refresh_token.map(Secret::new),
             id_token: body.id_token.map(Secret::new),
-            lives_for: DurationMs::from_secs(expires_in),
+            lives_for: DurationMs::from_secs(body.expires_in),
             scopes: body.scope.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         }),
-        _ => Err(Denied::Unexpected),
-    }
-}
-
-fn classify(error: &str, suberror: Option<&str>) -> Denied {
-    match (error, suberror) {
-        (_, Some("consent_required")) | ("consent_required", _) => Denied::ConsentMissing,
-        ("invalid_grant" | "interaction_required" | "login_required", _) => Denied::SignInAgain,
-        ("invalid_client" | "unauthorized_client", _) => Denied::OwnCredential,
-        ("temporarily_unavailable" | "server_error", _) => Denied::Transient,
-        _ => Denied::Unexpected,
+        _ => Err(Refusal::unexpected()),
     }
 }
 
@@ -173,6 +126,19 @@ struct IdTokenClaims {
     nonce: Option<String>,
     tid: String,
     oid: String,
+}
+
+/// What names the account of an ID token to Microsoft, so that the person need not choose again. It goes back to Microsoft
+/// and nowhere else.
+#[must_use]
+pub fn login_hint(id_token: &Secret<String>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        preferred_username: String,
+    }
+    let payload = crate::digest::from_base64url(id_token.expose().split('.').nth(1)?)?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    (claims.preferred_username.len() <= LOGIN_HINT_BYTES_MAX).then_some(claims.preferred_username)
 }
 
 /// The URL of the keys that sign ID tokens.

@@ -129,6 +129,18 @@ pub const RECONCILE_EVERY: DurationMs = DurationMs::from_secs(30);
 /// An access token with less life left than this is refreshed before it is used.
 pub const TOKEN_MARGIN: DurationMs = DurationMs::from_secs(60);
 
+/// The longest wait that is honoured before a refresh of the access token is tried again.
+pub const REFRESH_RETRY_AFTER_MAX: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// The longest `WWW-Authenticate` header of Graph that is looked at, in bytes.
+pub const CHALLENGE_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest name of an account that is sent back to Microsoft, in bytes.
+pub const LOGIN_HINT_BYTES_MAX: usize = 320;
+
+/// The longest claims challenge, in bytes. It travels in a URL, beside a sealed state.
+pub const CLAIMS_BYTES_MAX: usize = 2 * 1024;
+
 /// Users who were active within this span have their token refreshed by the alarm.
 pub const ACTIVE_WITHIN: DurationMs = DurationMs::from_secs(24 * 60 * 60);
 

@@ -61,7 +61,7 @@ pub enum Command {
         session: String,
     },
     /// Redeem Microsoft's authorization code and connect the account.
-    Connect(Connect),
+    Connect(Box<Connect>),
     /// A person signed in: store the Microsoft tokens and the grant, whose code the client will redeem.
     SignIn(SignIn),
     /// Redeem an authorization code of this server.
@@ -94,7 +94,19 @@ pub struct SignIn {
     pub lives_for: DurationMs,
     /// The Graph permissions that Microsoft granted.
     pub granted: Vec<String>,
+    /// Whether Microsoft was asked with the claims that it had demanded.
+    pub stepped_up: bool,
 }
+
+/// What the object answers with [`STEP_UP`] when a sign-in does not meet what Microsoft demanded of this person earlier.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepUp {
+    /// The demanded claims as JSON text, for one more journey to Microsoft.
+    pub claims: String,
+}
+
+/// The status of an answer that holds a [`StepUp`].
+pub const STEP_UP: u16 = 409;
 
 impl std::fmt::Debug for SignIn {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -216,6 +228,8 @@ pub struct Connect {
     pub nonce: String,
     /// The redirect URI of the journey, which the token endpoint compares.
     pub redirect_uri: String,
+    /// Whether Microsoft was asked with the claims that it had demanded.
+    pub stepped_up: bool,
 }
 
 impl std::fmt::Debug for Connect {
@@ -229,6 +243,8 @@ impl std::fmt::Debug for Connect {
 pub enum Challenge {
     /// The grant behind the token is gone.
     InvalidToken,
+    /// The grant stands, but Microsoft wants the person to sign in again.
+    SignInAgain,
     /// The token lacks this scope.
     InsufficientScope(&'static str),
 }
@@ -298,7 +314,7 @@ impl ObjectReply {
     #[must_use]
     pub fn challenged(challenge: Challenge) -> Self {
         let status = match challenge {
-            Challenge::InvalidToken => 401,
+            Challenge::InvalidToken | Challenge::SignInAgain => 401,
             Challenge::InsufficientScope(_) => 403,
         };
         Self { challenge: Some(challenge), ..Self::status(status) }

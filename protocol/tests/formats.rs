@@ -134,12 +134,13 @@ fn a_journey() {
         request: authorization(),
         pkce_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
         nonce: "55555555555555555555555555555555".into(),
+        stepped_up: false,
     };
     let golden = "\
-        AQJrMQQEBAQEBAQEBAQEBMwsFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
+        AQJrMQQEBAQEBAQEBAQEBMssFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
         6zozea8iK4WT7RbqG_ULckJVUgEv9uld2vh0sO0dFYQQJpvjEVT5w3dF5gKPfWrgsVBCvKPe9gsJTbDHODItSy0OYLDTlS_F\
         L9NtXosnFT_MmaAmMeiErR05UpYrbRuBSsluzAKUEkGjMhtdOJshsE3zfcGeKuimAhe9gjLygG2ATFEhdqmYmf6Rrep5mHgt\
-        MGCV9IPoPFGUINfAjIXPdwo2AonQQvWP4SWG5wnb-bTg55_YfsXvfzAx8zKgsqH-pFk";
+        MGCV9IPoPFGUINfAjIXPdwo2AonQQvWP4SWG5wnb-bTg59UkhaU2EAFKRLzgtXFxINotTrA";
     assert_eq!(seal_journey(&keys(), &journey, BROWSER, [4; 12]).unwrap(), golden);
     assert_eq!(open_journey(&keys(), golden, BROWSER, NOW), Ok(journey));
     assert_only_itself("", golden, |text| open_journey(&keys(), text, BROWSER, NOW).is_ok());
@@ -170,11 +171,16 @@ fn the_ticket_of_a_link() {
 
 #[test]
 fn the_state_of_a_link() {
-    let state = ConnectState { ticket: ticket(), pkce_verifier: "verifier".into(), nonce: "nonce".into() };
+    let state = ConnectState {
+        ticket: ticket(),
+        pkce_verifier: "verifier".into(),
+        nonce: "nonce".into(),
+        stepped_up: false,
+    };
     let golden = "\
-        AQJrMQYGBgYGBgYGBgYGBq66ge3thhAr1QZmB9kUsXZ0n8OrBYo9SBkJtk_S7lPlYRsDCFlEBOlFiBQSjDcnBcbW-dm8v82p\
-        hnz5FG-7FwBnLEKiJr8brShTpHtSmM8vRERppR0tw2sa1iJiVYbxMqAeP_wLzjxU11qQB3AjvVo7w1Vqor8YIATw004v8ywv\
-        RNojt3kPxo-bdFI";
+        AQJrMQYGBgYGBgYGBgYGBqm6ge3thhAr1QZmB9kUsXZ0n8OrBYo9SBkJtk_S7lPlYRsDCFlEBOlFiBQSjDcnBcbW-dm8v82p\
+        hnz5FG-7FwBnLEKiJr8brShTpHtSmM8vRERppR0tw2sa1iJiVYbxMqAeP_wLzjxU11qQB3AjvVo7w1Vqor8YIATw02kc24hV\
+        Yx9baLZiMhpFMuH1b2I";
     assert_eq!(seal_state(&keys(), &state, BROWSER, [6; 12]).unwrap(), golden);
     assert_eq!(open_state(&keys(), golden, BROWSER, NOW), Ok(state));
     assert_only_itself("", golden, |text| open_state(&keys(), text, BROWSER, NOW).is_ok());
@@ -245,6 +251,7 @@ fn commands() -> Vec<Command> {
         pkce_verifier: "verifier".into(),
         nonce: "nonce".into(),
         redirect_uri: "https://mcp.example.com/callback".into(),
+        stepped_up: false,
     };
     let sign_in = SignIn {
         client_digest: vec![0x44; 32],
@@ -254,6 +261,7 @@ fn commands() -> Vec<Command> {
         refresh_token: "refresh".into(),
         lives_for: DurationMs::from_secs(3_600),
         granted: vec!["Mail.Read".into()],
+        stepped_up: false,
     };
     let redeem = Redeem {
         client_digest: vec![0x44; 32],
@@ -266,7 +274,7 @@ fn commands() -> Vec<Command> {
         Command::Mcp(message),
         Command::Attach(Attach { session: None, stream: stream() }),
         Command::EndSession { session: "66".into() },
-        Command::Connect(connect),
+        Command::Connect(Box::new(connect)),
         Command::SignIn(sign_in),
         Command::Redeem(redeem),
         Command::Renew(renew),
@@ -306,20 +314,20 @@ const COMMANDS: [&str; 11] = [
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
-        616e64a167436f6e6e656374a5667469636b6574a6617550111111111111111111111111111111116167502222222222\
+        616e64a167436f6e6e656374a6667469636b6574a6617550111111111111111111111111111111116167502222222222\
         222222222222222222222261636b646576656c6f706d656e74617381696d61696c2e72656164616c75616c6963654063\
         6f6e746f736f2e6578616d706c6561651b000001a3186577c064636f646564636f64656d706b63655f76657269666965\
         72687665726966696572656e6f6e6365656e6f6e63656c72656469726563745f757269782068747470733a2f2f6d6370\
-        2e6578616d706c652e636f6d2f63616c6c6261636b",
+        2e6578616d706c652e636f6d2f63616c6c6261636b6a737465707065645f7570f4",
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
-        616e64a1665369676e496ea76d636c69656e745f64696765737458204444444444444444444444444444444444444444\
+        616e64a1665369676e496ea86d636c69656e745f64696765737458204444444444444444444444444444444444444444\
         4444444444444444444444446e636f64655f6368616c6c656e6765696368616c6c656e67656c72656469726563745f75\
         72697668747470733a2f2f6170702e6578616d706c652f63626c6163636573735f746f6b656e666163636573736d7265\
         66726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee80676772616e74656481694d61696c\
-        2e52656164",
+        2e526561646a737465707065645f7570f4",
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\

@@ -4,13 +4,15 @@
 //! object is concerned; the tokens go straight to that object. Signatures are checked by the platform's WebCrypto with a
 //! key that Microsoft publishes, found by its name and fetched again at most every half minute for an unknown one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use actors::egress::Departure;
+use actors::egress::{Departure, form_departure};
+use actors::log::LogLine;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use protocol::config::Config;
 use protocol::entra::{
-    Denied, Tokens, code_form, identify, keys_endpoint, read_tokens, take_apart, token_endpoint,
+    ClaimsChallenge, Denied, Freshness, Refusal, Tokens, code_form, identify, keys_endpoint, login_hint,
+    read_tokens, take_apart,
 };
 use protocol::ids::UserKey;
 use protocol::oauth::authorization::Journey;
@@ -22,7 +24,7 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use worker::Env;
 
-use super::now;
+use super::{now, random};
 
 const KEYS_FRESH_FOR: DurationMs = DurationMs::from_secs(60 * 60);
 const KEYS_FETCHED_AGAIN_AFTER: DurationMs = DurationMs::from_secs(30);
@@ -35,6 +37,22 @@ pub(super) struct Person {
     pub(super) tokens: Tokens,
     /// The refresh token, which is always there.
     pub(super) refresh_token: Secret<String>,
+    /// What names the account to Microsoft, should the person have to go there once more.
+    pub(super) login_hint: Option<String>,
+}
+
+/// Why a person is not signed in.
+pub(super) enum NotSignedIn {
+    /// Microsoft demands these claims.
+    StepUp(ClaimsChallenge),
+    /// The client is told this.
+    Refused(OAuthError),
+}
+
+impl From<OAuthError> for NotSignedIn {
+    fn from(error: OAuthError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 #[wasm_bindgen]
@@ -79,6 +97,7 @@ struct SigningKeys {
 }
 
 thread_local! {
+    static CREDENTIAL_REFUSED_AT: Cell<Option<UnixMs>> = const { Cell::new(None) };
     static KEYS: RefCell<Option<(UnixMs, Vec<SigningKey>)>> = const { RefCell::new(None) };
 }
 
@@ -88,42 +107,61 @@ pub(super) async fn exchange(
     journey: &Journey,
     code: &str,
     env: &Env,
-) -> Result<Person, OAuthError> {
-    let form = code_form(&config.microsoft, code, &journey.pkce_verifier, &config.redirect_uri());
-    let departure = Departure::Http {
-        method: "POST",
-        url: token_endpoint(&config.microsoft),
-        headers: vec![
-            ("content-type", "application/x-www-form-urlencoded".to_owned()),
-            ("accept", "application/json".to_owned()),
-        ],
-        body: Some(form.expose().clone()),
-    };
+) -> Result<Person, NotSignedIn> {
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "Microsoft did not answer. Try again.");
-    let CallResult::Answered(answer) = actors::send(env, departure).await else { return Err(unavailable) };
-    let tokens = read_tokens(&answer).map_err(|denied| match denied {
-        Denied::SignInAgain | Denied::ConsentMissing => {
-            OAuthError::new(ErrorCode::AccessDenied, "Microsoft did not accept the sign-in.")
-        }
-        Denied::OwnCredential => {
-            tracing::error!("Microsoft does not accept this server's own credential");
-            OAuthError::new(ErrorCode::TemporarilyUnavailable, "This server's operators have to act.")
-        }
-        Denied::Transient | Denied::Unexpected => unavailable.clone(),
-    })?;
+    let fresh = Freshness { now: now(), random: random().map_err(|_| unavailable.clone())? };
+    let form = code_form(&config.microsoft, code, &journey.pkce_verifier, &config.redirect_uri(), fresh);
+    let CallResult::Answered(answer) = actors::send(env, form_departure(config, &form, None)).await else {
+        return Err(unavailable.into());
+    };
+    let tokens = read_tokens(&answer).map_err(not_signed_in)?;
+    CREDENTIAL_REFUSED_AT.set(None);
     let denied = OAuthError::new(ErrorCode::AccessDenied, "Microsoft's answer does not identify the person.");
     let id_token = tokens.id_token.as_ref().ok_or(denied.clone())?;
     if !is_signed_by_microsoft(config, id_token, env).await {
         tracing::warn!("the signature of an ID token does not hold");
-        return Err(denied);
+        return Err(denied.into());
     }
     let user = identify(&config.microsoft, id_token, &journey.nonce, now()).map_err(|not_believed| {
         tracing::warn!(check = not_believed.0, "an ID token is not believed");
         denied.clone()
     })?;
+    let login_hint = login_hint(id_token);
     let refresh_token = tokens.refresh_token.clone().ok_or(denied)?;
-    Ok(Person { user, tokens, refresh_token })
+    Ok(Person { user, tokens, refresh_token, login_hint })
+}
+
+/// What a refusal means for the client; the log says what operators need.
+fn not_signed_in(refusal: Refusal) -> NotSignedIn {
+    let line = LogLine::token_refused(&refusal.denied, &refusal.details, now()).to_json();
+    let (code, description) = match refusal.denied {
+        Denied::StepUp(Some(claims)) => {
+            worker::console_log!("{line}");
+            return NotSignedIn::StepUp(claims);
+        }
+        Denied::SignInAgain | Denied::StepUp(None) => {
+            (ErrorCode::AccessDenied, "Microsoft did not accept the sign-in.")
+        }
+        Denied::ConsentMissing => (ErrorCode::AccessDenied, "A permission was not agreed to at Microsoft."),
+        Denied::NotAllowed => {
+            (ErrorCode::AccessDenied, "The organisation does not let this account use this server.")
+        }
+        Denied::OwnCredential => {
+            CREDENTIAL_REFUSED_AT.set(Some(now()));
+            (ErrorCode::TemporarilyUnavailable, "This server's operators have to act.")
+        }
+        Denied::Transient { .. } | Denied::ClientLoop | Denied::Unexpected => {
+            (ErrorCode::TemporarilyUnavailable, "Microsoft did not answer. Try again.")
+        }
+    };
+    worker::console_error!("{line}");
+    NotSignedIn::Refused(OAuthError::new(code, description))
+}
+
+/// When Microsoft last refused this server's own credential at a sign-in in this instance, if a sign-in did not work since.
+pub(super) fn credential_refused_at() -> Option<UnixMs> {
+    CREDENTIAL_REFUSED_AT.get()
 }
 
 async fn is_signed_by_microsoft(config: &Config, id_token: &Secret<String>, env: &Env) -> bool {

@@ -2,15 +2,17 @@
 
 use protocol::config::Config;
 use protocol::digest::to_hex;
+use protocol::entra::ClaimsChallenge;
 use protocol::ids::GrantId;
 use protocol::oauth::authorization::{Journey, code_redirect};
 use protocol::oauth::metadata::{authorization_server, protected_resource};
 use protocol::oauth::token::{CODE_LIFETIME, CodeClaims, issue_code};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
-use protocol::object::{Caller, Command, Issue, SignIn};
+use protocol::object::{Caller, Command, Issue, STEP_UP, SignIn};
 use protocol::tools::catalogue::scopes;
 use worker::{Env, Request, Response, Result};
 
+use super::microsoft::NotSignedIn;
 use super::{ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond};
 use crate::oauth_endpoints::{
     self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
@@ -144,18 +146,56 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
     };
     let outcome = match (parameters.get("error"), parameters.get("code")) {
         (None, Some(code)) => sign_in(config, &journey, code, env).await,
-        (Some("access_denied"), _) => {
-            Err(OAuthError::new(ErrorCode::AccessDenied, "The person declined at Microsoft."))
-        }
-        (Some("server_error" | "temporarily_unavailable"), _) => {
-            Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "Microsoft could not serve. Try again."))
-        }
-        _ => Err(OAuthError::new(ErrorCode::AccessDenied, "Microsoft did not sign the person in.")),
+        (error, _) => Err(not_signed_in(error).into()),
     };
     respond(match outcome {
         Ok(code) => consent::end(config, code_redirect(&journey.request, &config.public_url, &code)),
-        Err(error) => consent::back_with(config, &journey.request, &error),
+        Err(Detour::OnceMore(claims, hint)) if !journey.stepped_up => {
+            let again = consent::Again { claims: &claims, login_hint: hint.as_deref() };
+            consent::once_more(config, &journey, cookies.as_deref(), again, &randomness()?)
+        }
+        Err(Detour::OnceMore(..)) => {
+            let error = "Microsoft demands more than this sign-in could prove.";
+            consent::back_with(config, &journey.request, &OAuthError::new(ErrorCode::AccessDenied, error))
+        }
+        Err(Detour::Back(error)) => consent::back_with(config, &journey.request, &error),
     })
+}
+
+/// What the client is told when Microsoft sent the person back without a code.
+fn not_signed_in(error: Option<&str>) -> OAuthError {
+    let (code, description) = match error {
+        Some("access_denied") => (ErrorCode::AccessDenied, "The person declined at Microsoft."),
+        Some("consent_required") => (ErrorCode::AccessDenied, "A permission was not agreed to at Microsoft."),
+        Some("temporarily_unavailable" | "server_error") => {
+            (ErrorCode::TemporarilyUnavailable, "Microsoft is not available. Try again.")
+        }
+        _ => (ErrorCode::AccessDenied, "Microsoft did not sign the person in."),
+    };
+    OAuthError::new(code, description)
+}
+
+/// Where a sign-in goes that did not end with a code.
+enum Detour {
+    /// To Microsoft with these claims; the second value names the account.
+    OnceMore(ClaimsChallenge, Option<String>),
+    /// To the client with an error.
+    Back(OAuthError),
+}
+
+impl From<OAuthError> for Detour {
+    fn from(error: OAuthError) -> Self {
+        Self::Back(error)
+    }
+}
+
+impl From<NotSignedIn> for Detour {
+    fn from(why: NotSignedIn) -> Self {
+        match why {
+            NotSignedIn::StepUp(claims) => Self::OnceMore(claims, None),
+            NotSignedIn::Refused(error) => Self::Back(error),
+        }
+    }
 }
 
 /// Exchanges Microsoft's code, hands the tokens to the person's object and issues a code of this server.
@@ -164,7 +204,7 @@ async fn sign_in(
     journey: &Journey,
     code: &str,
     env: &Env,
-) -> std::result::Result<String, OAuthError> {
+) -> std::result::Result<String, Detour> {
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "The sign-in could not be completed. Try again.");
     let person = microsoft::exchange(config, journey, code, env).await?;
@@ -184,14 +224,19 @@ async fn sign_in(
         refresh_token: person.refresh_token.expose().clone(),
         lives_for: person.tokens.lives_for,
         granted: person.tokens.scopes.clone(),
+        stepped_up: journey.stepped_up,
     };
     match ask(env, &caller, Command::SignIn(sign_in)).await {
         Ok(answer) if answer.status_code() == 204 => {}
-        Ok(_) | Err(_) => return Err(unavailable),
+        Ok(mut answer) if answer.status_code() == STEP_UP => {
+            let demanded = super::demanded(&mut answer).await.ok_or(unavailable)?;
+            return Err(Detour::OnceMore(demanded, person.login_hint));
+        }
+        Ok(_) | Err(_) => return Err(unavailable.into()),
     }
     let claims = CodeClaims { user: person.user, grant, expires_at: now().plus(CODE_LIFETIME) };
     let nonce = random().map_err(|_| unavailable.clone())?;
-    issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable)
+    issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable.into())
 }
 
 /// What logs and the ledger call a client: its own name and the beginning of its identifier's digest, because names are

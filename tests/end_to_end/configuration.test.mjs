@@ -55,7 +55,7 @@ for (const [name, config] of Object.entries({ top, production })) {
     assert.equal(config.observability.redact_query_string, true);
     assert.ok(config.compatibility_date >= "2026-11-17", "older dates lack the request's abort signal");
     assert.deepEqual({ ...config.migrations[0] }, { tag: "v1", new_sqlite_classes: ["UserSession"] });
-    const required = ["MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET", "MICROSOFT_TENANT_ID", "GRAPH_API_VERSION",
+    const required = ["MICROSOFT_CLIENT_ID", "MICROSOFT_TENANT_ID", "GRAPH_API_VERSION",
       "ENCRYPTION_KEY", "COOKIE_ENCRYPTION_KEY", "COOKIE_SECRET", "PUBLIC_URL", "ACCESS_MODE", "EGRESS", "GATEWAY_ID"];
     assert.deepEqual(config.secrets.required, required);
   });

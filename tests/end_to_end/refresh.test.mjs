@@ -174,6 +174,14 @@ describe("a token that Graph refuses although its time is not over", () => {
     assert.equal((await records(stack, "graph", mark)).length, 2);
     assert.equal((await refreshes(stack, mark)).length, 1);
     await clearFaults(stack);
+    // Only the person can meet what a refresh could not: nothing goes round until then.
+    assert.match((await reads(session)).message, /sign in again/);
+    assert.equal((await records(stack, "graph", mark)).length, 2);
+    await stack.connect("alice");
+    const demands = (await records(stack, "entra", mark))
+      .filter(({ method, path }) => method === "GET" && path.includes("/authorize"))
+      .map(({ path }) => new URL(path, stack.origin).searchParams.get("claims").includes("nbf"));
+    assert.deepEqual(demands, [false, true]);
     assert.equal((await reads(session)).isError, false);
     await stopped(scene);
   });

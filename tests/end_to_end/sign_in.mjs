@@ -57,20 +57,36 @@ export class Browser {
   }
 }
 
+/** More journeys than any sign-in may take. */
+const journeysMax = 5;
+
 /**
- * Goes the whole way from a client's authorization URL to the redirect back to it, and gives that redirect's URL.
- * `decision` is the consent page's button, `user` the account at Microsoft (empty cancels there).
+ * Goes the whole way from a client's authorization URL to the redirect back to it, and gives that redirect's URL and the
+ * URLs under which Microsoft was visited. `decision` is the consent page's button, `user` the account at Microsoft (empty
+ * cancels there).
  */
 export async function signIn(authorizationUrl, { user = "alice@contoso.example", decision = "allow", browser = new Browser() } = {}) {
   const consent = await browser.open(authorizationUrl);
   if (consent.status !== 200) throw new Error(`no consent page: ${consent.status} ${consent.next ?? consent.text}`);
   const action = new URL("/authorize", authorizationUrl).href;
   const decided = await browser.open(action, { form: { ...hiddenFields(consent.text), decision } });
-  if (decision !== "allow") return { consent: consent.text, redirect: decided.next };
-  const accounts = await browser.open(decided.next);
-  const target = new URL(unescape(accounts.text.match(/<form method="post" action="([^"]*)"/)[1]), decided.next).href;
-  const chosen = await browser.open(target, { form: { ...hiddenFields(accounts.text), user } });
-  const back = await browser.open(chosen.next);
-  if (!back.next) throw new Error(`the sign-in ended with ${back.status}: ${back.text}`);
-  return { consent: consent.text, redirect: back.next };
+  if (decision !== "allow") return { consent: consent.text, redirect: decided.next, journeys: [] };
+  const isMicrosoft = (url) => new URL(url).pathname.endsWith("/oauth2/v2.0/authorize");
+  const journeys = [];
+  let next = decided.next;
+  while (isMicrosoft(next) && journeys.length < journeysMax) {
+    journeys.push(next);
+    const back = await browser.open((await atMicrosoft(browser, next, user)).next);
+    if (!back.next) throw new Error(`the sign-in ended with ${back.status}: ${back.text}`);
+    next = back.next;
+  }
+  return { consent: consent.text, redirect: next, journeys };
+}
+
+/** Microsoft's page, where the account is chosen unless the request names it. */
+async function atMicrosoft(browser, url, user) {
+  const accounts = await browser.open(url);
+  if (accounts.next) return accounts;
+  const target = new URL(unescape(accounts.text.match(/<form method="post" action="([^"]*)"/)[1]), url).href;
+  return browser.open(target, { form: { ...hiddenFields(accounts.text), user } });
 }

@@ -4,7 +4,7 @@
 //! took an answer never takes another one for the same request; once the faults are over nobody may wait in vain.
 
 use actors::turn::{Input, ReplyTo};
-use protocol::object::{ObjectReply, ObjectRequest};
+use protocol::object::{ObjectReply, ObjectRequest, STEP_UP};
 use serde_json::Value;
 
 use crate::clients::{Attempt, Kind, PATIENCE_MS, Purpose};
@@ -56,6 +56,7 @@ impl World {
             let way = self.random.below(50);
             self.after(way, Event::Taken(entry, life));
         }
+        self.clients.unauthorized += u32::from(reply.status == 401);
         match (purpose, operation) {
             (Purpose::Initialize, _) => {
                 // A client that asked twice stays with its first session: ids mean something within one session only.
@@ -64,7 +65,18 @@ impl World {
                     *known = Some(session.to_string());
                 }
             }
-            (Purpose::Connect, _) => self.clients.connections += u32::from(reply.status == 200),
+            (Purpose::Connect, _) => {
+                // The edge sends the person to Microsoft once more, which takes a moment, and never a third time.
+                let again = reply.status == STEP_UP;
+                if again && self.clients.steps_up {
+                    return self.violation("a sign-in that stepped up is sent to do so again".to_owned());
+                }
+                self.clients.connections += u32::from(reply.status == 200);
+                self.clients.steps_up = again;
+                if again {
+                    self.after(1_000, Event::Connect(client));
+                }
+            }
             (Purpose::Call, Some(number)) => self.read_answer(number, reply),
             _ => {}
         }
@@ -149,7 +161,7 @@ impl World {
 
     /// When all is over, a read and a mail must work, if need be after the person signed in again.
     pub(crate) fn probe(&mut self) {
-        if self.watch.durable_refresh_token().is_none() {
+        if self.watch.durable_refresh_token().is_none() || self.watch.needs_person {
             let before = self.clients.connections;
             self.connect(0);
             let soon = self.time + PATIENCE_MS;

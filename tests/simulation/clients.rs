@@ -17,6 +17,7 @@ use protocol::time::UnixMs;
 use serde_json::{Value, json};
 
 use crate::dials::Dials;
+use crate::microsoft::STEPPED_UP;
 use crate::world::{Event, World, user};
 
 /// A client waits this long: the object's own deadline and what its last call may take beyond it.
@@ -97,6 +98,10 @@ pub(crate) struct Clients {
     /// From this time on nothing goes wrong any more, and every answer has to come.
     pub healed_at: Option<u64>,
     pub connections: u32,
+    /// Whether the next sign-in carries what Microsoft demanded.
+    pub steps_up: bool,
+    /// Answers with status 401.
+    pub unauthorized: u32,
     /// Bytes by which each mail is longer than it needs to be.
     pub padding: usize,
 }
@@ -193,12 +198,13 @@ impl World {
         };
         let connect = Connect {
             ticket,
-            code: format!("CANARY-code-{nonce}"),
+            code: format!("CANARY-code-{nonce}{}", if self.clients.steps_up { STEPPED_UP } else { "" }),
             pkce_verifier: "CANARY-verifier".to_owned(),
             nonce,
             redirect_uri: "https://mcp.example.com/connect/callback".to_owned(),
+            stepped_up: self.clients.steps_up,
         };
-        self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(connect));
+        self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(Box::new(connect)));
     }
 
     /// Puts the clients' requests on the agenda.

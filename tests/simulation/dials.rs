@@ -61,6 +61,8 @@ pub(crate) struct Dials {
     pub entra_outage: u64,
     pub entra_invalid_grant: u64,
     pub entra_invalid_client: u64,
+    /// Refusals of a refresh that only a sign-in with the demanded claims mends.
+    pub entra_step_up: u64,
     // The clients.
     pub reply_lost: u64,
     pub disconnects: u64,
@@ -113,6 +115,7 @@ impl Dials {
             entra_outage: 0,
             entra_invalid_grant: 0,
             entra_invalid_client: 0,
+            entra_step_up: 0,
             reply_lost: 0,
             disconnects: 0,
             unconfirmed: 0,
@@ -190,6 +193,9 @@ impl Dials {
             dials.crash_after_commit /= 8;
             dials.crash_before_commit /= 8;
             dials.recover_in_place /= 8;
+        }
+        if random.chance(200) {
+            dials.entra_step_up = random.between(1, 400);
         }
         dials
     }

@@ -45,6 +45,8 @@ pub(crate) struct Watch {
     staged: VecDeque<Change>,
     view_refresh_token: Option<String>,
     durable_refresh_token: Option<String>,
+    /// Whether the rows say that the person has to do something before there can be new tokens.
+    pub needs_person: bool,
     generation: u64,
     durable_generation: u64,
     issued_max: u64,
@@ -120,6 +122,7 @@ impl Watch {
         config: &Config,
         violations: &mut Vec<String>,
     ) {
+        self.needs_person = row.needs.is_some();
         let Some(sealed) = &row.sealed else {
             let dead = self.view_refresh_token.take();
             if !dead.is_some_and(|token| microsoft.denied.contains(&token)) {
@@ -132,6 +135,11 @@ impl Watch {
             return;
         };
         let refresh = tokens.refresh.expose().clone();
+        let is_note = row.generation == self.generation && self.view_refresh_token.as_ref() == Some(&refresh);
+        if is_note {
+            // The same tokens, with what the person has to do before there can be others.
+            return;
+        }
         let issued = issue_number(&refresh);
         if row.generation <= self.generation || issued <= self.issued_max {
             violations.push(format!("token {issued} of generation {} overwrote a newer one", row.generation));
@@ -157,7 +165,7 @@ impl Watch {
             if let Some(token) = &token {
                 self.durable_issued_max = issue_number(token);
             }
-            self.durable_generation += u64::from(token.is_some());
+            self.durable_generation += u64::from(token.is_some() && token != self.durable_refresh_token);
             self.durable_refresh_token = token;
         }
     }

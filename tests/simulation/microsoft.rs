@@ -16,6 +16,9 @@ pub(crate) const TENANT: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const PERSON: &str = "aaaa0000-0000-4000-8000-00000000000a";
 pub(crate) const CLIENT: &str = "client";
 pub(crate) const LOGIN: &str = "https://login.microsoftonline.com";
+/// How a code ends whose sign-in carried the demanded claims.
+pub(crate) const STEPPED_UP: &str = "-stepped-up";
+const DEMAND: &str = r#"{"access_token":{"CANARY":{"essential":true}}}"#;
 const OPERATION: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";
 
 /// What is answered, before the network touches it.
@@ -49,6 +52,10 @@ pub(crate) struct Microsoft {
     /// Refresh tokens of which Entra ID said that they are dead.
     pub denied: BTreeSet<String>,
     pub refreshes: u64,
+    /// Whether a second factor is demanded that no sign-in has shown yet.
+    is_demanding: bool,
+    /// Graph calls that came with a token whose time was over.
+    pub unauthorized: u64,
 }
 
 fn answer(status: u16, body: &Value) -> Response {
@@ -73,6 +80,7 @@ impl Microsoft {
         random: &mut Random,
     ) -> Response {
         if self.access_tokens.get(&request.bearer).is_none_or(|ends| *ends <= now) {
+            self.unauthorized += 1;
             return graph_error(401, "InvalidAuthenticationToken");
         }
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
@@ -195,12 +203,19 @@ impl Microsoft {
         let mut body = json!({"token_type": "Bearer", "expires_in": dials.token_life_s, "scope": scope});
         match field(form, "grant_type") {
             "authorization_code" => {
-                let nonce = field(form, "code").strip_prefix("CANARY-code-").unwrap_or_default();
+                let code = field(form, "code").strip_prefix("CANARY-code-").unwrap_or_default();
+                let nonce = code.trim_end_matches(STEPPED_UP);
+                self.is_demanding &= nonce == code;
                 body["id_token"] = Value::from(id_token(nonce, wall_s));
             }
             "refresh_token" => {
                 self.refreshes += 1;
                 let presented = field(form, "refresh_token").to_owned();
+                self.is_demanding |= random.chance(dials.entra_step_up);
+                if self.is_demanding {
+                    let body = json!({"error": "interaction_required", "claims": DEMAND});
+                    return answer(400, &body);
+                }
                 if random.chance(dials.entra_invalid_grant) {
                     self.refresh_tokens.clear();
                 }

@@ -244,3 +244,32 @@ fn tokens_are_renewed_by_the_alarm_for_a_day_after_the_last_call_and_no_longer()
     assert!(second <= 2 && third == 0, "{second}, {third}");
     assert_eq!(world.report.violations, NO_VIOLATION);
 }
+
+#[test]
+fn an_hour_with_tokens_that_live_two_minutes_shows_no_client_a_401() {
+    const HOUR_MS: u64 = 3_600_000;
+    const EVERY_MS: u64 = 5_000;
+    let mut world = connected(Dials { token_life_s: 120, crash_after_commit: 2, ..Dials::calm(true) });
+    let mut operations = Vec::new();
+    for nth in 0..HOUR_MS / EVERY_MS {
+        // One call in ten is a mail; all the others read.
+        operations.push(if nth % 10 == 0 { mail(&mut world) } else { read(&mut world) });
+        run_for(&mut world, EVERY_MS);
+    }
+    run_for(&mut world, 130_000);
+    let succeeded =
+        operations.iter().filter(|number| world.clients.operations[**number].has_succeeded).count();
+    println!(
+        "an hour with two-minute tokens: {} calls, {succeeded} succeeded, {} refreshes, {} crashes; 401s: {} seen by the \
+         client, {} met at Graph",
+        operations.len(),
+        world.microsoft.refreshes,
+        world.report.crashes,
+        world.clients.unauthorized,
+        world.microsoft.unauthorized,
+    );
+    assert_eq!((succeeded, world.clients.unauthorized), (operations.len(), 0));
+    // The alarm renews each token before its end, so that not even Graph sees an old one.
+    assert!(world.microsoft.refreshes >= 30 && world.microsoft.unauthorized == 0);
+    assert_eq!(finish(world).report.violations, NO_VIOLATION);
+}

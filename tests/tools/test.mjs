@@ -2,7 +2,8 @@
 // Holds: each stage runs even when an earlier one failed, except what cannot run without a build; the summary names
 // each test that was skipped and why; the last line sums the runners, and the exit code says whether anything failed.
 // Must never: count a stage as passed because its runner said nothing.
-// Options: --native or --e2e for one half; other words pick end-to-end files by a part of their name.
+// Options: --native or --e2e for one half; --long runs alone, and at full length, what an ordinary run cuts short; other
+// words pick end-to-end files by a part of their name.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -60,7 +61,7 @@ function endToEnd(words) {
   const run = () => {
     const paths = files().map((name) => `tests/end_to_end/${name}`);
     if (paths.length === 0) throw new Advice(`no end-to-end test is named ${words.join(" or ")}`);
-    return streamed(wranglerNode(), ["--test", "--test-reporter=spec", "--test-timeout=300000", ...paths]);
+    return streamed(wranglerNode(), ["--test", "--test-reporter=spec", "--test-timeout=600000", ...paths]);
   };
   return [
     { name: "build", run: () => build(["--worker", "--probe", "--conformance", "--native"]).then(() => ({ ok: true, kept: [] })), needed: true },
@@ -100,7 +101,9 @@ function summary(results, notRun) {
 }
 
 export async function test(options) {
-  const words = options.filter((option) => !option.startsWith("--"));
+  const isLong = options.includes("--long");
+  if (isLong) process.env.M365_LONG_TESTS = "1";
+  const words = [...options.filter((option) => !option.startsWith("--")), ...(isLong ? ["short_tokens"] : [])];
   const wants = (half) => options.includes(half) || !(options.includes("--native") || options.includes("--e2e"));
   await setup({ tests: wants("--e2e") });
   const stages = [...(wants("--native") ? native : []), ...(wants("--e2e") ? endToEnd(words) : [])];

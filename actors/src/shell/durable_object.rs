@@ -293,6 +293,7 @@ impl Shell {
         }
         match reply.challenge {
             Some(Challenge::InvalidToken) => headers.set("x-challenge", "invalid_token")?,
+            Some(Challenge::SignInAgain) => headers.set("x-challenge", "sign_in_again")?,
             Some(Challenge::InsufficientScope(scope)) => {
                 headers.set("x-challenge", &format!("insufficient_scope {scope}"))?;
             }

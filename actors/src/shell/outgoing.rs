@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::{StreamExt as _, pin_mut};
 use js_sys::{JSON, Reflect};
+use protocol::entra::TokenForm;
 use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
 use protocol::outbound::{CallResult, Lost};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -17,6 +18,7 @@ use worker::{
 };
 
 use super::bindings::AiBinding;
+use super::signing::sign_ps256;
 use crate::egress::{Departure, read_answer};
 
 /// Sends a call and waits for its end, at most [`CALL_TIMEOUT`].
@@ -39,6 +41,16 @@ async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Resul
     let response = match departure {
         Departure::AiRun { model, inputs, options } => ai_run(env, model, &inputs, &options).await,
         Departure::Http { method, url, headers, body } => http(method, &url, headers, body, signal).await,
+        Departure::SignedForm { url, headers, fields, assertion } => match sign_ps256(&assertion).await {
+            Ok(signature) => {
+                let body = TokenForm::signed(&fields, &assertion.unsigned, &signature);
+                http("POST", &url, headers, Some(body.expose().clone()), signal).await
+            }
+            Err(error) => {
+                tracing::error!("the key in MICROSOFT_CLIENT_PRIVATE_KEY cannot sign");
+                Err(error)
+            }
+        },
     };
     let mut response = response.map_err(|error| {
         // The platform's text may name hosts, but no header and no body.

@@ -8,10 +8,12 @@ use protocol::ids::RequestId;
 use protocol::object::{Caller, Issue, ObjectReply, Redeem, Renew, SignIn};
 use protocol::secret::Secret;
 
+use super::settle::reply_step_up;
 use super::{Txn, UserSession, reply};
 use crate::grants::{Grant, GrantRefused, PendingCode};
 use crate::ledger::{Entry, EntryEvent, Kind};
 use crate::log::LogLine;
+use crate::refresher::Access;
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
 impl UserSession {
@@ -25,6 +27,11 @@ impl UserSession {
         caller: &Caller,
         sign_in: SignIn,
     ) -> Result<(), Fault> {
+        if let Some(claims) = self.refresher.unmet_claims().filter(|_| !sign_in.stepped_up).cloned() {
+            // Nothing of this journey is stored: its tokens would be refused for what they do not prove.
+            self.record_sign_in(turn, txn, request, caller, EntryEvent::Refused, "step_up")?;
+            return reply_step_up(txn, to, &claims);
+        }
         let owner = self.owner()?;
         let tokens = Tokens {
             access_token: Secret::new(sign_in.access_token),
@@ -46,17 +53,31 @@ impl UserSession {
             rotated_at: turn.now,
         };
         self.grants.insert(txn, caller.grant, grant)?;
+        self.record_sign_in(turn, txn, request, caller, EntryEvent::Succeeded, "ok")?;
+        reply(txn, to, ObjectReply::status(204));
+        Ok(())
+    }
+
+    /// Writes entry and log line of a sign-in, whose call the edge made.
+    fn record_sign_in(
+        &mut self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        caller: &Caller,
+        event: EntryEvent,
+        code: &str,
+    ) -> Result<(), Fault> {
         let mut entry = Entry::new(Kind::Connect, false, *request.as_bytes());
         entry.client.clone_from(&caller.client);
         entry.grant = Some(caller.grant);
         entry.access_identity.clone_from(&caller.access_identity);
-        entry.outcome = Some("ok".to_owned());
+        entry.outcome = Some(code.to_owned());
         entry.settled_at = Some(turn.now);
         entry.apply(EntryEvent::Sent);
-        entry.apply(EntryEvent::Succeeded);
+        entry.apply(event);
         self.ledger.insert(txn, request, &entry)?;
-        txn.emit(Effect::Log(LogLine::settled(&self.config, owner, request, &entry, turn.now)));
-        reply(txn, to, ObjectReply::status(204));
+        txn.emit(Effect::Log(LogLine::settled(&self.config, self.owner()?, request, &entry, turn.now)));
         Ok(())
     }
 
@@ -73,7 +94,8 @@ impl UserSession {
         self.answer_client(turn, txn, to, caller, outcome)
     }
 
-    /// A client renews its tokens.
+    /// A client renews its tokens. While Microsoft wants the person to sign in, there are none: a client that is refused
+    /// here begins to sign the person in, and one that is not would be refused again with its next call.
     pub(super) fn on_renew(
         &mut self,
         turn: &Turn,
@@ -82,7 +104,10 @@ impl UserSession {
         caller: &Caller,
         renew: &Renew,
     ) -> Result<(), Fault> {
-        let outcome = self.grants.renew(txn, &caller.grant, renew, turn.now)?;
+        let outcome = match self.refresher.access(turn.now) {
+            Access::SignInAgain(_) => Err(GrantRefused::NotGood),
+            _ => self.grants.renew(txn, &caller.grant, renew, turn.now)?,
+        };
         self.answer_client(turn, txn, to, caller, outcome)
     }
 

@@ -3,12 +3,12 @@
 //! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
-use protocol::entra::{code_form, refresh_form};
+use protocol::entra::{Freshness, code_form, refresh_form};
 use protocol::ids::{OpId, RequestId};
-use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR};
+use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
 use protocol::outbound::{CallResult, Lost};
 use protocol::secret::Secret;
-use protocol::time::{DurationMs, UnixMs};
+use protocol::time::DurationMs;
 use protocol::tools::{Found, Plan, Target, ToolError};
 
 use super::run::{Run, Work};
@@ -18,7 +18,7 @@ use super::verdict::{Next, after_tool_call};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
 use crate::queue::Priority;
-use crate::refresher::Access;
+use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 
 /// The shell gives a call up at [`CALL_TIMEOUT`]; the core waits a little longer for the shell to say so.
@@ -36,28 +36,39 @@ impl UserSession {
                     }
                     None
                 }
-                Access::Later(_) => None,
-                Access::SignInAgain => {
-                    self.fail_waiting(turn, txn, &ToolError::sign_in_again())?;
+                Access::Later(at) => {
+                    let wait = at.since(turn.now);
+                    if wait > RETRY_AFTER_MAX {
+                        self.fail_waiting(turn, txn, |_| ToolError::sign_in_service_down(wait))?;
+                    }
                     None
                 }
-                Access::OwnCredential => {
-                    self.fail_waiting(turn, txn, &ToolError::own_credential())?;
+                Access::SignInAgain(need) => {
+                    self.fail_waiting(turn, txn, |target| sign_in_error(need, target))?;
+                    None
+                }
+                Access::Blocked(setback) => {
+                    self.fail_waiting(turn, txn, |_| match setback {
+                        Setback::OwnCredential => ToolError::own_credential(),
+                        Setback::NotAllowed => ToolError::not_allowed(),
+                    })?;
                     None
                 }
             };
             let Some(request) = self.queue.next(turn.now, token.is_some()) else { return Ok(()) };
-            self.launch(turn.now, txn, request, token)?;
+            self.launch(turn, txn, request, token)?;
         }
     }
 
     fn launch(
         &mut self,
-        now: UnixMs,
+        turn: &mut Turn,
         txn: &mut Txn<'_>,
         request: RequestId,
         token: Option<Secret<String>>,
     ) -> Result<(), Fault> {
+        let now = turn.now;
+        let microsoft = &self.config.microsoft;
         let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         let outbound = match &run.work {
             Work::Tool { target, plan } => Outbound::Graph {
@@ -66,18 +77,17 @@ impl UserSession {
                 tool: target.name(),
             },
             Work::Refresh => {
-                let refresh = self.refresher.refresh_token();
-                let refresh = refresh.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
-                Outbound::Token { form: refresh_form(&self.config.microsoft, &refresh) }
+                let renewal = self.refresher.renewal();
+                let Renewal { refresh_token, granted, demanded } =
+                    renewal.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
+                let fresh = Freshness { now, random: turn.entropy.bytes() };
+                Outbound::Token { form: refresh_form(microsoft, refresh_token, granted, demanded, fresh) }
             }
-            Work::Connect(connect) => Outbound::Token {
-                form: code_form(
-                    &self.config.microsoft,
-                    &connect.code,
-                    &connect.pkce_verifier,
-                    &connect.redirect_uri,
-                ),
-            },
+            Work::Connect(connect) => {
+                let fresh = Freshness { now, random: turn.entropy.bytes() };
+                let (code, verifier) = (&connect.code, &connect.pkce_verifier);
+                Outbound::Token { form: code_form(microsoft, code, verifier, &connect.redirect_uri, fresh) }
+            }
         };
         run.entry.calls += 1;
         run.sequence += 1;
@@ -128,9 +138,14 @@ impl UserSession {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
         let next = match &run.work {
-            Work::Tool { .. } => after_tool_call(self.surroundings(turn), &mut run, result)?,
-            Work::Refresh => self.after_refresh(turn, txn, result)?,
-            Work::Connect(_) => self.after_connect(turn, txn, &run, result)?,
+            Work::Tool { .. } => {
+                let next = after_tool_call(self.surroundings(turn), &mut run, result)?;
+                let config = self.config.clone();
+                self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
+                next
+            }
+            Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
+            Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
         };
         self.go_on(turn, txn, op.request, run, next)
     }
@@ -201,7 +216,7 @@ impl UserSession {
                 _ => {
                     if matches!(run.work, Work::Refresh) {
                         // It never left. The refresher has to know, or it waits for this one for ever.
-                        self.refresher.failed(txn, None, now)?;
+                        self.refresh_failed(turn, txn, request, None)?;
                     }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
@@ -213,18 +228,24 @@ impl UserSession {
 
     /// Ends the tool calls that wait for a token which will not come. What is being looked into goes on waiting: the
     /// person may sign in again before the time for looking is over.
-    fn fail_waiting(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, error: &ToolError) -> Result<(), Fault> {
-        let waiting: Vec<RequestId> = self
+    fn fail_waiting(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        error: impl Fn(Target) -> ToolError,
+    ) -> Result<(), Fault> {
+        let waiting: Vec<(RequestId, Target)> = self
             .runs
             .iter()
-            .filter(|(_, run)| {
-                matches!(run.work, Work::Tool { .. }) && !run.looking && run.in_flight_until.is_none()
+            .filter(|(_, run)| !run.looking && run.in_flight_until.is_none())
+            .filter_map(|(request, run)| match run.work {
+                Work::Tool { target, .. } => Some((*request, target)),
+                Work::Refresh | Work::Connect(_) => None,
             })
-            .map(|(request, _)| *request)
             .collect();
-        for request in waiting {
+        for (request, target) in waiting {
             if let Some(run) = self.runs.remove(&request) {
-                let settled = Settled::Error(error.clone());
+                let settled = Settled::Error(error(target));
                 self.settle(turn, txn, request, run, EntryEvent::Refused, &settled)?;
             }
         }
@@ -282,5 +303,13 @@ impl UserSession {
         }
         let next = Next::Call { not_before: turn.now };
         self.go_on(turn, txn, request, run, next)
+    }
+}
+
+/// What a call ends with that only the person can make possible again.
+pub(super) fn sign_in_error(need: Need, target: Target) -> ToolError {
+    match need {
+        Need::SignIn | Need::StepUp => ToolError::sign_in_again(),
+        Need::Consent => ToolError::permission_missing(target.permission()),
     }
 }

@@ -3,12 +3,11 @@
 //! What holds here: an account is connected only if it is the very person that the link was made for; tokens and grant
 //! are stored in one commit; calls to Entra ID have ledger entries and places in the queue like all others.
 
-use protocol::entra::{Denied, Tokens, identify, read_tokens};
+use protocol::entra::{Denied, Refusal, Tokens, identify, read_tokens};
 use protocol::ids::RequestId;
 use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::{Caller, Connect, ObjectReply};
 use protocol::outbound::CallResult;
-use protocol::tools::{Fault as Blame, ToolError};
 
 use super::run::{Run, Waiter, Work};
 use super::settle::Settled;
@@ -16,8 +15,9 @@ use super::verdict::{self, Next};
 use super::{Txn, UserSession, reply};
 use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger};
+use crate::log::LogLine;
 use crate::queue::Priority;
-use crate::turn::{Fault, ReplyTo, Turn};
+use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
 impl UserSession {
     /// The machines and facts that a verdict may use.
@@ -33,7 +33,7 @@ impl UserSession {
     /// Begins a refresh of the access token, as a request of the object's own.
     pub(super) fn start_refresh(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         let request = RequestId::new(turn.now, &self.owner()?, turn.entropy.bytes());
-        if self.refresher.begin(request).is_none() {
+        if !self.refresher.begin(request) {
             return Ok(());
         }
         let entry = Entry::new(Kind::Refresh, false, *request.as_bytes());
@@ -48,7 +48,7 @@ impl UserSession {
         to: ReplyTo,
         request: RequestId,
         caller: &Caller,
-        connect: Connect,
+        connect: Box<Connect>,
     ) -> Result<(), Fault> {
         // A code can be redeemed once, so the same request that comes twice has one redemption.
         if let Some(earlier) = Ledger::entry(txn, request)? {
@@ -66,7 +66,7 @@ impl UserSession {
         entry.client.clone_from(&connect.ticket.client);
         entry.grant = Some(connect.ticket.grant);
         entry.access_identity.clone_from(&caller.access_identity);
-        let work = Work::Connect(Box::new(connect));
+        let work = Work::Connect(connect);
         self.enqueue_own(turn, txn, request, work, entry, Some(Waiter::of_the_edge(to, turn.now)))
     }
 
@@ -93,24 +93,56 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
+        request: RequestId,
         result: CallResult,
     ) -> Result<Next, Fault> {
-        let outcome = match &result {
-            CallResult::Answered(answer) => read_tokens(answer).map_err(Some),
-            CallResult::Lost(_) => Err(None),
-        };
-        match outcome {
+        match self.tokens_of(turn, txn, request, &result)? {
             Ok(tokens) => {
-                let owner = (self.config.clone(), self.owner()?);
-                let keys = (&*owner.0, owner.1);
-                self.refresher.refreshed(txn, keys, tokens, turn.now, &mut turn.entropy)?;
+                let (config, owner) = (self.config.clone(), self.owner()?);
+                let entropy = &mut turn.entropy;
+                self.refresher.refreshed(txn, (&config, owner), request, tokens, turn.now, entropy)?;
                 Ok(Next::Settle(EntryEvent::Succeeded, Settled::Plain { status: 200, code: "ok" }))
             }
             Err(why) => {
-                self.refresher.failed(txn, why, turn.now)?;
-                Ok(Next::Settle(EntryEvent::Refused, plain(why)))
+                let settled = plain(why.as_ref());
+                self.refresh_failed(turn, txn, request, why)?;
+                Ok(Next::Settle(EntryEvent::Refused, settled))
             }
         }
+    }
+
+    /// Tells the refresher that a refresh yielded nothing.
+    pub(super) fn refresh_failed(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        why: Option<Denied>,
+    ) -> Result<(), Fault> {
+        let (config, owner) = (self.config.clone(), self.owner()?);
+        self.refresher.failed(txn, (&config, owner), request, why, turn.now, &mut turn.entropy)
+    }
+
+    /// The tokens of an answer, or why there are none. What Microsoft refused is said in a line of the log, with what
+    /// operators need in order to ask Microsoft about it.
+    fn tokens_of(
+        &self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        result: &CallResult,
+    ) -> Result<Result<Tokens, Option<Denied>>, Fault> {
+        let CallResult::Answered(answer) = result else { return Ok(Err(None)) };
+        Ok(match read_tokens(answer) {
+            Ok(tokens) => Ok(tokens),
+            Err(Refusal { denied, details }) => {
+                let line = LogLine::token_refused(&denied, &details, turn.now)
+                    .with("requestId", request.to_string())
+                    .with("userKey", self.owner()?.to_string());
+                txn.emit(Effect::Log(line));
+                Err(Some(denied))
+            }
+        })
     }
 
     /// Takes the end of the redemption of a code.
@@ -118,17 +150,15 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
+        request: RequestId,
         run: &Run,
         result: CallResult,
     ) -> Result<Next, Fault> {
         let Work::Connect(connect) = &run.work else { return Err(Fault::Invariant("not a connection")) };
-        let outcome = match &result {
-            CallResult::Answered(answer) => read_tokens(answer).map_err(Some),
-            CallResult::Lost(_) => Err(None),
-        };
-        let settled = match outcome {
+        let settled = match self.tokens_of(turn, txn, request, &result)? {
             Ok(tokens) => self.connect(turn, txn, connect, tokens)?,
-            Err(why) => plain(why),
+            Err(Some(Denied::StepUp(Some(claims)))) if !connect.stepped_up => Settled::StepUp(claims),
+            Err(why) => plain(why.as_ref()),
         };
         let event = match &settled {
             Settled::Plain { status: 200, .. } => EntryEvent::Succeeded,
@@ -156,6 +186,9 @@ impl UserSession {
         if person != owner || connect.ticket.user != owner {
             return refused("another_account");
         }
+        if let Some(claims) = self.refresher.unmet_claims().filter(|_| !connect.stepped_up) {
+            return Ok(Settled::StepUp(claims.clone()));
+        }
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         let grant = Grant::by_link(connect.ticket.client.clone(), connect.ticket.scopes.clone(), turn.now);
@@ -165,16 +198,12 @@ impl UserSession {
 }
 
 /// What the edge is told when there are no tokens. `None` stands for a lost answer.
-fn plain(why: Option<Denied>) -> Settled {
-    match why {
-        Some(Denied::SignInAgain) => Settled::Plain { status: 400, code: "sign_in_again" },
-        Some(Denied::ConsentMissing) => Settled::Plain { status: 403, code: "consent_missing" },
-        Some(Denied::OwnCredential) => Settled::Plain { status: 503, code: "own_credential" },
-        Some(Denied::Transient) | None => Settled::Plain { status: 503, code: "microsoft_down" },
-        Some(Denied::Unexpected) => Settled::Error(ToolError::new(
-            Blame::Microsoft,
-            "unexpected_answer",
-            "Microsoft's answer has an unexpected form.",
-        )),
-    }
+fn plain(why: Option<&Denied>) -> Settled {
+    let Some(why) = why else { return Settled::Plain { status: 503, code: "no_answer" } };
+    let status = match why {
+        Denied::SignInAgain => 400,
+        Denied::StepUp(_) | Denied::ConsentMissing | Denied::NotAllowed => 403,
+        Denied::OwnCredential | Denied::Transient { .. } | Denied::ClientLoop | Denied::Unexpected => 503,
+    };
+    Settled::Plain { status, code: why.code() }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError};
 use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
 use protocol::mcp::{Cache, Method, errors, failure_of, stateless_result, tool_failure, tool_success};
-use protocol::object::ObjectReply;
+use protocol::object::{ObjectReply, STEP_UP, StepUp};
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
 use protocol::tools::{Finished, Target, ToolError};
@@ -20,7 +21,7 @@ use super::run::{Run, Waiter};
 use super::{Txn, UserSession, reply};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger, Transition};
 use crate::log::LogLine;
-use crate::turn::{Effect, Fault, Turn};
+use crate::turn::{Effect, Fault, ReplyTo, Turn};
 use crate::vault;
 
 /// What a request ended with.
@@ -36,6 +37,8 @@ pub(super) enum Settled {
     Question(String),
     /// The request as such is refused, with the status that its revision prescribes.
     Refusal { status: u16, code: &'static str, error: RpcError },
+    /// An answer to the edge itself: Microsoft demands these claims of the person.
+    StepUp(ClaimsChallenge),
 }
 
 impl Settled {
@@ -45,6 +48,7 @@ impl Settled {
             Self::Error(error) => error.code,
             Self::Plain { code, .. } | Self::Refusal { code, .. } => code,
             Self::Question(_) => "input_required",
+            Self::StepUp(_) => "step_up",
         }
     }
 
@@ -52,7 +56,7 @@ impl Settled {
     fn spoken(&self, kind: &Kind) -> Result<Option<Spoken>, Fault> {
         let Kind::Tool(name) = kind else { return Ok(None) };
         Ok(match (Target::from_name(name), self) {
-            (_, Self::Plain { .. }) => None,
+            (_, Self::Plain { .. } | Self::StepUp(_)) => None,
             (_, Self::Question(result)) => Some(Spoken::AsItIs(result.clone())),
             (_, Self::Refusal { status, error, .. }) => Some(Spoken::Refusal(*status, error.clone())),
             (Some(Target::Resource(resource)), Self::Result(finished)) => {
@@ -247,12 +251,20 @@ fn answer_waiter(
             reply(txn, to, ObjectReply::status_with_body(*status, body));
             Ok(())
         }
+        (None, Settled::StepUp(claims)) => reply_step_up(txn, to, claims),
         (None, _) => {
             let body = serde_json::json!({ "code": settled.code() }).to_string();
             reply(txn, to, ObjectReply::status_with_body(503, body));
             Ok(())
         }
     }
+}
+
+/// Tells the edge that the person has to go to Microsoft once more, with these claims.
+pub(super) fn reply_step_up(txn: &mut Txn<'_>, to: ReplyTo, claims: &ClaimsChallenge) -> Result<(), Fault> {
+    let body = to_json(&StepUp { claims: claims.text() })?;
+    reply(txn, to, ObjectReply::status_with_body(STEP_UP, body));
+    Ok(())
 }
 
 fn answer_tool_waiter(

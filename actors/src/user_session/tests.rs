@@ -2,6 +2,8 @@
 //!
 //! What holds here: what leaves and what is answered is looked at after every turn; Microsoft is this file.
 
+mod renewal;
+
 use protocol::entra::Tokens;
 use protocol::ids::{GrantId, OpId};
 use protocol::object::{Caller, McpMessage, ObjectRequest};
@@ -55,9 +57,12 @@ struct Object {
     core: UserSession,
     now: UnixMs,
     session: Option<String>,
-    count: u8,
+    count: u32,
     sent: Vec<(OpId, GraphCall)>,
+    /// Forms that left for the token endpoint.
+    forms: Vec<(OpId, String)>,
     replies: Vec<ObjectReply>,
+    log: Vec<String>,
 }
 
 impl Object {
@@ -93,8 +98,8 @@ impl Object {
         }
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
-        let (session, sent, replies) = (None, Vec::new(), Vec::new());
-        let mut object = Self { rows, core, now, session, count: 0, sent, replies };
+        let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
+        let mut object = Self { rows, core, now, session, count: 0, sent, forms, replies, log: Vec::new() };
         let client = json!({"name": "c", "version": "1"});
         let opened = object.ask(
             json!("open"),
@@ -111,7 +116,9 @@ impl Object {
 
     fn turn(&mut self, input: Input) {
         self.count += 1;
-        let turn = Turn { now: self.now, entropy: Entropy::new([self.count; 32]) };
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&self.count.to_be_bytes());
+        let turn = Turn { now: self.now, entropy: Entropy::new(seed) };
         let mut disk = Capture(WriteSet::default());
         let effects = run(&mut self.core, &self.rows, &mut disk, turn, input).unwrap();
         self.rows.apply(&disk.0);
@@ -119,7 +126,11 @@ impl Object {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
                 Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
-                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } | Effect::Close { .. } => {}
+                Effect::Send { op, outbound: Outbound::Token { form } } => {
+                    self.forms.push((op, form.fields.expose().clone()));
+                }
+                Effect::Log(line) => self.log.push(line.to_json()),
+                Effect::Push { .. } | Effect::Close { .. } => {}
             }
         }
     }
@@ -135,6 +146,13 @@ impl Object {
             stateless: None,
             body: body.to_string().into_bytes(),
         };
+        let before = self.replies.len();
+        self.command(Command::Mcp(message));
+        if self.replies.len() == before { Value::Null } else { self.last() }
+    }
+
+    /// Hands a command of the edge over.
+    fn command(&mut self, command: Command) {
         let caller = Caller {
             user: user(),
             grant: GRANT,
@@ -142,11 +160,11 @@ impl Object {
             scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
             access_identity: None,
         };
-        let request = RequestId::new(self.now, &user(), [self.count; 5]);
-        let request = ObjectRequest { request, caller, command: Command::Mcp(message) };
-        let before = self.replies.len();
+        let mut random = [0; 5];
+        random[1..].copy_from_slice(&self.count.to_be_bytes());
+        let request = RequestId::new(self.now, &user(), random);
+        let request = ObjectRequest { request, caller, command };
         self.turn(Input::Request { to: ReplyTo(u64::from(self.count)), request });
-        if self.replies.len() == before { Value::Null } else { self.last() }
     }
 
     fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Value {
@@ -154,7 +172,8 @@ impl Object {
     }
 
     fn last(&self) -> Value {
-        serde_json::from_str(self.replies.last().unwrap().body.as_deref().unwrap()).unwrap()
+        let body = self.replies.last().unwrap().body.as_deref();
+        body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap())
     }
 
     /// The call that left last.

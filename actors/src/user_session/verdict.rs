@@ -3,6 +3,7 @@
 //! What holds here: a write is sent again only when it certainly had no effect (401, 429), after a look showed that it
 //! had none, or when Microsoft recognises the repeat; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
 
+use protocol::entra::ClaimsChallenge;
 use protocol::gateway::{Refuser, read_refusal};
 use protocol::limits::{
     ATTEMPTS_MAX, BACKOFF_BASE, CALL_TIMEOUT, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX,
@@ -51,7 +52,9 @@ pub(super) fn after_tool_call(
     match result {
         CallResult::Answered(answer) => match answer.status {
             200..300 => success(&around, run, &answer),
-            401 if read_refusal(&answer.body).refuser != Refuser::Gateway => unauthorized(&mut around, run),
+            401 if read_refusal(&answer.body).refuser != Refuser::Gateway => {
+                unauthorized(&mut around, run, &answer)
+            }
             429 => throttled(&mut around, run, &call, &answer),
             500.. => no_clear_answer(&mut around, run, &call, Unclear::Outage(answer)),
             _ => refused(&around, run, &call, &answer),
@@ -109,11 +112,15 @@ fn refused(
     }
 }
 
-/// A 401 proves that nothing was executed. One fresh token is tried; a second refusal means that the person has to sign
-/// in again.
-fn unauthorized(around: &mut Surroundings<'_>, run: &mut Run) -> Result<Next, Fault> {
+/// A 401 proves that nothing was executed. One fresh token is tried, with the claims that Graph demands; a second refusal
+/// means that the person has to sign in again.
+fn unauthorized(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+    let demanded = answer.challenge.as_deref().and_then(ClaimsChallenge::from_header);
     let token_is_current = run.token_generation == around.refresher.generation();
     if token_is_current && run.token_was_renewed {
+        if let Some(demanded) = demanded {
+            around.refresher.cannot_meet(demanded);
+        }
         return if run.looking {
             look_again(around.now, run)
         } else {
@@ -121,7 +128,7 @@ fn unauthorized(around: &mut Surroundings<'_>, run: &mut Run) -> Result<Next, Fa
         };
     }
     if token_is_current {
-        around.refresher.refused_by_graph();
+        around.refresher.refused_by_graph(demanded);
         run.token_was_renewed = true;
     }
     wait_until(run, around.now)
@@ -278,6 +285,5 @@ fn backoff(tries: u32) -> DurationMs {
 /// Up to a quarter more, so that callers who were refused together do not come back together. Never less: Microsoft
 /// counts calls that come too early.
 fn with_jitter(wait: DurationMs, entropy: &mut Entropy) -> DurationMs {
-    let [random] = entropy.bytes::<1>();
-    DurationMs(wait.0.saturating_add(wait.0.saturating_mul(u64::from(random)) / 1_024))
+    entropy.lengthen(wait)
 }

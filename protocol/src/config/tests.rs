@@ -88,3 +88,26 @@ fn the_custom_provider_needs_its_url() {
     let base_url = config.gateway.base_url.unwrap();
     assert!(base_url.ends_with("/custom-graph"));
 }
+
+#[test]
+fn a_secret_or_a_certificate_with_its_key_and_never_both() {
+    let thumbprint = "ab".repeat(32);
+    let named = |changes: &[(&'static str, &str)]| {
+        let mut settings = complete();
+        for (name, value) in changes {
+            settings.retain(|(known, _)| known != name);
+            settings.push((name, (*value).to_owned()));
+        }
+        let problems = parse(&settings).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems[0].setting
+    };
+    let (secret, certificate, key) =
+        ("MICROSOFT_CLIENT_SECRET", "MICROSOFT_CLIENT_CERTIFICATE", "MICROSOFT_CLIENT_PRIVATE_KEY");
+    assert_eq!(named(&[(certificate, &thumbprint)]), secret);
+    assert_eq!(named(&[(key, "x")]), secret);
+    assert_eq!(named(&[(secret, "")]), secret);
+    assert_eq!(named(&[(secret, ""), (certificate, &thumbprint)]), key);
+    assert_eq!(named(&[(secret, ""), (key, "x")]), certificate);
+    assert_eq!(named(&[(secret, ""), (certificate, &thumbprint), (key, SECRET_VALUE)]), key);
+}

@@ -1,12 +1,13 @@
 //! What the codecs of Entra ID must accept and refuse.
 
 use super::*;
+use crate::config::Credential;
 use crate::digest::to_base64url;
 
 fn app() -> MicrosoftApp {
     MicrosoftApp {
         client_id: "client".into(),
-        client_secret: Secret::new("app-secret".into()),
+        credential: Credential::Secret(Secret::new("app-secret".into())),
         tenant_id: "tenant".into(),
         login_url: "https://login.example".into(),
     }
@@ -14,10 +15,6 @@ fn app() -> MicrosoftApp {
 
 fn answer(status: u16, body: &str) -> Answer {
     Answer { status, body: body.into(), ..Answer::default() }
-}
-
-fn denied(status: u16, body: &str) -> Denied {
-    read_tokens(&answer(status, body)).unwrap_err()
 }
 
 fn id_token(changes: &[(&str, serde_json::Value)]) -> Secret<String> {
@@ -44,21 +41,6 @@ fn tokens_are_read() {
 }
 
 #[test]
-fn errors_are_sorted_by_what_has_to_happen_next() {
-    assert_eq!(denied(400, r#"{"error":"invalid_grant","error_codes":[50173]}"#), Denied::SignInAgain);
-    assert_eq!(denied(400, r#"{"error":"interaction_required"}"#), Denied::SignInAgain);
-    assert_eq!(
-        denied(400, r#"{"error":"invalid_grant","suberror":"consent_required"}"#),
-        Denied::ConsentMissing
-    );
-    assert_eq!(denied(401, r#"{"error":"invalid_client"}"#), Denied::OwnCredential);
-    assert_eq!(denied(503, "<html>"), Denied::Transient);
-    assert_eq!(denied(429, "{}"), Denied::Transient);
-    assert_eq!(denied(200, "{}"), Denied::Unexpected);
-    assert_eq!(denied(200, "[]"), Denied::Unexpected);
-}
-
-#[test]
 fn a_believed_id_token_names_the_person() {
     let key = identify(&app(), &id_token(&[]), "n-1", UnixMs(1_500_000)).unwrap();
     assert_eq!(key, UserKey::from_microsoft("tenant", "object"));
@@ -82,7 +64,7 @@ fn every_claim_is_checked() {
 
 #[test]
 fn the_sign_in_url_declares_the_client_capability_and_no_resource() {
-    let url = authorize_url(&app(), "https://mcp.example/callback", "s", "n", "c", Some("a@b.example"));
+    let url = authorize_url(&app(), "https://mcp.example/callback", "s", "n", "c", Some("a@b.example"), None);
     assert!(url.starts_with("https://login.example/tenant/oauth2/v2.0/authorize?client_id=client&"));
     assert!(url.contains("code_challenge_method=S256") && url.contains("xms_cc"));
     assert!(!url.contains("resource="));

@@ -58,6 +58,9 @@ pub struct Journey {
     /// The nonce that Microsoft's ID token must repeat.
     #[serde(rename = "n")]
     pub nonce: String,
+    /// Whether this is the second journey, with the claims that Microsoft demanded. There is never a third.
+    #[serde(rename = "u", default)]
+    pub stepped_up: bool,
 }
 
 /// Why a request is not served.

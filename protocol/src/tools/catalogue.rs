@@ -260,6 +260,17 @@ impl Target {
         }
     }
 
+    /// The Graph permission without which it cannot work; empty where none is needed.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        let permissions = match self {
+            Self::Tool(tool) => tool.permissions(),
+            Self::Resource(resource) => resource.permissions(),
+            _ => &[],
+        };
+        permissions.first().copied().unwrap_or_default()
+    }
+
     /// Whether it changes anything.
     #[must_use]
     pub const fn writes(self) -> bool {

@@ -100,6 +100,29 @@ impl ToolError {
         )
     }
 
+    /// The organisation does not let this account use this server.
+    #[must_use]
+    pub fn not_allowed() -> Self {
+        Self::new(
+            Fault::Account,
+            "not_allowed",
+            "Your organisation does not let this account use this server. Signing in again does not help; ask your \
+             administrators to assign you to its application.",
+        )
+    }
+
+    /// Microsoft's sign-in service asks to be left alone for longer than a call can wait.
+    #[must_use]
+    pub fn sign_in_service_down(wait: DurationMs) -> Self {
+        Self::new(
+            Fault::Microsoft,
+            "microsoft_down",
+            "Microsoft's sign-in service is not available at the moment. Nothing is wrong with your account, and \
+             nothing happened.",
+        )
+        .after(wait)
+    }
+
     /// The object was stopped before the call left.
     #[must_use]
     pub fn interrupted() -> Self {

@@ -5,6 +5,7 @@
 use crate::access::{self, Wanted};
 use crate::agenda::{Agenda, Attendee, Calendar, Event, Moment};
 use crate::clock::iso;
+use crate::entra;
 use crate::entra::store::{Access, Refresh};
 use crate::faults::Rule;
 use crate::graph::mail_write;
@@ -170,7 +171,7 @@ fn state(world: &World) -> Answer {
 }
 
 /// Settings whose members are addresses.
-const BY_ADDRESS: [&str; 2] = ["deniedScopes", "refusedConsent"];
+const BY_ADDRESS: [&str; 3] = ["deniedScopes", "refusedConsent", "tokenRefusals"];
 
 /// Lays a partial value over a whole one, object by object; null replaces.
 fn overlay(base: &mut Value, patch: Value) {
@@ -253,7 +254,14 @@ fn mint(world: &mut World, call: &Call) -> Answer {
     let scopes = wanted.scopes;
     world.grants.access.insert(
         access.clone(),
-        Access { oid: owner.oid, scopes: scopes.clone(), expires_ms, revoked: false },
+        Access {
+            oid: owner.oid,
+            scopes: scopes.clone(),
+            expires_ms,
+            takes_challenges: false,
+            stepped_up: false,
+            revoked: false,
+        },
     );
     world.grants.refresh.insert(
         refresh.clone(),
@@ -270,6 +278,11 @@ fn clock(world: &mut World, call: &Call) -> Answer {
     }
     world.clock.advance_ms(wanted.advance_ms);
     Ok(json!({ "now": iso(world.now_ms()) }))
+}
+
+fn certificate(world: &mut World) -> Answer {
+    let (certificate, private_key) = entra::assertion::register(world).ok_or("no key could be made")?;
+    Ok(json!({ "certificate": certificate, "privateKey": private_key }))
 }
 
 fn assertion(shared: &Shared, call: &Call) -> Answer {
@@ -325,6 +338,7 @@ fn answer(shared: &Shared, call: &Call, path: &str) -> Option<Answer> {
         ("POST", "/mail") => mail(world, call),
         ("POST", "/revoke") => revoke(world, call),
         ("POST", "/token") => mint(world, call),
+        ("POST", "/certificate") => certificate(world),
         ("POST", "/clock") => clock(world, call),
         _ => return None,
     };

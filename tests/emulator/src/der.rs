@@ -83,10 +83,15 @@ pub fn certificate_pem(key: &Key, common_name: &str, now_ms: u64) -> Option<Stri
     let mut signature = vec![0];
     signature.extend(key.sign(&to_be_signed)?);
     let certificate = sequence(&[to_be_signed, algorithm, element(0x03, &signature)]);
-    let text = STANDARD.encode(certificate);
+    Some(pem("CERTIFICATE", &certificate))
+}
+
+/// Bytes as a block of PEM.
+pub fn pem(label: &str, bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
     let lines: Vec<&str> =
         text.as_bytes().chunks(64).filter_map(|chunk| std::str::from_utf8(chunk).ok()).collect();
-    Some(format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n")))
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use crate::der;
 use crate::ids::{base64_url, hex, sha256};
-use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -62,11 +62,23 @@ impl Keys {
 }
 
 impl Key {
-    fn generate() -> Option<Self> {
+    /// A new key.
+    pub fn generate() -> Option<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
         let (modulus, exponent) = der::rsa_public_parts(pair.public_key().as_ref())?;
         let kid = hex(&sha256(&modulus)).get(..40)?.to_owned();
         Some(Self { pair, kid, modulus, exponent })
+    }
+
+    /// Modulus and exponent.
+    pub fn public_parts(&self) -> (Vec<u8>, Vec<u8>) {
+        (self.modulus.clone(), self.exponent.clone())
+    }
+
+    /// The private key in PKCS#8 form, as PEM.
+    pub fn pkcs8_pem(&self) -> Option<String> {
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().ok()?;
+        Some(der::pem("PRIVATE KEY", der.as_ref()))
     }
 
     /// The key as a member of a JSON Web Key Set.

@@ -103,6 +103,12 @@ pub struct Settings {
     pub mfa_required: Vec<String>,
     /// Who is not assigned to the application (50105): addresses, or `*`.
     pub unassigned: Vec<String>,
+    /// What the token endpoint refuses, by its number: by address, or for all under `*`.
+    pub token_refusals: BTreeMap<String, u32>,
+    /// Whose access tokens Graph refuses with a claims challenge until they are of a sign-in that stepped up.
+    pub graph_step_up: Vec<String>,
+    /// Whether a refresh that carries the demanded claims meets them without the person.
+    pub silent_step_up: bool,
     /// Whether Entra signs with its second key; both keys are published then.
     pub rotate_keys: bool,
     /// The gateway's policies.
@@ -121,6 +127,9 @@ impl Default for Settings {
             refused_consent: BTreeMap::new(),
             mfa_required: Vec::new(),
             unassigned: Vec::new(),
+            token_refusals: BTreeMap::new(),
+            graph_step_up: Vec::new(),
+            silent_step_up: false,
             rotate_keys: false,
             gateway: GatewaySettings::default(),
         }
@@ -145,6 +154,10 @@ impl Settings {
         let longest_ms = window_ms.max(delay_ms).max(self.graph_latency_ms);
         if self.access_token_lifetime_s > YEAR_S || longest_ms > YEAR_S * 1000 {
             return Err("a time is longer than a year".into());
+        }
+        let is_known = |number: &&u32| crate::entra::refusals::is_known(**number);
+        if let Some(unknown) = self.token_refusals.values().find(|number| !is_known(number)) {
+            return Err(format!("the token endpoint knows no refusal {unknown}"));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
 use crate::contacts::Contacts;
+use crate::entra::assertion::Certificates;
 use crate::entra::store::Grants;
 use crate::faults::{Action, Faults, shortcut_reply};
 use crate::gateway::log::GatewayState;
@@ -45,6 +46,8 @@ pub struct World {
     pub teamwork: Teamwork,
     /// Codes and tokens.
     pub grants: Grants,
+    /// The certificates of the application.
+    pub certificates: Certificates,
     /// The gateway's log, cache and counters.
     pub gateway: GatewayState,
     /// The record of requests.
@@ -79,6 +82,7 @@ impl World {
             contacts,
             teamwork,
             grants: Grants::default(),
+            certificates: Certificates::default(),
             gateway: GatewayState::default(),
             records: Records::default(),
             faults: Faults::default(),

@@ -16,12 +16,15 @@ use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, T
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
 use super::{Asking, refuse};
+use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::queue::{Full, Priority};
+use crate::refresher::Access;
 use crate::turn::{Fault, ReplyTo, Turn};
 
 /// What is asked for, which may be new or a repeat.
@@ -126,6 +129,19 @@ impl UserSession {
         txn: &mut Txn<'_>,
         call: Demand<'_>,
     ) -> Result<(), Fault> {
+        let need = match self.refresher.access(turn.now) {
+            Access::SignInAgain(need) if needs_account(call.target) => Some(need),
+            _ => None,
+        };
+        let has_client = |grant: &Grant| !grant.client_digest.is_empty();
+        if need.is_some() && self.grants.standing(&call.asking.caller.grant).is_some_and(has_client) {
+            // The client signs the person in by itself once it is told so (MCP 2025-11-25, basic/authorization). A
+            // connection by link has no client that could.
+            if let Some(to) = call.waiter.to {
+                reply(txn, to, ObjectReply::challenged(Challenge::SignInAgain));
+            }
+            return Ok(());
+        }
         let mut entry =
             Entry::new(Kind::Tool(call.target.name().to_owned()), call.target.writes(), call.fingerprint);
         let (request, caller) = (call.asking.request, call.asking.caller);
@@ -139,7 +155,7 @@ impl UserSession {
         self.ledger.insert(txn, request, &entry)?;
         let around = Surroundings {
             request,
-            granted: self.refresher.granted(),
+            granted: self.refresher.granted(turn.now),
             now: turn.now,
             zones: self.zones,
             answers: &call.state.answers,
@@ -152,7 +168,10 @@ impl UserSession {
             Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, call, entry, &questions),
             #[cfg(feature = "conformance")]
             Ok(Planned::Talk(acts)) => return self.talk(turn, txn, call, entry, acts),
-            Err(error) => return self.refuse_at_once(turn, txn, request, entry, call.waiter, error),
+            Err(error) => {
+                let error = need.map_or(error, |need| sign_in_error(need, call.target));
+                return self.refuse_at_once(turn, txn, request, entry, call.waiter, error);
+            }
         };
         let work = Work::Tool { target: call.target, plan };
         let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
@@ -248,4 +267,9 @@ const fn fixture(_name: &str) -> Option<Target> {
 fn unknown(what: &str, name: &str, list: &str) -> RpcError {
     let name = errors::shown(name, 80);
     RpcError::invalid_params(format!("This server has no {what} `{name}`. `{list}` names all of them."))
+}
+
+/// Whether a target is of no use without a connected account. What says how to connect one must work without it.
+fn needs_account(target: Target) -> bool {
+    target.scope().is_some() && target != Target::Tool(Tool::Authenticate)
 }

@@ -2,10 +2,12 @@
 //! behind a prefix. Nothing here may accept a request that Entra refuses, since the product's tests
 //! take acceptance here as proof.
 
+pub mod assertion;
 pub mod authorize;
 pub mod errors;
 pub mod page;
 pub mod policy;
+pub mod refusals;
 pub mod scopes;
 pub mod store;
 pub mod token;
@@ -37,7 +39,7 @@ fn metadata(world: &World, tenant: &str) -> Reply {
             "response_modes_supported": ["query"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["openid", "profile", "email", "offline_access"],
         }),
@@ -55,7 +57,7 @@ pub fn execute(world: &mut World, keys: &Keys, call: &Call, path: &str) -> Reply
     match (call.method.as_str(), rest) {
         ("GET", "oauth2/v2.0/authorize") => authorize::get(world, call),
         ("POST", "oauth2/v2.0/authorize") => authorize::post(world, call),
-        ("POST", "oauth2/v2.0/token") => token::post(world, keys, call),
+        ("POST", "oauth2/v2.0/token") => token::post(world, keys, call, tenant),
         ("GET", "v2.0/.well-known/openid-configuration") => metadata(world, tenant),
         ("GET", "discovery/v2.0/keys") => match keys.published(world.settings.rotate_keys) {
             Some(list) => Reply::json(200, &json!({ "keys": list })),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const POLICY: &str = "c0ffee00-0000-4000-8000-000000050076";
 
 /// What the application has to hand on to the next authorize request.
-fn demanded() -> String {
+pub fn demanded() -> String {
     json!({ "access_token": { "capolids": { "essential": true, "values": [POLICY] } } }).to_string()
 }
 
@@ -35,16 +35,28 @@ pub fn assignment(world: &World, user: &User) -> Result<(), EntraError> {
     Err(bad("invalid_grant", 50_105, text))
 }
 
+/// Whether a `claims` parameter declares that the client understands claims challenges.
+pub fn declares_capability(claims: Option<&str>) -> bool {
+    let parsed = claims.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    let list = parsed.get("access_token").and_then(|t| t.get("xms_cc")).and_then(|c| c.get("values"));
+    list.and_then(Value::as_array).is_some_and(|values| values.iter().any(|v| v == "cp1"))
+}
+
 /// Whether a second factor is missing.
 pub fn second_factor(world: &World, user: &User, stepped_up: bool) -> Result<(), EntraError> {
     if stepped_up || !world.settings.lists(&world.settings.mfa_required, user.address) {
         return Ok(());
     }
+    Err(interaction())
+}
+
+/// The demand for a second factor.
+pub fn interaction() -> EntraError {
     let text = "Due to a configuration change made by your administrator, or because you moved to a new location, you \
                 must use multi-factor authentication to access '00000003-0000-0000-c000-000000000000'.";
     let mut error = bad("interaction_required", 50_076, text).sub("basic_action");
     error.claims = Some(demanded());
-    Err(error)
+    error
 }
 
 /// Whether consent is missing for one of the scopes.

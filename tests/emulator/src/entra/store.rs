@@ -55,6 +55,10 @@ pub struct Access {
     pub scopes: Vec<String>,
     /// When it ends.
     pub expires_ms: u64,
+    /// Whether its client declared that it understands claims challenges.
+    pub takes_challenges: bool,
+    /// Whether the sign-in met the demanded claims.
+    pub stepped_up: bool,
     /// Whether it was revoked.
     pub revoked: bool,
 }

@@ -1,10 +1,10 @@
-//! The token endpoint: codes and refresh tokens against tokens. It demands the client's secret and the
-//! PKCE verifier, and answers mistakes with Microsoft's codes. A refresh gives a new refresh token and
+//! The token endpoint: codes and refresh tokens against tokens. It demands the client's secret or its signed
+//! assertion and the PKCE verifier, and answers mistakes with Microsoft's codes. A refresh gives a new refresh token and
 //! leaves the old one valid, as Entra does.
 
 use super::errors::{EntraError, bad, client};
 use super::store::{Access, CODE_LIFETIME_MS, REFRESH_LIFETIME_MS, Refresh};
-use super::{policy, scopes};
+use super::{assertion, policy, refusals, scopes};
 use crate::ids::{base64_url, sha256};
 use crate::jwt::Keys;
 use crate::tenant;
@@ -19,6 +19,7 @@ struct Granted {
     scopes: Vec<String>,
     nonce: Option<String>,
     stepped_up: bool,
+    takes_challenges: bool,
 }
 
 fn required<'a>(form: &'a [(String, String)], name: &str) -> Result<&'a str, EntraError> {
@@ -46,7 +47,12 @@ fn credentials(call: &Call, form: &[(String, String)]) -> (Option<String>, Optio
     }
 }
 
-fn authenticate(world: &World, call: &Call, form: &[(String, String)]) -> Result<(), EntraError> {
+fn authenticate(
+    world: &mut World,
+    call: &Call,
+    form: &[(String, String)],
+    tenant: &str,
+) -> Result<(), EntraError> {
     let (id, secret) = credentials(call, form);
     let Some(id) = id.filter(|id| !id.is_empty()) else {
         let text = "The request body must contain the following parameter: 'client_id'.";
@@ -56,7 +62,15 @@ fn authenticate(world: &World, call: &Call, form: &[(String, String)]) -> Result
         let text = format!("Application with identifier '{id}' was not found in the directory.");
         return Err(bad("unauthorized_client", 700_016, text));
     }
-    match secret.filter(|s| !s.is_empty()) {
+    let secret = secret.filter(|s| !s.is_empty());
+    if pair(form, "client_assertion").is_some() {
+        if secret.is_some() {
+            let text = "The request has more than one way to authenticate the client.";
+            return Err(bad("invalid_request", 90_023, text));
+        }
+        return assertion::check(world, form, tenant);
+    }
+    match secret {
         None => Err(client(
             7_000_218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
@@ -109,6 +123,7 @@ fn redeem_code(world: &mut World, form: &[(String, String)]) -> Result<Granted, 
         scopes: entry.scopes.clone(),
         nonce: entry.nonce.clone(),
         stepped_up: entry.stepped_up,
+        takes_challenges: policy::declares_capability(pair(form, "claims")),
     })
 }
 
@@ -128,7 +143,18 @@ fn redeem_refresh(world: &mut World, form: &[(String, String)]) -> Result<Grante
         let text = "The refresh token has expired due to inactivity.";
         return Err(bad("invalid_grant", 700_082, text).sub("bad_token"));
     }
-    Ok(Granted { oid: entry.oid, scopes: entry.scopes.clone(), nonce: None, stepped_up: entry.stepped_up })
+    let (claims, silent) = (pair(form, "claims"), world.settings.silent_step_up);
+    let demanded = policy::steps_up(claims) && !entry.stepped_up;
+    if demanded && !silent {
+        return Err(policy::interaction());
+    }
+    Ok(Granted {
+        oid: entry.oid,
+        scopes: entry.scopes.clone(),
+        nonce: None,
+        stepped_up: entry.stepped_up || demanded,
+        takes_challenges: policy::declares_capability(claims),
+    })
 }
 
 /// Narrows a grant to the scopes that the request names; more than was granted needs consent.
@@ -195,6 +221,8 @@ fn issue(world: &mut World, keys: &Keys, mut granted: Granted) -> Reply {
         oid: granted.oid,
         scopes: granted.scopes.clone(),
         expires_ms: now_ms + lifetime_s * 1000,
+        takes_challenges: granted.takes_challenges,
+        stepped_up: granted.stepped_up,
         revoked: false,
     };
     world.grants.prune(now_ms);
@@ -224,7 +252,7 @@ fn issue(world: &mut World, keys: &Keys, mut granted: Granted) -> Reply {
         .with("pragma", "no-cache")
 }
 
-fn try_post(world: &mut World, call: &Call) -> Result<Granted, EntraError> {
+fn try_post(world: &mut World, call: &Call, tenant: &str) -> Result<Granted, EntraError> {
     if call.media_type().as_deref() != Some("application/x-www-form-urlencoded") {
         let text = "The request must have the content type application/x-www-form-urlencoded.";
         return Err(bad("invalid_request", 900_561, text));
@@ -245,7 +273,7 @@ fn try_post(world: &mut World, call: &Call) -> Result<Granted, EntraError> {
         return Err(bad("invalid_request", 9_002_019, "The claims parameter is not a JSON object."));
     }
     let grant_type = required(&form, "grant_type")?.to_owned();
-    authenticate(world, call, &form)?;
+    authenticate(world, call, &form, tenant)?;
     let mut granted = match grant_type.as_str() {
         "authorization_code" => redeem_code(world, &form)?,
         "refresh_token" => redeem_refresh(world, &form)?,
@@ -256,6 +284,8 @@ fn try_post(world: &mut World, call: &Call) -> Result<Granted, EntraError> {
     };
     narrow(world, &form, &mut granted)?;
     if let Some(user) = tenant::by_oid(granted.oid) {
+        let is_refresh = grant_type == "refresh_token";
+        refusals::check(world, user.address, is_refresh, granted.stepped_up)?;
         policy::assignment(world, user)?;
         policy::second_factor(world, user, granted.stepped_up)?;
         policy::consent(world, user, &granted.scopes)?;
@@ -264,8 +294,8 @@ fn try_post(world: &mut World, call: &Call) -> Result<Granted, EntraError> {
 }
 
 /// POST to the token endpoint.
-pub fn post(world: &mut World, keys: &Keys, call: &Call) -> Reply {
-    match try_post(world, call) {
+pub fn post(world: &mut World, keys: &Keys, call: &Call, tenant: &str) -> Reply {
+    match try_post(world, call, tenant) {
         Ok(granted) => issue(world, keys, granted),
         Err(error) => error.json(world),
     }

@@ -3,6 +3,7 @@
 //! themselves, so that no workload is more lenient than another.
 
 use super::error::GraphError;
+use crate::entra::policy;
 use crate::tenant::{self, User};
 use crate::wire::{Call, duplicate, pair, parse_pairs, percent_decode};
 use crate::world::World;
@@ -120,6 +121,11 @@ pub fn authenticate(world: &World, call: &Call) -> Result<(&'static User, Vec<St
     }
     let user = tenant::by_oid(entry.oid)
         .ok_or_else(|| GraphError::unauthenticated("The user of the token does not exist."))?;
+    // Only who declared the capability is challenged; everybody else's token is good until it ends.
+    let is_demanded = world.settings.lists(&world.settings.graph_step_up, user.address);
+    if is_demanded && entry.takes_challenges && !entry.stepped_up {
+        return Err(GraphError::insufficient_claims(&policy::demanded()));
+    }
     Ok((user, entry.scopes.clone()))
 }
 

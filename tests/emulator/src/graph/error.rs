@@ -3,6 +3,7 @@
 //! texts.
 
 use crate::wire::Headers;
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 /// One refusal.
@@ -52,6 +53,17 @@ impl GraphError {
             "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", \
              client_id=\"00000003-0000-0000-c000-000000000000\"",
         );
+        error
+    }
+
+    /// 401 with the challenge of continuous access evaluation.
+    pub fn insufficient_claims(claims: &str) -> Self {
+        let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired";
+        let mut error = Self::unauthenticated(message);
+        let known = error.headers.get("www-authenticate").unwrap_or_default().to_owned();
+        let claims = base64::engine::general_purpose::STANDARD.encode(claims);
+        let challenge = format!("{known}, error=\"insufficient_claims\", claims=\"{claims}\"");
+        error.headers.set("www-authenticate", challenge);
         error
     }
 

@@ -6,7 +6,7 @@ use crate::ids::{base64_url, sha256};
 use crate::wire::{pair, parse_pairs, percent_encode};
 
 pub(super) const TENANT: &str = "/entra/11111111-2222-4333-8444-555555555555";
-const CLIENT: &str = "00000000-0000-4000-8000-00000000c11e";
+pub(super) const CLIENT: &str = "00000000-0000-4000-8000-00000000c11e";
 const REDIRECT: &str = "http://127.0.0.1:8787/callback";
 const SCOPE: &str = "openid profile offline_access User.Read https://graph.microsoft.com/Mail.ReadWrite";
 
@@ -54,7 +54,7 @@ pub(super) async fn fresh_code(rig: &Rig) -> String {
     pair(&location(&authorize(rig, &[]).await), "code").unwrap().to_owned()
 }
 
-async fn token(rig: &Rig, fields: &[(&str, &str)]) -> Reply {
+pub(super) async fn token(rig: &Rig, fields: &[(&str, &str)]) -> Reply {
     let mut all = vec![("client_id", CLIENT), ("client_secret", "emulator-secret")];
     for (name, value) in fields {
         all.retain(|(have, _)| have != name);

@@ -5,6 +5,8 @@
 mod calendar_flow;
 mod entra_flow;
 mod entra_policy;
+mod entra_proof;
+mod entra_refusals;
 mod faults_flow;
 mod gateway_flow;
 mod mail_flow;

@@ -1,0 +1,47 @@
+// Access tokens that live ten seconds, for as long as it takes to renew many of them, with calls all the time.
+// Holds: M365_LONG_TESTS=1 (npm run test:long) makes it five minutes; an ordinary run takes forty seconds.
+// Must never: judge by times; what clients were answered and what Graph and Entra recorded is counted.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { mailTo, openSession, recordMark, records, refreshes, setEmulator, toolCall, traces } from "./client.mjs";
+import { startStack } from "./harness.mjs";
+
+const tokenLifeS = 10;
+const spanS = process.env.M365_LONG_TESTS ? 300 : 40;
+let stack;
+before(async () => void (stack = await startStack()));
+after(() => stack?.stop());
+
+test(`${spanS} seconds with tokens that live ${tokenLifeS}: not one 401 reaches a client`, async (context) => {
+  await setEmulator(stack, { accessTokenLifetimeS: tokenLifeS });
+  const session = await openSession(stack, await stack.connect("alice"));
+  const mark = await recordMark(stack);
+  const end = Date.now() + spanS * 1000;
+  const statuses = new Map();
+  const errors = [];
+  let mails = 0;
+  const call = async (id, name, args) => {
+    const answer = await session.send(toolCall(id, name, args));
+    statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+    if (answer.status !== 200 || answer.json?.result?.isError !== false) errors.push(answer.text);
+  };
+  const reader = async (number) => {
+    for (let nth = 0; Date.now() < end; nth += 1) await call(`${number}-${nth}`, "getEmails", { count: 1 });
+  };
+  const writer = async () => {
+    for (; Date.now() < end; mails += 1) await call(`mail-${mails}`, "sendEmail", mailTo("bob", `Mail ${mails}`));
+  };
+  await Promise.all([reader(1), reader(2), writer()]);
+  const grants = await refreshes(stack, mark);
+  const seenByGraph = (await records(stack, "graph", mark)).filter(({ status }) => status === 401).length;
+  const calls = [...statuses.values()].reduce((sum, count) => sum + count, 0);
+  context.diagnostic(
+    `${calls} calls, ${mails} mails, ${grants.length} refreshes; 401s: ${statuses.get(401) ?? 0} seen by the client, ${seenByGraph} met at Graph`,
+  );
+  assert.deepEqual(errors, []);
+  assert.deepEqual([...statuses.keys()], [200]);
+  // A token is renewed after eight seconds; each refresh uses the newest refresh token, and each once.
+  assert.ok(grants.length >= Math.floor(spanS / tokenLifeS), `${grants.length} refreshes`);
+  assert.equal(new Set(grants.map(({ body }) => body.refresh_token)).size, grants.length);
+  for (const nth of [0, mails - 1]) assert.deepEqual(await traces(stack, `Mail ${nth}`), { sent: 1, arrived: 1, drafts: 0 });
+});
