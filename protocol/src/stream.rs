@@ -138,9 +138,11 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserKey;
+    use crate::time::UnixMs;
 
     fn key(id: Id) -> StreamKey {
-        StreamKey { request: RequestId::from_bytes([7; 16]), id }
+        StreamKey { request: RequestId::new(UnixMs(7), &UserKey::from_bytes([7; 16]), [7; 5]), id }
     }
 
     #[test]
