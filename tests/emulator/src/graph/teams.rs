@@ -195,11 +195,31 @@ fn members(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     Ok(Reply::json(200, &json!({ "@odata.context": context_url, "@odata.count": list.len(), "value": list })))
 }
 
+/// One team, with what members see of it.
+fn one_team(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {
+    require_scope(context, &["Team.ReadBasic.All", "TeamSettings.Read.All", "Group.Read.All"])?;
+    let team = team(world, context, id)?;
+    let link = format!(
+        "https://teams.microsoft.com/l/team/{}/conversations?groupId={}&tenantId={}",
+        percent_encode(team.channels.first().map_or("", |channel| channel.id.as_str())),
+        team.id,
+        world.options.tenant_id
+    );
+    let all = json!({
+        "id": team.id, "displayName": team.name, "description": team.description, "isArchived": false,
+        "tenantId": world.options.tenant_id, "visibility": "private", "webUrl": link,
+    });
+    let item = all.as_object().cloned().unwrap_or_default();
+    let spec = Spec { options: &["$select", "$expand"], ..TEAMS };
+    collection::single(world, context, &spec, item, "teams")
+}
+
 /// Routes the paths of teams and channels.
 pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
     let path = context.path();
     let result = match (context.call.method.as_str(), path.as_slice()) {
         ("GET", ["me", "joinedTeams"]) => joined(world, context),
+        ("GET", ["teams", team]) => one_team(world, context, team),
         ("GET", ["teams", team, "channels"]) => channels(world, context, team),
         ("GET", ["teams", team, "members"]) => members(world, context, team),
         ("GET", ["teams", team, "channels", channel]) => one_channel(world, context, [team, channel]),
@@ -218,7 +238,13 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("POST", ["teams", team, "channels", channel, "messages", id, "replies"]) => {
             send(world, context, [team, channel], Some(id))
         }
-        (_, ["me", "joinedTeams"] | ["teams", _, "channels" | "members"] | ["teams", _, "channels", _])
+        (
+            _,
+            ["me", "joinedTeams"]
+            | ["teams", _]
+            | ["teams", _, "channels" | "members"]
+            | ["teams", _, "channels", _],
+        )
         | (_, ["teams", _, "channels", _, "messages"] | ["teams", _, "channels", _, "messages", _])
         | (_, ["teams", _, "channels", _, "messages", _, "replies"]) => Err(GraphError::method_not_allowed()),
         _ => return None,
