@@ -26,10 +26,10 @@ export function runProgram(args, { onChild } = {}) {
 const scenarioOf = (folder) => folder.replace(/^server-/, "").replace(/-\d{4}-\d\d-\d\dT.*$/, "");
 
 /** Every check of a run: `{ scenario, id, name, status, errorMessage }`. */
-export async function runSuite(args) {
+export async function runSuite(args, options) {
   const folder = mkdtempSync(join(tmpdir(), "m365-conformance-"));
   try {
-    const { output } = await runProgram([...args, "-o", folder]);
+    const { output } = await runProgram([...args, "-o", folder], options);
     const checks = [];
     for (const entry of readdirSync(folder, { recursive: true }).filter((name) => name.endsWith("checks.json"))) {
       const scenario = scenarioOf(entry.split(/[\\/]/).at(-2));

@@ -185,14 +185,32 @@ describe("hosts and origins", () => {
 });
 
 describe("revisions", () => {
-  const modern = { _meta: { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } };
-  for (const revision of ["2026-07-28", "1.0", "2025-06-19"]) {
-    test(`MCP-Protocol-Version ${revision} is 400 in plain words, so that clients fall back`, async () => {
-      const answer = await post(stack, { token, revision, body: request(1, "server/discover", modern) });
-      assert.equal(answer.status, 400);
-      assert.match(answer.headers.get("content-type"), /^text\/plain/);
-      assert.equal(answer.json, undefined, "the body must not be JSON-RPC");
-      assert.match(answer.text, /2025-11-25/);
+  const meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+  const discover = request(1, "server/discover", { _meta: meta });
+  const headers = { "mcp-method": "server/discover" };
+
+  test("a request of 2026-07-28 is answered without a session and without an object", async () => {
+    const mark = stack.logMark();
+    const answer = await post(stack, { token, revision: "2026-07-28", headers, body: discover });
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.json.result.supportedVersions, ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]);
+    assert.equal(answer.headers.get("mcp-session-id"), null);
+    const line = await stack.waitForLog(({ event }) => event === "list", { since: mark });
+    assert.deepEqual([line.method, line.requestId], ["server/discover", answer.headers.get("x-request-id")]);
+  });
+
+  test("headers that contradict the body are -32020", async () => {
+    for (const wrong of [{ revision: "2025-11-25", headers }, { revision: "2026-07-28" }]) {
+      const answer = await post(stack, { token, ...wrong, body: discover });
+      assert.deepEqual([answer.status, answer.json?.error?.code], [400, -32020], answer.text);
+    }
+  });
+
+  for (const revision of ["1.0", "2025-06-19"]) {
+    test(`MCP-Protocol-Version ${revision} is 400 and told what is supported`, async () => {
+      const answer = await post(stack, { token, revision, body: request(1, "tools/list") });
+      assert.deepEqual([answer.status, answer.json?.error?.code], [400, -32022], answer.text);
+      assert.equal(answer.json.error.data.requested, revision);
     });
   }
 
