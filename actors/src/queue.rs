@@ -203,6 +203,12 @@ impl Queue {
             .min()
     }
 
+    /// Whether a call is in flight or waits on behalf of a client.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.in_flight.is_empty() || self.waiting.iter().any(|job| job.priority != Priority::Background)
+    }
+
     /// Calls that wait.
     #[must_use]
     pub const fn depth(&self) -> usize {

@@ -108,8 +108,6 @@ pub struct CannotOpen;
 pub struct Opened {
     /// The plaintext, wiped when dropped.
     pub plaintext: Zeroizing<Vec<u8>>,
-    /// Whether an older key of the ring sealed it, so that it should be sealed again.
-    pub sealed_by_older_key: bool,
 }
 
 struct RingKey {
@@ -223,16 +221,24 @@ impl KeyRing {
         sealed: &[u8],
     ) -> Result<Opened, CannotOpen> {
         let (id, nonce, ciphertext) = split(sealed).ok_or(CannotOpen)?;
-        let is_newest = self.newest.id.as_bytes() == id;
-        let key = if is_newest {
-            &self.newest
-        } else {
-            self.older.iter().find(|key| key.id.as_bytes() == id).ok_or(CannotOpen)?
-        };
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        let key = keys.find(|key| key.id.as_bytes() == id).ok_or(CannotOpen)?;
         let plaintext = cipher(&key.key, purpose, scope)?
             .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
             .map_err(|_| CannotOpen)?;
-        Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key: !is_newest })
+        Ok(Opened { plaintext: Zeroizing::new(plaintext) })
+    }
+
+    /// The identifier of the key that seals.
+    #[must_use]
+    pub fn newest_id(&self) -> &str {
+        &self.newest.id
+    }
+
+    /// Whether a sealed value names the newest key. It is not opened, so this says nothing of whether it can be.
+    #[must_use]
+    pub fn is_sealed_by_newest(&self, sealed: &[u8]) -> bool {
+        split(sealed).is_some_and(|(id, _, _)| id == self.newest.id.as_bytes())
     }
 
     /// A 32-byte key of a purpose and a scope, derived from the newest key.
@@ -294,7 +300,7 @@ mod tests {
         let value = sealed();
         let opened = ring.open(Purpose::Vault, user(1), b"tokens/v1", &value).unwrap();
         assert_eq!(opened.plaintext.as_slice(), b"hello");
-        assert!(!opened.sealed_by_older_key);
+        assert!(ring.is_sealed_by_newest(&value));
         assert!(ring.open(Purpose::Answer, user(1), b"tokens/v1", &value).is_err());
         assert!(ring.open(Purpose::Vault, user(2), b"tokens/v1", &value).is_err());
         assert!(ring.open(Purpose::Vault, user(1), b"tokens/v2", &value).is_err());
@@ -314,9 +320,10 @@ mod tests {
 
     #[test]
     fn a_rotated_ring_opens_old_values_and_says_so() {
-        let opened =
-            KeyRing::parse(BOTH).unwrap().open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
-        assert!(opened.sealed_by_older_key);
+        let rotated = KeyRing::parse(BOTH).unwrap();
+        let opened = rotated.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
+        assert_eq!(opened.plaintext.as_slice(), b"hello");
+        assert_eq!((rotated.newest_id(), rotated.is_sealed_by_newest(&sealed())), ("b", false));
         let only_new = KeyRing::parse("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         assert!(only_new.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).is_err());
     }

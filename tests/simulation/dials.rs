@@ -29,6 +29,11 @@ pub(crate) struct Dials {
     /// The time within which the clients begin their requests.
     pub active_ms: u64,
     pub token_life_s: u64,
+    /// Whether the object begins with rows that version 1 of the schema left.
+    pub old_rows: bool,
+    // The operators.
+    /// Whether the encryption key is rotated, and the old key removed once everything is sealed under the new one.
+    pub rotates: bool,
     // The object and its platform.
     pub commit_ms_max: u64,
     pub crash_before_commit: u64,
@@ -85,6 +90,8 @@ impl Dials {
             reads: 0,
             active_ms: 1_000,
             token_life_s: 3_600,
+            old_rows: false,
+            rotates: false,
             commit_ms_max: 0,
             crash_before_commit: 0,
             crash_after_commit: 0,
@@ -177,6 +184,8 @@ impl Dials {
         dials.token_life_s = if random.chance(400) { random.between(10, 300) } else { 3_600 };
         dials.commit_ms_max = if random.chance(700) { random.between(1, 400) } else { 0 };
         dials.transit_ms_max = if random.chance(300) { random.between(100, 20_000) } else { 200 };
+        dials.old_rows = random.chance(300);
+        dials.rotates = random.chance(300);
         if dials.clock_steps > 0 {
             // An alarm that is lost while the clock steps behind it looks like one that is still to ring. Nothing
             // short of setting it anew with each request would help, which costs a row for each request.
@@ -201,6 +210,7 @@ impl Dials {
             clients: self.clients,
             mails: self.mails,
             reads: self.reads,
+            rotates: self.rotates,
             token_life_s: 3_600,
             commit_ms_max: self.commit_ms_max,
             same_id: self.same_id,

@@ -33,7 +33,8 @@ const LAST_CALL_MS: u64 = 35_000;
 #[derive(Debug, Default)]
 struct Change {
     entries: Vec<(RequestId, Entry)>,
-    refresh_token: Option<Option<String>>,
+    /// The refresh token that is stored now, and its generation.
+    refresh_token: Option<(Option<String>, u64)>,
 }
 
 /// A model of the rows, kept in step with the disk.
@@ -99,7 +100,7 @@ impl Watch {
             && let Some((_, row)) = tokens.first()
         {
             self.check_tokens(row, microsoft, config, violations);
-            change.refresh_token = Some(self.view_refresh_token.clone());
+            change.refresh_token = Some((self.view_refresh_token.clone(), row.generation));
         }
         self.staged.push_back(change);
     }
@@ -133,6 +134,10 @@ impl Watch {
         };
         let refresh = tokens.refresh.expose().clone();
         let issued = issue_number(&refresh);
+        // The same tokens may be sealed anew.
+        if row.generation == self.generation && self.view_refresh_token.as_ref() == Some(&refresh) {
+            return;
+        }
         if row.generation <= self.generation || issued <= self.issued_max {
             violations.push(format!("token {issued} of generation {} overwrote a newer one", row.generation));
         }
@@ -153,11 +158,11 @@ impl Watch {
             }
             self.durable.insert(id, entry);
         }
-        if let Some(token) = change.refresh_token {
+        if let Some((token, generation)) = change.refresh_token {
             if let Some(token) = &token {
                 self.durable_issued_max = issue_number(token);
             }
-            self.durable_generation += u64::from(token.is_some());
+            self.durable_generation = generation;
             self.durable_refresh_token = token;
         }
     }

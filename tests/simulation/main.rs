@@ -15,6 +15,7 @@ mod invariants;
 mod microsoft;
 mod network;
 mod object;
+mod operators;
 mod random;
 mod rows;
 mod scenarios;

@@ -130,7 +130,10 @@ impl World {
             Effect::Reply { to, reply } => self.reply(to, reply),
             Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
             Effect::Push { .. } | Effect::Close { .. } => {}
-            Effect::Log(line) => self.watch.check_log(&line.to_json(), &mut self.report.violations),
+            Effect::Log(line) => {
+                self.watch.check_log(&line.to_json(), &mut self.report.violations);
+                self.heed(&line);
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) enum Event {
     /// The alarm rings once more than it should, or before its time.
     SpuriousAlarm,
     ClockSteps,
+    /// The object is deployed with these encryption keys.
+    Deployed(&'static str),
 }
 
 /// Where the object dies in a scenario.
@@ -107,7 +109,9 @@ pub(crate) struct World {
     pub trace: Option<Vec<String>>,
 }
 
-pub(crate) fn config() -> Config {
+const PLAIN_KEY: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
+
+pub(crate) fn config_with_keys(encryption_keys: &str) -> Config {
     Config::from_settings(|name| {
         let value = match name {
             "PUBLIC_URL" => "https://mcp.example.com",
@@ -118,9 +122,8 @@ pub(crate) fn config() -> Config {
             "MICROSOFT_TENANT_ID" => TENANT,
             "EGRESS" => "ai_run",
             "GATEWAY_ID" => "m365-gateway",
-            "ENCRYPTION_KEY" | "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => {
-                "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
-            }
+            "ENCRYPTION_KEY" => encryption_keys,
+            "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => PLAIN_KEY,
             _ => return None,
         };
         Some(value.to_owned())
@@ -141,7 +144,7 @@ impl World {
             offset: 0,
             agenda: BTreeMap::new(),
             agenda_counter: 0,
-            config: Rc::new(config()),
+            config: Rc::new(config_with_keys(PLAIN_KEY)),
             disk: Disk::default(),
             core: None,
             life: 1,
@@ -169,15 +172,19 @@ impl World {
 
     pub(crate) fn run_with(seed: u64, dials: Dials, is_traced: bool) -> Self {
         let mut world = Self::new(seed, dials, is_traced);
+        if world.dials.old_rows {
+            world.begin_with_old_rows();
+        }
         world.connect_in_peace();
         world.plan_operations();
         world.plan_faults();
+        world.plan_rotation();
         let active = world.dials.active_ms + 240_000;
         world.run_until(active);
         world.heal();
         world.run_until(active + SETTLES_WITHIN_MS);
         // What follows a violation says nothing.
-        for phase in [Self::check_everything_is_settled, Self::probe, Self::check_the_end] {
+        for phase in [Self::check_everything_is_settled, Self::probe, Self::check_the_end, Self::check_keys] {
             if world.report.violations.is_empty() {
                 phase(&mut world);
             }
@@ -277,6 +284,7 @@ impl World {
             Event::Arrives(call) => self.arrives(call),
             Event::Ends(call, result) => self.ends(call, *result),
             Event::SpuriousAlarm => self.spurious_alarm(),
+            Event::Deployed(keys) => self.deploy_keys(keys),
             Event::ClockSteps => {
                 // Forward by less than the time that the core waits beyond the shell's own limit for a call.
                 let step = if self.random.chance(700) {
