@@ -224,6 +224,7 @@ impl UserSession {
         if !self.listeners.is_empty() {
             self.close_orphaned_streams(txn);
         }
+        self.log_breaker(turn.now, txn);
         self.arm(turn.now, txn);
         self.keep_meta(txn)
     }
@@ -317,7 +318,8 @@ impl UserSession {
     /// Sets the alarm if something is due before it rings. It is never moved later and never removed: an early alarm
     /// does nothing, and a row is cheaper than being wrong.
     fn arm(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
-        let call_timeout = self.runs.values().filter_map(Run::call_due).min();
+        let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
+        let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
         let waits_for_token = match self.refresher.access(now) {
             Access::Later(at) if self.queue.wants_token() => Some(at),

@@ -59,6 +59,8 @@ pub(crate) struct Dials {
     /// Outages that meet writes alone, while looks are answered.
     pub writes_refused: u64,
     pub gateway_refuses: u64,
+    /// For how long the gateway cannot be reached, once in a world.
+    pub gateway_down_ms: u64,
     pub answer_blocked: u64,
     pub hangs: u64,
     pub token_revoked: u64,
@@ -113,6 +115,7 @@ impl Dials {
             outage_after: 0,
             writes_refused: 0,
             gateway_refuses: 0,
+            gateway_down_ms: 0,
             answer_blocked: 0,
             hangs: 0,
             token_revoked: 0,
@@ -184,6 +187,7 @@ impl Dials {
         dials.token_life_s = if random.chance(400) { random.between(10, 300) } else { 3_600 };
         dials.commit_ms_max = if random.chance(700) { random.between(1, 400) } else { 0 };
         dials.transit_ms_max = if random.chance(300) { random.between(100, 20_000) } else { 200 };
+        dials.gateway_down_ms = if random.chance(300) { random.between(5, 240) * 1_000 } else { 0 };
         dials.old_rows = random.chance(300);
         dials.rotates = random.chance(300);
         if dials.clock_steps > 0 {

@@ -8,7 +8,9 @@
 use actors::egress::{Departure, depart, read_answer};
 use actors::turn::{Input, Outbound};
 use protocol::ids::OpId;
-use protocol::limits::{CALL_TIMEOUT, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX};
+use protocol::limits::{
+    CALL_TIMEOUT, GATEWAY_FAILURES_MAX, GATEWAY_PAUSE, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX,
+};
 use protocol::outbound::{CallResult, Lost};
 
 use crate::microsoft::{Response, gateway_error, graph_error};
@@ -51,6 +53,13 @@ impl World {
         let number = self.call_counter;
         self.calls.insert(number, call);
         self.check_calls_in_flight();
+        if self.time < self.gateway_back_at && matches!(self.calls[&number].wire, Wire::Graph(_)) {
+            self.check_breaker();
+            let noticed = self.random.between(1, 100);
+            self.after(noticed, Event::Ends(number, Box::new(CallResult::Lost(Lost::Connection))));
+            return self
+                .after(CALL_TIMEOUT.0, Event::Ends(number, Box::new(CallResult::Lost(Lost::Timeout))));
+        }
         let transit = self.random.between(5, self.dials.transit_ms_max.clamp(5, TRANSIT_MS_MAX));
         if self.random.chance(self.dials.request_lost) {
             let noticed = self.random.between(5, 5_000);
@@ -74,6 +83,19 @@ impl World {
         let presented = field(form, "refresh_token");
         if self.watch.durable_refresh_token() != Some(presented) {
             self.violation("a refresh left with a token that is not durable".to_owned());
+        }
+    }
+
+    /// A core does not hammer a gateway that is down: so many calls that it takes notice, for which each late answer to an
+    /// earlier call makes it begin anew, those that were in flight by then, and one for each pause.
+    fn check_breaker(&mut self) {
+        self.calls_in_vain += 1;
+        let pauses = self.dials.gateway_down_ms / GATEWAY_PAUSE.0;
+        let (failures, calls) = (u64::from(GATEWAY_FAILURES_MAX), u64::from(OBJECT_CALLS_MAX));
+        let bound = failures * (calls + 1) + calls + pauses + 1;
+        if self.calls_in_vain > bound {
+            let what = format!("{} calls went to a gateway that is down", self.calls_in_vain);
+            self.violation(what);
         }
     }
 

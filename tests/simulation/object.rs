@@ -158,6 +158,7 @@ impl World {
         self.disk.lose_staged();
         self.watch.crashed();
         self.core = None;
+        self.calls_in_vain = 0;
         self.life += 1;
         self.core_number += 1;
         self.rings = None;
@@ -173,6 +174,7 @@ impl World {
     pub(crate) fn recover_in_place(&mut self) {
         self.note(|| "recovered in place".to_owned());
         self.core = None;
+        self.calls_in_vain = 0;
         self.core_number += 1;
         self.all_connections_break();
     }

@@ -56,6 +56,8 @@ pub(crate) enum Event {
     /// The alarm rings once more than it should, or before its time.
     SpuriousAlarm,
     ClockSteps,
+    /// The gateway cannot be reached for a while.
+    GatewayFails,
     /// The object is deployed with these encryption keys.
     Deployed(&'static str),
 }
@@ -99,6 +101,10 @@ pub(crate) struct World {
     pub rings: Option<(UnixMs, u64)>,
     pub calls: BTreeMap<u64, Call>,
     pub call_counter: u64,
+    /// When the gateway can be reached again.
+    pub gateway_back_at: u64,
+    /// Calls of the living core that met a gateway that was down.
+    pub calls_in_vain: u64,
     pub microsoft: Microsoft,
     pub clients: Clients,
     pub watch: Watch,
@@ -152,6 +158,8 @@ impl World {
             rings: None,
             calls: BTreeMap::new(),
             call_counter: 0,
+            gateway_back_at: 0,
+            calls_in_vain: 0,
             microsoft: Microsoft::default(),
             clients: Clients::default(),
             watch: Watch::default(),
@@ -179,7 +187,7 @@ impl World {
         world.plan_operations();
         world.plan_faults();
         world.plan_rotation();
-        let active = world.dials.active_ms + 240_000;
+        let active = world.time + world.dials.active_ms + 240_000;
         world.run_until(active);
         world.heal();
         world.run_until(active + SETTLES_WITHIN_MS);
@@ -194,6 +202,10 @@ impl World {
 
     fn plan_faults(&mut self) {
         let active = self.dials.active_ms + 240_000;
+        if self.dials.gateway_down_ms > 0 {
+            let at = self.random.below(self.dials.active_ms);
+            self.after(at, Event::GatewayFails);
+        }
         for _ in 0..10 {
             if self.random.chance(self.dials.clock_steps * 20) {
                 let at = self.random.below(active);
@@ -216,6 +228,7 @@ impl World {
     pub(crate) fn heal(&mut self) {
         self.note(|| "faults end".to_owned());
         self.dials = self.dials.healed();
+        self.gateway_back_at = 0;
         self.clients.heal(self.time);
         let read = self.clients.new_operation(0, Kind::Read, 20);
         self.after(1_000, Event::Act(read));
@@ -284,6 +297,11 @@ impl World {
             Event::Arrives(call) => self.arrives(call),
             Event::Ends(call, result) => self.ends(call, *result),
             Event::SpuriousAlarm => self.spurious_alarm(),
+            Event::GatewayFails => {
+                self.note(|| "the gateway is down".to_owned());
+                self.gateway_back_at = self.time + self.dials.gateway_down_ms;
+                self.calls_in_vain = 0;
+            }
             Event::Deployed(keys) => self.deploy_keys(keys),
             Event::ClockSteps => {
                 // Forward by less than the time that the core waits beyond the shell's own limit for a call.

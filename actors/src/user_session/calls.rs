@@ -14,10 +14,11 @@ use protocol::tools::{Found, Plan, Target, ToolError};
 use super::run::{Run, Work};
 use super::settle::Settled;
 use super::streaming::tell_wait;
-use super::verdict::{Next, after_tool_call};
+use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
-use crate::queue::Priority;
+use crate::log::LogLine;
+use crate::queue::{Change, Priority, Word};
 use crate::refresher::Access;
 use crate::turn::{Effect, Fault, Outbound, Turn};
 
@@ -27,6 +28,10 @@ const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
 impl UserSession {
     /// Lets every call leave that may.
     pub(super) fn pump(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        if let Some(wait) = self.queue.gateway_is_down_for(turn.now) {
+            // Whoever has sent nothing hears of it at once. What is under way already, and the object's own work, waits.
+            self.fail_waiting(turn, txn, &ToolError::gateway_is_down(wait), Run::has_no_intent)?;
+        }
         loop {
             let token = match self.refresher.access(turn.now) {
                 Access::Ready(token) => Some(token),
@@ -38,11 +43,11 @@ impl UserSession {
                 }
                 Access::Later(_) => None,
                 Access::SignInAgain => {
-                    self.fail_waiting(turn, txn, &ToolError::sign_in_again())?;
+                    self.fail_waiting(turn, txn, &ToolError::sign_in_again(), |_| true)?;
                     None
                 }
                 Access::OwnCredential => {
-                    self.fail_waiting(turn, txn, &ToolError::own_credential())?;
+                    self.fail_waiting(turn, txn, &ToolError::own_credential(), |_| true)?;
                     None
                 }
             };
@@ -119,11 +124,17 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
+            if self.queue.release_abandoned(&op) {
+                self.hear_of_gateway(turn, op.request, &result);
+            }
             return Ok(());
         }
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
+        if matches!(run.work, Work::Tool { .. }) {
+            self.hear_of_gateway(turn, op.request, &result);
+        }
         if let CallResult::Answered(answer) = &result {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
@@ -133,6 +144,27 @@ impl UserSession {
             Work::Connect(_) => self.after_connect(turn, txn, &run, result)?,
         };
         self.go_on(turn, txn, op.request, run, next)
+    }
+
+    fn hear_of_gateway(&mut self, turn: &mut Turn, request: RequestId, result: &CallResult) {
+        let (now, entropy) = (turn.now, &mut turn.entropy);
+        let word = Word::of(result);
+        self.queue.heard_of_gateway(request, word, now, |pause| with_jitter(pause, entropy));
+    }
+
+    /// Writes a line for each change of the circuit breaker.
+    pub(super) fn log_breaker(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
+        for change in self.queue.take_breaker_changes() {
+            let pause = match change {
+                Change::Opened(pause) => Some(pause.0),
+                Change::HalfOpened | Change::Closed => None,
+            };
+            let line = LogLine::new("gateway_breaker", now)
+                .with_some("userKey", self.user.map(|user| user.to_string()))
+                .with("state", change.name())
+                .with_some("pauseMs", pause);
+            txn.emit(Effect::Log(line));
+        }
     }
 
     /// Does what was decided about a run.
@@ -173,6 +205,9 @@ impl UserSession {
         for op in overdue {
             self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
         }
+        while let Some((op, _)) = self.queue.abandoned_until().filter(|(_, until)| *until <= turn.now) {
+            self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
+        }
         Ok(())
     }
 
@@ -191,6 +226,9 @@ impl UserSession {
             match (&run.work, run.looking) {
                 (Work::Tool { plan, .. }, true) if gave_up => {
                     let error = plan.outcome_unknown();
+                    if let Some(until) = run.in_flight_until {
+                        self.queue.abandon(OpId { request, sequence: run.sequence }, until);
+                    }
                     self.settle(turn, txn, request, run, EntryEvent::GaveUp, &Settled::Error(error))?;
                 }
                 (Work::Tool { .. }, true) => {
@@ -211,14 +249,23 @@ impl UserSession {
         Ok(())
     }
 
-    /// Ends the tool calls that wait for a token which will not come. What is being looked into goes on waiting: the
+    /// Ends tool calls that wait for a token or a gateway which will not come. What is being looked into goes on waiting: the
     /// person may sign in again before the time for looking is over.
-    fn fail_waiting(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, error: &ToolError) -> Result<(), Fault> {
+    fn fail_waiting(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        error: &ToolError,
+        which: impl Fn(&Run) -> bool,
+    ) -> Result<(), Fault> {
         let waiting: Vec<RequestId> = self
             .runs
             .iter()
             .filter(|(_, run)| {
-                matches!(run.work, Work::Tool { .. }) && !run.looking && run.in_flight_until.is_none()
+                matches!(run.work, Work::Tool { .. })
+                    && !run.looking
+                    && run.in_flight_until.is_none()
+                    && which(run)
             })
             .map(|(request, _)| *request)
             .collect();

@@ -2,6 +2,8 @@
 //!
 //! What holds here: what leaves and what is answered is looked at after every turn; Microsoft is this file.
 
+mod queueing;
+
 use protocol::entra::Tokens;
 use protocol::ids::{GrantId, OpId};
 use protocol::object::{Caller, McpMessage, ObjectRequest};
@@ -16,7 +18,8 @@ use crate::testing::{config, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
-const SCOPES: [&str; 5] = ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read"];
+const SCOPES: [&str; 6] =
+    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
 
 /// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
 struct Capture(WriteSet);
@@ -36,6 +39,7 @@ struct Object {
     count: u8,
     sent: Vec<(OpId, GraphCall)>,
     replies: Vec<ObjectReply>,
+    lines: Vec<crate::log::LogLine>,
 }
 
 impl Object {
@@ -71,8 +75,8 @@ impl Object {
         }
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
-        let (session, sent, replies) = (None, Vec::new(), Vec::new());
-        let mut object = Self { rows, core, now, session, count: 0, sent, replies };
+        let (session, sent, replies, lines) = (None, Vec::new(), Vec::new(), Vec::new());
+        let mut object = Self { rows, core, now, session, count: 0, sent, replies, lines };
         let client = json!({"name": "c", "version": "1"});
         let opened = object.ask(
             json!("open"),
@@ -85,7 +89,7 @@ impl Object {
     }
 
     fn turn(&mut self, input: Input) {
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
         let turn = Turn { now: self.now, entropy: Entropy::new([self.count; 32]) };
         let mut disk = Capture(WriteSet::default());
         let effects = run(&mut self.core, &self.rows, &mut disk, turn, input).unwrap();
@@ -94,14 +98,21 @@ impl Object {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
                 Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
-                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } | Effect::Close { .. } => {}
+                Effect::Send { .. } | Effect::Push { .. } | Effect::Close { .. } => {}
+                Effect::Log(line) => self.lines.push(line),
             }
         }
     }
 
-    /// Sends a message; yields what was answered in the same turn, or null.
+    /// Sends a request; yields what was answered in the same turn, or null.
     fn ask(&mut self, id: Value, method: &str, params: Value) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let before = self.replies.len();
+        self.say(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        if self.replies.len() == before { Value::Null } else { self.last() }
+    }
+
+    /// Sends a message.
+    fn say(&mut self, body: &Value) {
         let message = McpMessage {
             session: self.session.clone(),
             revision: None,
@@ -118,9 +129,14 @@ impl Object {
         };
         let request = RequestId::new(self.now, &user(), [self.count; 5]);
         let request = ObjectRequest { request, caller, command: Command::Mcp(message) };
-        let before = self.replies.len();
         self.turn(Input::Request { to: ReplyTo(u64::from(self.count)), request });
-        if self.replies.len() == before { Value::Null } else { self.last() }
+    }
+
+    /// What the call with this id was answered.
+    fn answer_to(&self, id: u64) -> Value {
+        let answers = self.replies.iter().filter_map(|reply| reply.body.as_deref());
+        let mut answers = answers.map(|body| serde_json::from_str::<Value>(body).unwrap());
+        answers.find(|answer| answer["id"] == id).unwrap_or_default()
     }
 
     fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Value {
