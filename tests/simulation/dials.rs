@@ -4,9 +4,11 @@
 //! the worlds, so that faults are also met alone. A failing seed prints its dials. Dials never change during a run,
 //! except that the liveness phase switches all faults off.
 
+use actors::planted::Bug;
+
 use crate::random::Random;
 
-/// A bug that is planted in the driver, to show that the simulation would see it in the product.
+/// A bug that is planted, to show that the simulation sees it: in the driver, which stands for the shell, or in the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Planted {
     Nothing,
@@ -16,6 +18,31 @@ pub(crate) enum Planted {
     AlarmOutsideCommit,
     /// After a crash the driver sends again what was in flight.
     ResendsAfterRecovery,
+    /// One of the product's own.
+    Product(Bug),
+}
+
+impl Planted {
+    /// Every bug, by the name that `PLANT` takes.
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
+        ("effects-before-commit", Self::EffectsBeforeCommit),
+        ("alarm-outside-commit", Self::AlarmOutsideCommit),
+        ("resend-after-recovery", Self::ResendsAfterRecovery),
+        ("no-ledger-check", Self::Product(Bug::NoLedgerCheck)),
+        ("stale-refresh", Self::Product(Bug::StaleRefreshOverwrites)),
+        ("double-release", Self::Product(Bug::DoubleRelease)),
+        ("blind-repeat", Self::Product(Bug::BlindRepeat)),
+    ];
+
+    pub(crate) const fn in_product(self) -> Option<Bug> {
+        match self {
+            Self::Product(bug) => Some(bug),
+            Self::Nothing
+            | Self::EffectsBeforeCommit
+            | Self::AlarmOutsideCommit
+            | Self::ResendsAfterRecovery => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use actors::planted::plant;
 use actors::turn::{Input, ReplyTo};
 use actors::user_session::UserSession;
 use protocol::config::Config;
@@ -143,6 +144,7 @@ pub(crate) fn user() -> UserKey {
 
 impl World {
     pub(crate) fn new(seed: u64, dials: Dials, is_traced: bool) -> Self {
+        plant(dials.planted.in_product());
         let mut world = Self {
             dials,
             random: Random::new(seed),

@@ -3,7 +3,7 @@
 //! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
-use protocol::entra::{code_form, refresh_form};
+use protocol::entra::{code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR};
 use protocol::outbound::{CallResult, Lost};
@@ -18,6 +18,7 @@ use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
 use crate::log::LogLine;
+use crate::planted::{self, Bug};
 use crate::queue::{Change, Priority, Word};
 use crate::refresher::Access;
 use crate::turn::{Effect, Fault, Outbound, Turn};
@@ -127,6 +128,9 @@ impl UserSession {
             if self.queue.release_abandoned(&op) {
                 self.hear_of_gateway(turn, op.request, &result);
             }
+            if planted::has(Bug::StaleRefreshOverwrites) {
+                self.store_stale_tokens(turn, txn, &result)?;
+            }
             return Ok(());
         }
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
@@ -144,6 +148,19 @@ impl UserSession {
             Work::Connect(_) => self.after_connect(turn, txn, &run, result)?,
         };
         self.go_on(turn, txn, op.request, run, next)
+    }
+
+    /// A planted bug: an answer that belongs to no call in flight is taken for the newest.
+    fn store_stale_tokens(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        result: &CallResult,
+    ) -> Result<(), Fault> {
+        let CallResult::Answered(answer) = result else { return Ok(()) };
+        let Ok(tokens) = read_tokens(answer) else { return Ok(()) };
+        let owner = (self.config.clone(), self.owner()?);
+        self.refresher.connected(txn, (&owner.0, owner.1), tokens, turn.now, &mut turn.entropy)
     }
 
     fn hear_of_gateway(&mut self, turn: &mut Turn, request: RequestId, result: &CallResult) {

@@ -17,6 +17,7 @@ use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};
 use super::run::{Run, Work};
 use super::settle::Settled;
 use crate::ledger::{EntryEvent, Transition};
+use crate::planted::{self, Bug};
 use crate::queue::Queue;
 use crate::refresher::Refresher;
 use crate::turn::{Entropy, Fault};
@@ -172,6 +173,9 @@ fn no_clear_answer(
 ) -> Result<Next, Fault> {
     if run.looking {
         return look_again(around, run);
+    }
+    if planted::has(Bug::BlindRepeat) && call.safety != Safety::Read {
+        return wait_until(run, around.now);
     }
     if call.safety != Safety::Read {
         // An error that Microsoft itself answered ends the call. Without an answer of its own it may still act.
