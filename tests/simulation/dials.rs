@@ -50,8 +50,11 @@ pub(crate) struct Dials {
     pub planted: Planted,
     /// Whether Microsoft grants `Mail.ReadWrite`, so that a mail is first a draft.
     pub two_step: bool,
+    /// Whether messages in chats may be read, so that a lost one can be looked for.
+    pub reads_chats: bool,
     pub clients: u64,
-    pub mails: u64,
+    /// Things that clients want to happen.
+    pub writes: u64,
     pub reads: u64,
     /// The time within which the clients begin their requests.
     pub active_ms: u64,
@@ -114,8 +117,9 @@ impl Dials {
         Self {
             planted: Planted::Nothing,
             two_step,
+            reads_chats: false,
             clients: 1,
-            mails: 0,
+            writes: 0,
             reads: 0,
             active_ms: 1_000,
             token_life_s: 3_600,
@@ -208,7 +212,8 @@ impl Dials {
         };
         dials.two_step = random.chance(600);
         dials.clients = random.between(1, 3);
-        dials.mails = random.between(1, 4);
+        dials.reads_chats = random.chance(500);
+        dials.writes = random.between(1, 4);
         dials.reads = random.between(0, 6);
         dials.active_ms = random.between(1, 300) * 1_000;
         dials.token_life_s = if random.chance(400) { random.between(10, 300) } else { 3_600 };
@@ -238,8 +243,9 @@ impl Dials {
     pub(crate) fn healed(&self) -> Self {
         Self {
             planted: self.planted,
+            reads_chats: self.reads_chats,
             clients: self.clients,
-            mails: self.mails,
+            writes: self.writes,
             reads: self.reads,
             rotates: self.rotates,
             token_life_s: 3_600,

@@ -16,6 +16,7 @@ use protocol::limits::{
     OBJECT_CALLS_MAX, QUEUED_CALLS_MAX, RECONCILE_FOR, REQUEST_DEADLINE, STORED_VALUE_BYTES_MAX,
 };
 
+use crate::collaboration::is_message;
 use crate::disk::Staged;
 use crate::microsoft::Microsoft;
 use crate::world::{SETTLES_WITHIN_MS, World, user};
@@ -295,6 +296,8 @@ impl World {
             .filter_map(|(id, entry)| {
                 let sent = self.microsoft.sent_by_operation.get(&id.to_string()).copied().unwrap_or(0);
                 let is_true = match entry.state {
+                    // A look finds an equal message too, if there is one.
+                    EntryState::Done if is_message(&entry.kind) && self.dials.reads_chats => true,
                     EntryState::Done => sent == 1,
                     EntryState::Failed | EntryState::Cancelled => sent == 0,
                     _ => true,

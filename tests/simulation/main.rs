@@ -9,8 +9,11 @@
 
 mod answers;
 mod clients;
+mod collaboration;
 mod dials;
 mod disk;
+mod event_log;
+mod exhaustive;
 mod invariants;
 mod microsoft;
 mod network;
@@ -19,10 +22,12 @@ mod operators;
 mod random;
 mod rows;
 mod scenarios;
+mod tools;
 mod wire;
 mod world;
 
 use dials::{Dials, Planted};
+use event_log::Record;
 use random::Random;
 use world::World;
 
@@ -30,7 +35,7 @@ use world::World;
 const REGRESSIONS: [u64; 8] = [2, 7, 10, 13, 26, 210, 704, 1_030];
 
 /// Seeds of one ordinary run.
-const SEEDS: u64 = 1_200;
+const SEEDS: u64 = 3_000;
 
 /// Seeds within which each planted bug has to be seen.
 const PLANTED_SEEDS: u64 = 1_000;
@@ -42,9 +47,14 @@ fn number(name: &str) -> Option<u64> {
 /// Replays a seed with its log and fails with both.
 fn explain(seed: u64, planted: Planted) -> ! {
     let world = World::run_seed(seed, planted, true);
-    let path = format!("{}/simulation-{seed}.log", env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(&path, world.trace.unwrap_or_default().join("\n")).unwrap();
-    panic!("seed {seed}: {:#?}\nthe log with the dials is in {path}", world.report.violations);
+    let path = format!("{}/simulation-{seed}", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(format!("{path}.log"), world.trace.unwrap_or_default().join("\n")).unwrap();
+    std::fs::write(format!("{path}.events"), event_log::written(&world.events.unwrap_or_default())).unwrap();
+    panic!(
+        "seed {seed}: {:#?}\n{:?}\nwhat happened is told in {path}.log; the object alone goes through it again with\n\
+         REPLAY={path}.events cargo test --test simulation replay -- --nocapture",
+        world.report.violations, world.dials
+    );
 }
 
 #[test]
@@ -102,6 +112,30 @@ fn planted_bugs_are_caught() {
         }
     }
     assert!(looked_for > 0, "no bug has this name; there are: {:?}", Planted::ALL.map(|(name, _)| name));
+}
+
+#[test]
+fn an_event_log_replays_to_the_same_rows_and_effects() {
+    if let Ok(path) = std::env::var("REPLAY") {
+        let records = event_log::read(&std::fs::read(path).unwrap());
+        let turns = event_log::replay(records, |turn, what| println!("turn {turn}: {what}"));
+        return assert!(turns.is_ok(), "{turns:?}");
+    }
+    let (mut logs, mut turns) = (0, 0);
+    for seed in 0..40 {
+        let world = World::run_seed(seed, Planted::Nothing, true);
+        let mut records = event_log::read(&event_log::written(&world.events.unwrap()));
+        match event_log::replay(records.clone(), |_, _| {}) {
+            Ok(replayed) => turns += replayed,
+            Err(why) => panic!("seed {seed}: {why}"),
+        }
+        logs += 1;
+        // Without its first turn it is another story.
+        let first = records.iter().position(|record| matches!(record, Record::Turn { .. })).unwrap();
+        records.remove(first);
+        assert!(event_log::replay(records, |_, _| {}).is_err(), "seed {seed}");
+    }
+    println!("{logs} event logs replayed, {turns} turns, each as before");
 }
 
 #[test]

@@ -5,12 +5,12 @@
 //! after Microsoft acted. Calls of a core that is gone still run outside, so that the bounds on calls in flight are
 //! measured for the calls of the living core alone.
 
+use std::collections::BTreeMap;
+
 use actors::egress::{Departure, depart, read_answer};
 use actors::turn::{Input, Outbound};
 use protocol::ids::OpId;
-use protocol::limits::{
-    CALL_TIMEOUT, GATEWAY_FAILURES_MAX, GATEWAY_PAUSE, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX,
-};
+use protocol::limits::{CALL_TIMEOUT, GATEWAY_FAILURES_MAX, GATEWAY_PAUSE, OBJECT_CALLS_MAX};
 use protocol::outbound::{CallResult, Lost};
 
 use crate::microsoft::{Response, gateway_error, graph_error};
@@ -106,10 +106,13 @@ impl World {
                 .filter(|call| call.is_open && call.life == self.life && call.core_number == self.core_number)
         };
         let graph = living().filter(|call| matches!(call.wire, Wire::Graph(_))).count();
-        let token = living().filter(|call| matches!(call.wire, Wire::Token(_))).count();
-        // Every Graph call of these worlds goes to the person's own mailbox.
-        if graph > usize::from(MAILBOX_CALLS_MAX) || graph > usize::from(OBJECT_CALLS_MAX) || token > 1 {
-            self.violation(format!("{graph} mailbox calls and {token} token calls are in flight"));
+        let mut lanes: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+        for call in living() {
+            *lanes.entry(call.wire.lane()).or_default() += 1;
+        }
+        let is_over = lanes.iter().any(|((_, most), count)| count > most);
+        if is_over || graph > usize::from(OBJECT_CALLS_MAX) {
+            self.violation(format!("too many calls are in flight: {lanes:?}"));
         }
     }
 

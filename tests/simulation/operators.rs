@@ -4,14 +4,13 @@
 //! a session, answered calls, and a write that was under way when the object died. An old key is removed only after the
 //! object said that nothing is sealed under it any more.
 
-use std::rc::Rc;
-
 use actors::ledger::EntryState;
 use actors::log::LogLine;
 use actors::store::{Table, WriteSet};
 use protocol::time::UnixMs;
 
-use crate::world::{Event, World, config_with_keys};
+use crate::event_log::Record;
+use crate::world::{Event, World};
 
 const VERSION_1_ROWS: &str = include_str!("version_1_rows.txt");
 
@@ -45,6 +44,11 @@ impl World {
             let table = Table::ALL.into_iter().find(|known| known.name() == table).unwrap();
             writes.rows.insert((table, bytes(key)), Some(bytes(value)));
         }
+        let listed = writes.rows.iter().map(|((table, key), value)| {
+            (table.name().to_owned(), key.clone(), value.clone().unwrap_or_default())
+        });
+        let listed = listed.collect();
+        self.record(|| Record::Rows(listed));
         self.microsoft.go_on_after_old_tokens();
         self.watch.turn_ended(&writes, &self.microsoft, &self.config, &mut self.report.violations);
         // The mails of that run left in that run.
@@ -59,7 +63,7 @@ impl World {
     /// A deployment with a newer key, or without the old one.
     pub(crate) fn deploy_keys(&mut self, keys: &'static str) {
         self.note(|| format!("deployed with keys {}", keys.replace(|c| c != ':' && c != ',', "")));
-        self.config = Rc::new(config_with_keys(keys));
+        self.use_keys(keys);
         self.crash();
         // Connections break with a deployment, although nothing is wrong any more.
         self.clients.healed_at = self.clients.healed_at.map(|_| self.time + 1);
@@ -67,7 +71,7 @@ impl World {
 
     pub(crate) fn plan_rotation(&mut self) {
         if self.dials.rotates {
-            self.config = Rc::new(config_with_keys(OLD));
+            self.use_keys(OLD);
             let at = self.random.below(self.dials.active_ms + 60_000);
             self.after(at, Event::Deployed(BOTH));
         }

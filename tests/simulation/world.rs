@@ -19,12 +19,13 @@ use protocol::time::UnixMs;
 use crate::clients::{Clients, Kind};
 use crate::dials::{Dials, Planted};
 use crate::disk::Disk;
+use crate::event_log::Record;
 use crate::invariants::Watch;
 use crate::microsoft::{CLIENT, Microsoft, PERSON, TENANT};
 use crate::network::Call;
 use crate::random::Random;
 
-const EPOCH_MS: u64 = 1_800_000_000_000;
+pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
 
 /// The time within which everything must be settled once faults are over.
 pub(crate) const SETTLES_WITHIN_MS: u64 = 15 * 60 * 1_000;
@@ -114,6 +115,8 @@ pub(crate) struct World {
     pub planned: Option<Planned>,
     /// The log of the run, if it is wanted.
     pub trace: Option<Vec<String>>,
+    /// What happened to the object, if it is to be replayed.
+    pub events: Option<Vec<Record>>,
 }
 
 const PLAIN_KEY: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
@@ -129,6 +132,7 @@ pub(crate) fn config_with_keys(encryption_keys: &str) -> Config {
             "MICROSOFT_TENANT_ID" => TENANT,
             "EGRESS" => "ai_run",
             "GATEWAY_ID" => "m365-gateway",
+            "ENCRYPTION_KEY" if encryption_keys.is_empty() => PLAIN_KEY,
             "ENCRYPTION_KEY" => encryption_keys,
             "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => PLAIN_KEY,
             _ => return None,
@@ -168,7 +172,11 @@ impl World {
             report: Report::default(),
             planned: None,
             trace: is_traced.then(Vec::new),
+            events: is_traced.then(Vec::new),
         };
+        let planted = Planted::ALL.into_iter().find(|(_, planted)| *planted == world.dials.planted);
+        world.record(|| Record::Planted(planted.map_or("nothing", |(name, _)| name).to_owned()));
+        world.use_keys(PLAIN_KEY);
         let dials = format!("{:?}", world.dials);
         world.note(|| dials);
         world
@@ -255,6 +263,18 @@ impl World {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{time:>9} {}", line()));
         }
+    }
+
+    pub(crate) fn record(&mut self, record: impl FnOnce() -> Record) {
+        if let Some(events) = &mut self.events {
+            events.push(record());
+        }
+    }
+
+    /// From now on the object is built with these encryption keys.
+    pub(crate) fn use_keys(&mut self, keys: &str) {
+        self.config = Rc::new(config_with_keys(keys));
+        self.record(|| Record::Keys(keys.to_owned()));
     }
 
     pub(crate) fn violation(&mut self, what: String) {
