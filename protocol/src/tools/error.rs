@@ -64,12 +64,7 @@ impl ToolError {
     /// The gateway does not answer, so nothing is sent to it for a while.
     #[must_use]
     pub fn gateway_is_down(wait: DurationMs) -> Self {
-        Self::new(
-            Fault::Gateway,
-            "gateway_down",
-            "The AI Gateway is down. Nothing was sent and nothing happened.",
-        )
-        .after(wait)
+        Self::new(Fault::Gateway, "gateway_down", "The AI Gateway is down. Nothing was sent.").after(wait)
     }
 
     /// Microsoft asked to be left alone for longer than a call may wait.

@@ -239,6 +239,7 @@ impl<S: Counted> Calls<S> {
             session: self.session.clone(),
             revision: None,
             in_batch: false,
+            accepts_stream: false,
             body: body.into_bytes(),
         };
         let caller = Caller {
@@ -278,7 +279,7 @@ impl<S: Counted> Calls<S> {
                         self.session = Some(session.to_string());
                     }
                 }
-                Effect::Send { .. } | Effect::Log(_) => {}
+                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } | Effect::Close { .. } => {}
             }
         }
         Ok((sent, disk.1))
