@@ -5,18 +5,17 @@
 //! entries there are, because repeats are found through an index of recent entries that is rebuilt from their rows.
 
 mod entry;
+mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::RequestId;
-use protocol::limits::{
-    ANSWER_KEPT_FOR, ANSWER_REMOVAL_SLACK, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY,
-    LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR, REQUEST_DEADLINE,
-};
+use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR, REQUEST_DEADLINE};
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
 pub use entry::{Entry, EntryEvent, EntryState, Kind, Transition};
+pub use retention::{Sweep, Upkeep};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
@@ -31,17 +30,6 @@ const REPEATED_WITHIN: DurationMs = DurationMs(ANSWER_KEPT_FOR.0 + REQUEST_DEADL
 
 /// A keyed digest that recognises a repeat.
 pub type Fingerprint = [u8; 16];
-
-/// What the ledger remembers of its own upkeep, in the row of the object's metadata.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upkeep {
-    /// No entry before this one is open or keeps a read's answer. Recovery begins here.
-    #[serde(rename = "f")]
-    pub floor: Option<RequestId>,
-    /// When entries were last removed.
-    #[serde(rename = "p")]
-    pub pruned_at: UnixMs,
-}
 
 /// Where an idempotency key was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +54,8 @@ pub struct Ledger {
     by_write: BTreeMap<Fingerprint, BTreeSet<RequestId>>,
     open: BTreeMap<RequestId, ()>,
     with_answer: BTreeSet<RequestId>,
+    /// Every entry from the floor on, so that entries are counted without being read.
+    since_floor: BTreeSet<RequestId>,
     oldest: Option<UnixMs>,
     upkeep: Upkeep,
 }
@@ -88,7 +78,7 @@ impl Ledger {
     pub fn recover(rows: &dyn Rows, upkeep: Upkeep, now: UnixMs) -> Result<Recovered, Fault> {
         let window = RequestId::first_at(now.minus(REPEATED_WITHIN));
         let mut from = upkeep.floor.map_or_else(Vec::new, |floor| floor.min(window).as_bytes().to_vec());
-        let mut ledger = Self { upkeep, ..Self::default() };
+        let mut ledger = Self { upkeep: upkeep.clone(), ..Self::default() };
         let mut orphans = Vec::new();
         // Page by page, so that the entries of a busy quarter of an hour are not in memory all at once.
         loop {
@@ -96,6 +86,9 @@ impl Ledger {
             let is_last = page.len() < LEDGER_RECOVERY_PAGE_ROWS;
             for (key, entry) in page {
                 let id = request_id(&key)?;
+                if ledger.is_since_floor(id) {
+                    ledger.since_floor.insert(id);
+                }
                 if id >= window || !entry.state.is_final() || entry.keeps_read_answer() {
                     ledger.index(id, &entry);
                 }
@@ -126,6 +119,7 @@ impl Ledger {
             txn.put(key.as_slice(), &KeyUse(id))?;
         }
         self.oldest = Some(self.oldest.map_or(id.created_at(), |oldest| oldest.min(id.created_at())));
+        self.count(id);
         self.index(id, entry);
         txn.put(id.as_bytes(), entry)
     }
@@ -189,92 +183,6 @@ impl Ledger {
                 }
             }
         }
-    }
-
-    /// When entries are next to be removed.
-    #[must_use]
-    pub fn prune_due(&self) -> Option<UnixMs> {
-        self.oldest
-            .map(|oldest| oldest.plus(LEDGER_KEPT_FOR).max(self.upkeep.pruned_at.plus(LEDGER_PRUNE_EVERY)))
-    }
-
-    /// Removes a batch of the oldest entries if it is time, and raises the floor. Returns the upkeep to be written
-    /// if it changed.
-    ///
-    /// # Errors
-    /// [`Fault::CorruptRow`] when an entry does not decode.
-    pub fn keep_up(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<Option<Upkeep>, Fault> {
-        let before = self.upkeep;
-        if self.prune_due().is_some_and(|due| due <= now) {
-            self.prune(txn, now)?;
-        }
-        self.drop_answers(txn, now)?;
-        // The floor moves only here, where an alarm has to write anyway: a floor that is too low costs time on
-        // recovery, a floor that is too high would lose an open entry.
-        let first_open = self.open.keys().next().copied();
-        let first_answer = self.with_answer.first().copied();
-        let needed = [first_open, first_answer].into_iter().flatten().min();
-        let floor = needed.unwrap_or_else(|| RequestId::first_at(now));
-        if self.upkeep.floor.is_none_or(|known| known < floor) {
-            self.upkeep.floor = Some(floor);
-        }
-        Ok((self.upkeep != before).then_some(self.upkeep))
-    }
-
-    /// When the next answers of reads are to be removed. They go in batches, so that one alarm serves many.
-    #[must_use]
-    pub fn answers_due(&self) -> Option<UnixMs> {
-        self.with_answer.first().map(|id| id.created_at().plus(ANSWER_KEPT_FOR).plus(ANSWER_REMOVAL_SLACK))
-    }
-
-    /// Removes the answers of reads that were kept for long enough: they hold what other people wrote, and the ledger is
-    /// no place for that. A write's receipt stays.
-    fn drop_answers(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<(), Fault> {
-        let horizon = RequestId::first_at(now.minus(ANSWER_KEPT_FOR));
-        let over: Vec<RequestId> =
-            self.with_answer.range(..horizon).take(LEDGER_PRUNE_BATCH).copied().collect();
-        for id in over {
-            match Self::entry(txn, id)? {
-                Some(mut entry) => {
-                    entry.answer = None;
-                    self.update(txn, id, &entry)?;
-                }
-                None => {
-                    self.with_answer.remove(&id);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn prune(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<(), Fault> {
-        let horizon = RequestId::first_at(now.minus(LEDGER_KEPT_FOR));
-        let old = txn.committed_range::<Entry>(
-            &[],
-            Some(horizon.as_bytes()),
-            LEDGER_PRUNE_BATCH,
-            Order::Ascending,
-        )?;
-        let removed = old.len();
-        for (key, entry) in old {
-            // The key may name a newer call by now, because one without effect can be called again under it.
-            if let Some(used) = &entry.idempotency_key
-                && Self::same_key(txn, used)? == Some(request_id(&key)?)
-            {
-                txn.delete::<KeyUse>(used.as_slice());
-            }
-            txn.delete::<Entry>(&key);
-        }
-        // A full batch means that there is more: the next alarm goes on at once instead of in a day.
-        self.upkeep.pruned_at = if removed == LEDGER_PRUNE_BATCH { UnixMs(0) } else { now };
-        let after = RequestId::first_at(now.minus(LEDGER_KEPT_FOR));
-        let next = txn.committed_range::<Entry>(after.as_bytes(), None, 1, Order::Ascending)?;
-        self.oldest = match next.first() {
-            _ if removed == LEDGER_PRUNE_BATCH => Some(horizon.created_at()),
-            Some((key, _)) => Some(request_id(key)?.created_at()),
-            None => None,
-        };
-        Ok(())
     }
 
     fn index(&mut self, id: RequestId, entry: &Entry) {

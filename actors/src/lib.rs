@@ -11,6 +11,7 @@ pub mod egress;
 pub mod grants;
 pub mod ledger;
 pub mod log;
+pub mod planted;
 pub mod queue;
 pub mod refresher;
 pub mod sessions;

@@ -2,18 +2,26 @@
 //!
 //! What holds here: it is bounded in number and bytes; a lane never has more calls in flight than Microsoft allows, and
 //! all lanes together never more than the platform has connections, one of which is kept free for a token refresh; a
-//! client with many calls cannot hold up another one; a 429 narrows the gate of its lane. The queue is memory only:
-//! what must survive is in the ledger.
+//! client with many calls cannot hold up another one; a 429 narrows the gate of its lane; while the gateway is down
+//! nothing leaves but the one call that tries. The queue is memory only: what must survive is in the ledger.
+
+mod breaker;
 
 use std::collections::BTreeMap;
 
-use protocol::ids::RequestId;
+use protocol::ids::{OpId, RequestId};
 use protocol::limits::{
-    BACKOFF_BASE, GATE_RECOVERY, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX, OTHER_CALLS_MAX,
+    BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX, OTHER_CALLS_MAX,
     OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, TEAMS_CALLS_MAX,
 };
 use protocol::outbound::Lane;
 use protocol::time::{DurationMs, UnixMs};
+
+pub use breaker::{Change, Word};
+
+use breaker::Breaker;
+
+use crate::planted::{self, Bug};
 
 /// Which calls go first when both could. In order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +47,7 @@ pub struct Job {
     pub priority: Priority,
     /// The earliest time at which it may leave.
     pub not_before: UnixMs,
-    /// Bytes that it holds.
+    /// Bytes of content that its request holds: what the call sends, and what a look may have to send again.
     pub bytes: usize,
 }
 
@@ -82,11 +90,24 @@ impl Gate {
     }
 }
 
+/// A call in flight.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    lane: Lane,
+    /// Bytes that count as waiting: those of a mail that is being looked into.
+    bytes: usize,
+}
+
 /// The queue of one object.
 #[derive(Debug)]
 pub struct Queue {
     waiting: Vec<Job>,
-    in_flight: BTreeMap<RequestId, Lane>,
+    in_flight: BTreeMap<RequestId, Flight>,
+    /// Calls whose result nobody wants any more. Until they end, or until their time is over, they take their places,
+    /// because Microsoft is still at work on them.
+    abandoned: BTreeMap<OpId, (Lane, UnixMs)>,
+    breaker: Breaker,
+    breaker_changes: Vec<Change>,
     mailbox: Gate,
     other_mailbox: Gate,
     teams: Gate,
@@ -101,6 +122,9 @@ impl Default for Queue {
         Self {
             waiting: Vec::new(),
             in_flight: BTreeMap::new(),
+            abandoned: BTreeMap::new(),
+            breaker: Breaker::default(),
+            breaker_changes: Vec::new(),
             mailbox: Gate::new(MAILBOX_CALLS_MAX),
             other_mailbox: Gate::new(OTHER_MAILBOX_CALLS_MAX),
             teams: Gate::new(TEAMS_CALLS_MAX),
@@ -118,7 +142,8 @@ impl Queue {
     /// # Errors
     /// [`Full`] when a bound is reached; the call must be refused.
     pub fn admit(&mut self, job: Job) -> Result<(), Full> {
-        let held: usize = self.waiting.iter().map(|waiting| waiting.bytes).sum();
+        let waiting = self.waiting.iter().map(|waiting| waiting.bytes);
+        let held: usize = waiting.chain(self.in_flight.values().map(|flight| flight.bytes)).sum();
         if self.waiting.len() >= QUEUED_CALLS_MAX || held.saturating_add(job.bytes) > QUEUED_BYTES_MAX {
             // One call takes about a second, and a lane moves several at a time.
             let per_slot = self.waiting.len() as u64 / u64::from(MAILBOX_CALLS_MAX);
@@ -151,7 +176,11 @@ impl Queue {
         self.turns_served += 1;
         self.served.insert(job.client, self.turns_served);
         self.gate(job.lane).in_flight += 1;
-        self.in_flight.insert(job.request, job.lane);
+        if job.lane != Lane::Identity {
+            self.breaker_changes.extend(self.breaker.leaves(job.request));
+        }
+        let bytes = if job.priority == Priority::Background { job.bytes } else { 0 };
+        self.in_flight.insert(job.request, Flight { lane: job.lane, bytes });
         Some(job.request)
     }
 
@@ -162,24 +191,79 @@ impl Queue {
         if job.lane == Lane::Identity {
             return self.identity.admits(now);
         }
-        let graph_calls = self.in_flight.values().filter(|lane| **lane != Lane::Identity).count();
-        graph_ready && graph_calls < usize::from(OBJECT_CALLS_MAX) && self.gate_of(job.lane).admits(now)
+        let flights = self.in_flight.values().filter(|flight| flight.lane != Lane::Identity).count();
+        graph_ready
+            && flights + self.abandoned.len() < usize::from(OBJECT_CALLS_MAX)
+            && self.gate_of(job.lane).admits(now)
+            && self.breaker.admits(now)
+    }
+
+    /// Takes note of what the end of a Graph call says about the gateway. `lengthened` adds the random part to a pause.
+    pub fn heard_of_gateway(
+        &mut self,
+        request: RequestId,
+        word: Word,
+        now: UnixMs,
+        lengthened: impl FnOnce(DurationMs) -> DurationMs,
+    ) {
+        self.breaker_changes.extend(self.breaker.ended(request, word, now, lengthened));
+    }
+
+    /// What happened to the circuit breaker since this was asked last.
+    pub fn take_breaker_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.breaker_changes)
+    }
+
+    /// For how long nothing leaves because the gateway is down.
+    #[must_use]
+    pub fn gateway_is_down_for(&self, now: UnixMs) -> Option<DurationMs> {
+        let until = self.breaker.opens_at();
+        (until > now).then(|| until.since(now))
+    }
+
+    /// For how long Microsoft wants no call of a lane.
+    #[must_use]
+    pub fn closed_for(&self, lane: Lane, now: UnixMs) -> DurationMs {
+        self.gate_of(lane).closed_until.since(now)
     }
 
     /// Frees the place of a call that ended. A second call for the same request changes nothing.
     pub fn release(&mut self, request: &RequestId) {
-        if let Some(lane) = self.in_flight.remove(request) {
+        if let Some(Flight { lane, .. }) = self.in_flight.remove(request) {
             let gate = self.gate(lane);
             gate.in_flight = gate.in_flight.saturating_sub(1);
+        } else if planted::has(Bug::DoubleRelease) {
+            self.mailbox.in_flight = self.mailbox.in_flight.saturating_sub(1);
         }
         if self.waiting.is_empty() && self.in_flight.is_empty() {
             self.served.clear();
         }
     }
 
-    /// Narrows the gate of a lane that Microsoft throttled and closes it for `wait`.
+    /// Nobody wants the result of a call in flight any more. Its place is free when it ends, or at `until`.
+    pub fn abandon(&mut self, op: OpId, until: UnixMs) {
+        if let Some(Flight { lane, .. }) = self.in_flight.remove(&op.request) {
+            self.abandoned.insert(op, (lane, until));
+        }
+    }
+
+    /// Frees the place of an abandoned call that ended; says whether it was one.
+    pub fn release_abandoned(&mut self, op: &OpId) -> bool {
+        let Some((lane, _)) = self.abandoned.remove(op) else { return false };
+        let gate = self.gate(lane);
+        gate.in_flight = gate.in_flight.saturating_sub(1);
+        true
+    }
+
+    /// Abandoned calls that never came back, and when the next of them counts as such.
+    #[must_use]
+    pub fn abandoned_until(&self) -> Option<(OpId, UnixMs)> {
+        self.abandoned.iter().map(|(op, (_, until))| (*op, *until)).min_by_key(|(_, until)| *until)
+    }
+
+    /// Narrows the gate of a lane that Microsoft throttled and closes it for `wait`, within bounds.
     pub fn throttled(&mut self, lane: Lane, now: UnixMs, wait: DurationMs) {
-        self.gate(lane).narrow(now, wait);
+        self.gate(lane).narrow(now, wait.min(LANE_CLOSED_MAX));
     }
 
     /// Takes a waiting call out again.
@@ -198,9 +282,18 @@ impl Queue {
     pub fn due(&self, now: UnixMs) -> Option<UnixMs> {
         self.waiting
             .iter()
-            .map(|job| job.not_before.max(self.gate_of(job.lane).closed_until))
+            .map(|job| {
+                let breaker = if job.lane == Lane::Identity { UnixMs(0) } else { self.breaker.opens_at() };
+                job.not_before.max(self.gate_of(job.lane).closed_until).max(breaker)
+            })
             .filter(|at| *at > now)
             .min()
+    }
+
+    /// Whether a call is in flight or waits on behalf of a client.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.in_flight() > 0 || self.waiting.iter().any(|job| job.priority != Priority::Background)
     }
 
     /// Calls that wait.
@@ -212,7 +305,7 @@ impl Queue {
     /// Calls in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.in_flight.len() + self.abandoned.len()
     }
 
     const fn gate_of(&self, lane: Lane) -> &Gate {
@@ -237,103 +330,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: u8) -> RequestId {
-        RequestId::from_bytes([number; 16])
-    }
-
-    fn job(number: u8, lane: Lane, client: &str) -> Job {
-        Job {
-            request: id(number),
-            lane,
-            client: client.into(),
-            priority: Priority::Interactive,
-            not_before: UnixMs(0),
-            bytes: 10,
-        }
-    }
-
-    fn drain(queue: &mut Queue, now: u64) -> Vec<RequestId> {
-        std::iter::from_fn(|| queue.next(UnixMs(now), true)).collect()
-    }
-
-    #[test]
-    fn a_mailbox_has_four_calls_in_flight_and_all_lanes_five() {
-        let mut queue = Queue::default();
-        for number in 0..10 {
-            queue.admit(job(number, Lane::Mailbox, "a")).unwrap();
-        }
-        assert_eq!(drain(&mut queue, 0).len(), 4);
-        for number in 10..14 {
-            queue.admit(job(number, Lane::Teams, "a")).unwrap();
-        }
-        assert_eq!(drain(&mut queue, 0).len(), 1);
-        queue.requeue(job(20, Lane::Identity, ""));
-        assert_eq!(drain(&mut queue, 0), [id(20)]);
-        queue.release(&id(0));
-        queue.release(&id(0));
-        assert_eq!(drain(&mut queue, 0).len(), 1);
-    }
-
-    #[test]
-    fn a_second_client_does_not_wait_behind_fifty_calls_of_the_first() {
-        let mut queue = Queue::default();
-        for number in 0..50 {
-            queue.admit(job(number, Lane::Mailbox, "a")).unwrap();
-        }
-        drain(&mut queue, 0);
-        queue.admit(job(60, Lane::Mailbox, "b")).unwrap();
-        let mut freed = 0;
-        loop {
-            let flying = *queue.in_flight.keys().next().unwrap();
-            queue.release(&flying);
-            freed += 1;
-            if drain(&mut queue, 0).contains(&id(60)) {
-                break;
-            }
-        }
-        assert!(freed <= 2, "{freed}");
-    }
-
-    #[test]
-    fn a_throttled_lane_narrows_closes_and_recovers() {
-        let mut queue = Queue::default();
-        for number in 0..10 {
-            queue.admit(job(number, Lane::Mailbox, "a")).unwrap();
-        }
-        queue.throttled(Lane::Mailbox, UnixMs(1_000), DurationMs(2_000));
-        assert_eq!(drain(&mut queue, 1_000), []);
-        assert_eq!(queue.due(UnixMs(1_000)), Some(UnixMs(3_000)));
-        assert_eq!(drain(&mut queue, 3_000).len(), 2);
-        assert_eq!(drain(&mut queue, 1_000 + GATE_RECOVERY.0).len(), 1);
-        assert_eq!(drain(&mut queue, 1_000 + 9 * GATE_RECOVERY.0).len(), 1);
-    }
-
-    #[test]
-    fn the_queue_is_bounded_in_number_and_in_bytes() {
-        let mut queue = Queue::default();
-        for number in 0..QUEUED_CALLS_MAX {
-            queue.admit(job(number as u8, Lane::Mailbox, "a")).unwrap();
-        }
-        let full = queue.admit(job(200, Lane::Mailbox, "a")).unwrap_err();
-        assert!(full.retry_after.0 >= 1_000);
-        let mut queue = Queue::default();
-        let mut big = job(1, Lane::Mailbox, "a");
-        big.bytes = QUEUED_BYTES_MAX;
-        queue.admit(big).unwrap();
-        assert!(queue.admit(job(2, Lane::Mailbox, "a")).is_err());
-    }
-
-    #[test]
-    fn without_a_token_only_the_token_endpoint_is_called() {
-        let mut queue = Queue::default();
-        queue.admit(job(1, Lane::Mailbox, "a")).unwrap();
-        queue.requeue(Job { priority: Priority::Refresh, ..job(2, Lane::Identity, "") });
-        assert!(queue.wants_token());
-        assert_eq!(queue.next(UnixMs(0), false), Some(id(2)));
-        assert_eq!(queue.next(UnixMs(0), false), None);
-        assert_eq!(queue.next(UnixMs(0), true), Some(id(1)));
-    }
-}
+mod tests;

@@ -300,6 +300,27 @@ impl Refresher {
         Ok(())
     }
 
+    /// Seals the tokens anew if an older key of the ring sealed them. They and their generation stay as they are.
+    ///
+    /// # Errors
+    /// A fault of the vault or of the storage port.
+    pub fn reseal(
+        &mut self,
+        txn: &mut Txn<'_>,
+        (config, user): (&Config, UserKey),
+        entropy: &mut Entropy,
+    ) -> Result<bool, Fault> {
+        let (Some(row), Some(tokens)) = (&mut self.row, &self.tokens) else { return Ok(false) };
+        let is_newest =
+            row.sealed.as_ref().is_none_or(|sealed| config.encryption_keys.is_sealed_by_newest(sealed));
+        if !is_newest {
+            row.sealed =
+                Some(ByteBuf::from(vault::seal_tokens(config, user, row.generation, tokens, entropy)?));
+            txn.put(KEY, row)?;
+        }
+        Ok(!is_newest)
+    }
+
     /// Takes note of a refresh that yielded no tokens. `None` stands for a lost answer, or for a refresh that never left.
     ///
     /// # Errors

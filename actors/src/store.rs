@@ -5,6 +5,7 @@
 //! `docs/storage-schema.md` describes every table and is checked against this file.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use protocol::cbor;
 use protocol::limits::STORED_VALUE_BYTES_MAX;
@@ -14,8 +15,9 @@ use serde::de::DeserializeOwned;
 
 use crate::turn::{Effect, Fault};
 
-/// The version of the rows' layout. A newer one in storage is refused; there is no older one yet.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the rows' layout. A newer one in storage is refused. Version 1 did not count its entries and did not
+/// know under which key they are sealed; the sweep after recovery finds out both.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The tables of an object, each a map from ordered keys to CBOR values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -245,21 +247,23 @@ impl Rows for MemoryRows {
         limit: usize,
         order: Order,
     ) -> Result<Vec<KeyValue>, Fault> {
+        let from = (table, from.to_vec());
+        let end = match (to, Table::ALL.into_iter().find(|other| *other > table)) {
+            (Some(to), _) => Bound::Excluded((table, to.to_vec())),
+            (None, Some(next)) => Bound::Excluded((next, Vec::new())),
+            (None, None) => Bound::Unbounded,
+        };
+        // An ordered map refuses a range that ends before it begins, where SQL finds nothing.
+        if matches!(&end, Bound::Excluded(end) if *end <= from) {
+            return Ok(Vec::new());
+        }
         let inside = self
             .rows
-            .range((table, from.to_vec())..)
-            .take_while(|((row_table, key), _)| {
-                *row_table == table && to.is_none_or(|to| key.as_slice() < to)
-            })
+            .range((Bound::Included(from), end))
             .map(|((_, key), value)| (key.clone(), value.clone()));
         Ok(match order {
             Order::Ascending => inside.take(limit).collect(),
-            Order::Descending => {
-                let mut all: Vec<KeyValue> = inside.collect();
-                all.reverse();
-                all.truncate(limit);
-                all
-            }
+            Order::Descending => inside.rev().take(limit).collect(),
         })
     }
 }

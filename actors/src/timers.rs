@@ -22,9 +22,13 @@ pub enum Timer {
     Prune,
     /// Answers of reads were kept for long enough.
     Answers,
+    /// The sweep that seals everything under the newest key goes on.
+    Sweep,
+    /// The object looks whether its keys are still the newest ones.
+    Wake,
 }
 
-const TIMERS: usize = 7;
+const TIMERS: usize = 9;
 
 /// When each timer is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

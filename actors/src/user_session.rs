@@ -12,6 +12,7 @@ mod mcp;
 mod run;
 mod settle;
 mod streaming;
+mod sweep;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use std::rc::Rc;
 use protocol::config::Config;
 use protocol::digest::keyed_digest;
 use protocol::ids::{RequestId, UserKey};
+use protocol::limits::WAKE_EVERY;
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
@@ -37,6 +39,7 @@ use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault;
 use listening::Listener;
 use run::{Conversation, Run};
+use sweep::NextSweep;
 
 const META_KEY: &[u8] = b"object";
 
@@ -83,7 +86,6 @@ pub struct UserSession {
     config: Rc<Config>,
     user: Option<UserKey>,
     meta_is_written: bool,
-    upkeep: Upkeep,
     digest_key: Option<DigestKey>,
     grants: Grants,
     sessions: Sessions,
@@ -99,6 +101,8 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
+    /// When the sweep that seals everything under the newest key goes on; `None` when everything is.
+    next_sweep: Option<NextSweep>,
     /// Writes whose late answers left, and after which nothing was said yet where they were asked.
     unconfirmed: BTreeMap<Conversation, BTreeSet<RequestId>>,
     /// The request that the message of this turn asks for again or gives up on.
@@ -117,7 +121,13 @@ impl UserSession {
         if meta.as_ref().is_some_and(|meta| meta.schema_version > SCHEMA_VERSION) {
             return Err(Fault::NewerSchema);
         }
-        let upkeep = meta.as_ref().map_or_else(Upkeep::default, |meta| meta.upkeep);
+        let upkeep = match &meta {
+            Some(meta) => meta.upkeep.clone(),
+            // Whatever a new object stores is sealed under the newest key.
+            None => {
+                Upkeep { sealed_under: config.encryption_keys.newest_id().to_owned(), ..Upkeep::default() }
+            }
+        };
         let user = meta.as_ref().map(|meta| meta.user);
         let recovered = Ledger::recover(rows, upkeep, now)?;
         let refresher = match user {
@@ -131,11 +141,12 @@ impl UserSession {
             }
             None => None,
         };
+        let is_swept = recovered.ledger.upkeep().sealed_under == config.encryption_keys.newest_id();
+        let next_sweep = (!is_swept).then(|| NextSweep::after(now));
         Ok(Self {
             config,
             user,
             meta_is_written: meta.is_some(),
-            upkeep,
             digest_key,
             grants: Grants::recover(rows)?,
             sessions: Sessions::recover(rows)?,
@@ -149,6 +160,7 @@ impl UserSession {
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
             zones: Zones::UTC_ONLY,
+            next_sweep,
             unconfirmed: BTreeMap::new(),
             unheard: None,
             listeners: BTreeMap::new(),
@@ -212,6 +224,7 @@ impl UserSession {
         if !self.listeners.is_empty() {
             self.close_orphaned_streams(txn);
         }
+        self.log_breaker(turn.now, txn);
         self.arm(turn.now, txn);
         self.keep_meta(txn)
     }
@@ -286,11 +299,9 @@ impl UserSession {
         // Whatever the alarm was set to, it has rung and has to be set again.
         self.armed = None;
         self.ledger.forget_old(turn.now);
-        if let Some(upkeep) = self.ledger.keep_up(txn, turn.now)? {
-            self.upkeep = upkeep;
-            self.put_meta(txn)?;
-        }
-        Ok(())
+        let kept_up = self.ledger.keep_up(txn, turn.now)?;
+        let swept = self.sweep(turn, txn)?;
+        if kept_up || swept { self.put_meta(txn) } else { Ok(()) }
     }
 
     /// Everything that is due by time alone. It runs in every turn, so that a lost alarm costs nothing once a request
@@ -312,7 +323,8 @@ impl UserSession {
     /// Sets the alarm if something is due before it rings. It is never moved later and never removed: an early alarm
     /// does nothing, and a row is cheaper than being wrong.
     fn arm(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
-        let call_timeout = self.runs.values().filter_map(Run::call_due).min();
+        let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
+        let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
         let waits_for_token = match self.refresher.access(now) {
             Access::Later(at) if self.queue.wants_token() => Some(at),
@@ -326,6 +338,10 @@ impl UserSession {
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
         self.timers.set(Timer::Answers, self.ledger.answers_due());
+        self.timers.set(Timer::Sweep, self.next_sweep.map(|next| next.at));
+        // An object that nothing wakes for years would keep rows under keys that are long gone.
+        let has_rows = self.meta_is_written || txn.has_writes();
+        self.timers.set(Timer::Wake, has_rows.then(|| now.plus(WAKE_EVERY)));
         // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
         if let Some(due) = self.timers.next()
             && self.armed.is_none_or(|armed| due < armed || armed <= now)
@@ -343,7 +359,7 @@ impl UserSession {
         let meta = Meta {
             schema_version: SCHEMA_VERSION,
             user,
-            upkeep: self.upkeep,
+            upkeep: self.ledger.upkeep().clone(),
             sealed_digest_key: key.sealed.clone(),
         };
         txn.put(META_KEY, &meta)

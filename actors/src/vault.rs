@@ -147,6 +147,24 @@ pub fn open_answer(config: &Config, user: UserKey, request: RequestId, sealed: &
     String::from_utf8(opened.plaintext.to_vec()).ok()
 }
 
+/// Seals an answer anew under the newest key; `None` when it is under that already, or when no key opens it.
+///
+/// # Errors
+/// [`Fault::Invariant`] when sealing fails.
+pub fn reseal_answer(
+    config: &Config,
+    user: UserKey,
+    request: RequestId,
+    sealed: &[u8],
+    entropy: &mut Entropy,
+) -> Result<Option<Vec<u8>>, Fault> {
+    if config.encryption_keys.is_sealed_by_newest(sealed) {
+        return Ok(None);
+    }
+    let opened = open_answer(config, user, request, sealed);
+    opened.map(|answer| seal_answer(config, user, request, &answer, entropy)).transpose()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

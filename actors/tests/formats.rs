@@ -105,8 +105,8 @@ fn assert_only_itself(golden: &str, opens: impl Fn(&[u8]) -> bool) {
 }
 
 #[test]
-fn these_are_the_rows_of_version_1() {
-    assert_eq!(SCHEMA_VERSION, 1);
+fn these_are_the_rows_of_version_2() {
+    assert_eq!(SCHEMA_VERSION, 2);
 }
 
 #[test]
@@ -368,17 +368,28 @@ fn the_use_of_an_idempotency_key() {
 #[test]
 fn the_upkeep_of_an_object() {
     for (floor, golden) in [
-        (None, "a26166f661701b000001a3185c5000"),
+        (
+            None,
+            "\
+        a56166f661701b000001a3185c5000616200616b606173f6",
+        ),
         (
             Some(REQUEST),
             "\
-        a26166507777777777777777777777777777777761701b000001a3185c5000",
+        a56166507777777777777777777777777777777761701b000001a3185c5000616200616b606173f6",
         ),
     ] {
-        let upkeep = Upkeep { floor, pruned_at: THEN };
+        let upkeep = Upkeep { floor, pruned_at: THEN, ..Upkeep::default() };
         let mut written = Vec::new();
         ciborium::into_writer(&upkeep, &mut written).unwrap();
         assert_eq!(to_hex(&written), golden);
         assert_eq!(ciborium::from_reader::<Upkeep, _>(written.as_slice()).unwrap(), upkeep);
     }
+}
+
+#[test]
+fn the_upkeep_that_version_1_left() {
+    let golden = "a26166f661701b000001a3185c5000";
+    let read: Upkeep = ciborium::from_reader(from_hex(golden).unwrap().as_slice()).unwrap();
+    assert_eq!(read, Upkeep { pruned_at: THEN, ..Upkeep::default() });
 }

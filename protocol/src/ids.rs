@@ -162,6 +162,12 @@ impl RequestId {
         Self([m0, m1, m2, m3, m4, m5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
+    /// The next possible identifier, as the start of the range behind this one.
+    #[must_use]
+    pub const fn successor(&self) -> Self {
+        Self(u128::from_be_bytes(self.0).saturating_add(1).to_be_bytes())
+    }
+
     /// The millisecond in which the identifier was made.
     #[must_use]
     pub fn created_at(&self) -> UnixMs {

@@ -111,8 +111,6 @@ pub struct CannotOpen;
 pub struct Opened {
     /// The plaintext, wiped when dropped.
     pub plaintext: Zeroizing<Vec<u8>>,
-    /// Whether an older key of the ring sealed it, so that it should be sealed again.
-    pub sealed_by_older_key: bool,
 }
 
 struct RingKey {
@@ -229,8 +227,19 @@ impl KeyRing {
         let plaintext = cipher(&self.named(id)?.key, purpose, scope)?
             .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
             .map_err(|_| CannotOpen)?;
-        let sealed_by_older_key = self.newest.id.as_bytes() != id;
-        Ok(Opened { plaintext: Zeroizing::new(plaintext), sealed_by_older_key })
+        Ok(Opened { plaintext: Zeroizing::new(plaintext) })
+    }
+
+    /// The identifier of the key that seals.
+    #[must_use]
+    pub fn newest_id(&self) -> &str {
+        &self.newest.id
+    }
+
+    /// Whether a sealed value names the newest key. It is not opened, so this says nothing of whether it can be.
+    #[must_use]
+    pub fn is_sealed_by_newest(&self, sealed: &[u8]) -> bool {
+        split(sealed).is_some_and(|(id, _, _)| id == self.newest.id.as_bytes())
     }
 
     /// A 32-byte key of a purpose and a scope, derived from the key that sealed a value, so that what is derived lives
@@ -303,7 +312,7 @@ mod tests {
         let value = sealed();
         let opened = ring.open(Purpose::Vault, user(1), b"tokens/v1", &value).unwrap();
         assert_eq!(opened.plaintext.as_slice(), b"hello");
-        assert!(!opened.sealed_by_older_key);
+        assert!(ring.is_sealed_by_newest(&value));
         assert!(ring.open(Purpose::Answer, user(1), b"tokens/v1", &value).is_err());
         assert!(ring.open(Purpose::Vault, user(2), b"tokens/v1", &value).is_err());
         assert!(ring.open(Purpose::Vault, user(1), b"tokens/v2", &value).is_err());
@@ -323,9 +332,10 @@ mod tests {
 
     #[test]
     fn a_rotated_ring_opens_old_values_and_says_so() {
-        let opened =
-            KeyRing::parse(BOTH).unwrap().open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
-        assert!(opened.sealed_by_older_key);
+        let rotated = KeyRing::parse(BOTH).unwrap();
+        let opened = rotated.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).unwrap();
+        assert_eq!(opened.plaintext.as_slice(), b"hello");
+        assert_eq!((rotated.newest_id(), rotated.is_sealed_by_newest(&sealed())), ("b", false));
         let only_new = KeyRing::parse("b:IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         assert!(only_new.open(Purpose::Vault, user(1), b"tokens/v1", &sealed()).is_err());
     }

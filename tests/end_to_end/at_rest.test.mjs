@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { addFault, mailTo, openSession, records, requestLines, sendOfDraft, toolCall, until } from "./client.mjs";
+import {
+  addFault, mailTo, openSession, records, request, requestLines, sendOfDraft, toolCall, until,
+} from "./client.mjs";
 import { startStack } from "./harness.mjs";
 import { filesOnDisk, ledgerOf } from "./rows.mjs";
 
@@ -19,6 +21,17 @@ const canaries = {
   key: canary("key"),
   lost: canary("lost"),
   folder: canary("folder"),
+  search: canary("search"),
+  event: canary("event"),
+  agenda: canary("agenda"),
+  place: canary("place"),
+  attendee: `${canary("attendee")}@outside.example`,
+  meeting: canary("meeting"),
+  standalone: canary("standalone"),
+  person: canary("person"),
+  message: canary("message"),
+  lostEvent: canary("lost-event"),
+  lostMessage: canary("lost-message"),
 };
 const known = ["alice@contoso.example", "bob@contoso.example", "servicedesk@contoso.example"];
 
@@ -65,9 +78,38 @@ async function live() {
   await session.send(`{"${canaries.body}`);
   await addFault(stack, { ...sendOfDraft, times: 1, action: { dropAfter: true } });
   await session.call("sendEmail", mailTo("bob", canaries.lost));
+  await collaborate();
   await stack.emulator.post("/_emulator/revoke", { what: "access" });
   assert.equal((await session.call("getEmails", { count: 1 })).isError, false);
   await until("the refresh has its line", () => requestLines(stack, "refresh").length > 0);
+}
+
+/** The other tools, each with something of its own to leave behind; two of their answers are lost. */
+async function collaborate() {
+  const call = async (name, args) => {
+    const result = await session.call(name, args);
+    assert.equal(result.isError, false, result.message);
+    return result;
+  };
+  await call("authenticate", {});
+  await call("searchEmails", { query: canaries.search });
+  await call("getCalendarEvents", { count: 5 });
+  await call("getContacts", { search: canaries.person });
+  const times = { start: "2027-02-01T10:00Z", end: "2027-02-01T11:00Z" };
+  const invited = { body: canaries.agenda, attendees: [canaries.attendee] };
+  await call("createCalendarEvent", { ...times, ...invited, subject: canaries.event, location: canaries.place });
+  await call("createTeamsMeeting", { ...times, ...invited, subject: canaries.meeting });
+  await call("createTeamsMeeting", { ...times, subject: canaries.standalone, standalone: true });
+  const { json } = await session.send(request("teams", "resources/read", { uri: "microsoft://teams" }));
+  const [team] = JSON.parse(json.result.contents[0].text).teams;
+  const channel = { teamId: team.id, channelId: team.channels[0].id };
+  await call("sendTeamsMessage", { ...channel, body: canaries.message });
+  const lose = (pathContains) =>
+    addFault(stack, { service: "graph", method: "POST", pathContains, times: 1, action: { dropAfter: true } });
+  await lose("/me/events");
+  await call("createCalendarEvent", { ...times, subject: canaries.lostEvent });
+  await lose("/messages");
+  await session.call("sendTeamsMessage", { ...channel, body: canaries.lostMessage });
 }
 
 /** The forms in which a text could stand in a file without being sealed. */
@@ -95,7 +137,15 @@ test("the files hold what an investigator needs: every request with its end", ()
   assert.ok(files.some(({ bytes }) => bytes.includes(Buffer.from("ledger"))));
   const ends = ledger.map(({ state, outcome }) => `${state} ${outcome}`);
   for (const end of ["done ok", "failed bad_argument", "failed refused"]) assert.ok(ends.includes(end), ends.join(", "));
-  assert.equal(ledger.filter(({ writes, state }) => writes && state === "done").length, 2);
+  const kinds = new Set(ledger.filter(({ state }) => state === "done").map(({ entry }) => entry.k.t));
+  const tools = [
+    "authenticate", "getEmails", "searchEmails", "sendEmail", "getCalendarEvents", "createCalendarEvent", "getContacts",
+    "createTeamsMeeting", "sendTeamsMessage",
+  ];
+  for (const tool of tools) assert.ok(kinds.has(tool), `${tool} was not at work`);
+  // Two mails, two events, two meetings and a message; of the lost message it may be known or not.
+  const done = ledger.filter(({ writes, state }) => writes && state === "done").length;
+  assert.ok(done === 7 || done === 8, `${done}`);
   assert.equal(requestLines(stack).length, ledger.length);
 });
 

@@ -150,7 +150,7 @@ describe("cancelling", () => {
     });
     const { isError, message } = await waiting;
     assert.equal(isError, true);
-    assert.match(message, /cancelled.*before it was sent/);
+    assert.match(message, /cancelled.*before it could have an effect/);
     const line = await stack.waitForLog(({ outcome }) => outcome === "cancelled", { since });
     assert.deepEqual([line.state, line.calls], ["cancelled", 0]);
     for (const { isError: failed } of await occupied) assert.equal(failed, false);

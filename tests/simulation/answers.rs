@@ -8,6 +8,7 @@ use protocol::object::{ObjectReply, ObjectRequest, STEP_UP};
 use serde_json::Value;
 
 use crate::clients::{Attempt, Kind, PATIENCE_MS, Purpose};
+use crate::tools::Tool;
 use crate::world::{Event, World};
 
 impl World {
@@ -98,7 +99,8 @@ impl World {
                 let wait = self.random.between(500, longest);
                 return self.after(wait, Event::Act(number));
             }
-        } else if let Kind::Mail(mail) = kind
+        } else if let Kind::Write(mail) = kind
+            && self.clients.wanted[mail].tool != Tool::Message
             && self.random.chance(self.dials.deliberate)
         {
             self.clients.allow(mail);
@@ -170,8 +172,8 @@ impl World {
                 self.violation("the account cannot be connected again".to_owned());
             }
         }
-        let mail = self.clients.new_mail(false, false);
-        let operations = [Kind::Read, Kind::Mail(mail)].map(|kind| self.clients.new_operation(0, kind, 20));
+        let mail = self.clients.new_write(Tool::Mail, false, false);
+        let operations = [Kind::Read, Kind::Write(mail)].map(|kind| self.clients.new_operation(0, kind, 20));
         for number in operations {
             self.act(number);
         }

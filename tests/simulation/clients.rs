@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::dials::Dials;
 use crate::microsoft::STEPPED_UP;
+use crate::tools::Tool;
 use crate::world::{Event, World, user};
 
 /// A client waits this long: the object's own deadline and what its last call may take beyond it.
@@ -35,11 +36,13 @@ pub(crate) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
-    Mail(usize),
+    Write(usize),
 }
 
+/// Something that is wanted to happen at Microsoft.
 #[derive(Debug)]
-pub(crate) struct Mail {
+pub(crate) struct Wanted {
+    pub tool: Tool,
     subject: String,
     key: Option<String>,
     /// The ledger entries that were made for it.
@@ -90,7 +93,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Clients {
     pub list: Vec<Client>,
     pub operations: Vec<Operation>,
-    mails: Vec<Mail>,
+    pub wanted: Vec<Wanted>,
     pub attempts: BTreeMap<ReplyTo, Attempt>,
     /// How often each subject may leave.
     allowed: BTreeMap<String, u32>,
@@ -121,22 +124,22 @@ impl Clients {
         to
     }
 
-    /// Counts what a client means to send beyond the first time.
-    pub(crate) fn allow(&mut self, mail: usize) {
-        if let Some(mail) = self.mails.get(mail) {
-            *self.allowed.entry(mail.subject.clone()).or_default() += 1;
+    /// Counts what a client wants to happen beyond the first time.
+    pub(crate) fn allow(&mut self, number: usize) {
+        if let Some(wanted) = self.wanted.get(number) {
+            *self.allowed.entry(wanted.subject.clone()).or_default() += 1;
         }
     }
 
-    /// A mail that no other mail is equal to, or the twin of the one before: equal, and named differently.
-    pub(crate) fn new_mail(&mut self, is_twin: bool, is_named: bool) -> usize {
-        let number = self.mails.len();
-        let subject = match self.mails.last() {
-            Some(last) if is_twin => last.subject.clone(),
-            _ => format!("CANARY subject {number}"),
+    /// Something that nothing else is equal to, or the twin of the one before: equal, and named differently.
+    pub(crate) fn new_write(&mut self, tool: Tool, is_twin: bool, is_named: bool) -> usize {
+        let number = self.wanted.len();
+        let (tool, subject) = match self.wanted.last() {
+            Some(last) if is_twin && last.tool != Tool::Message => (last.tool, last.subject.clone()),
+            _ => (tool, format!("CANARY subject {number}")),
         };
         let key = (is_twin || is_named).then(|| format!("key-{number}"));
-        self.mails.push(Mail { subject, key, entries: Vec::new() });
+        self.wanted.push(Wanted { tool, subject, key, entries: Vec::new() });
         self.allow(number);
         number
     }
@@ -163,7 +166,7 @@ fn caller(client: usize) -> Caller {
         user: user(),
         grant: grant(client),
         client: format!("client-{client}"),
-        scopes: vec!["mail.read".to_owned(), "mail.send".to_owned()],
+        scopes: ["mail.read", "mail.send", "calendar.write", "teams.send"].map(str::to_owned).to_vec(),
         access_identity: None,
     }
 }
@@ -172,7 +175,11 @@ impl World {
     /// Connects the account for every client before any fault begins.
     pub(crate) fn connect_in_peace(&mut self) {
         let stormy = self.dials.clone();
-        self.dials = Dials { token_life_s: stormy.token_life_s, ..Dials::calm(stormy.two_step) };
+        self.dials = Dials {
+            token_life_s: stormy.token_life_s,
+            reads_chats: stormy.reads_chats,
+            ..Dials::calm(stormy.two_step)
+        };
         for client in 0..usize::try_from(stormy.clients).unwrap_or(1) {
             self.clients.list.push(Client { session: None, next_id: 1 });
             self.connect(client);
@@ -209,11 +216,12 @@ impl World {
 
     /// Puts the clients' requests on the agenda.
     pub(crate) fn plan_operations(&mut self) {
-        for _ in 0..self.dials.mails {
+        for _ in 0..self.dials.writes {
             let is_twin = self.random.chance(self.dials.twins);
             let is_named = self.random.chance(self.dials.with_key);
-            let mail = self.clients.new_mail(is_twin, is_named);
-            self.plan(Kind::Mail(mail));
+            let tool = Tool::draw(&mut self.random);
+            let mail = self.clients.new_write(tool, is_twin, is_named);
+            self.plan(Kind::Write(mail));
         }
         for _ in 0..self.dials.reads {
             self.plan(Kind::Read);
@@ -275,16 +283,9 @@ impl World {
     fn tool_call(&self, operation: usize, id: u64) -> Value {
         let params = match self.clients.operations[operation].kind {
             Kind::Read => json!({"name": "getEmails", "arguments": {"count": 1 + operation % 50}}),
-            Kind::Mail(mail) => {
-                let Mail { subject, key, .. } = &self.clients.mails[mail];
-                let body = format!("CANARY body{}", "x".repeat(self.clients.padding));
-                let mut arguments = json!({
-                    "to": ["CANARY@example.com"], "subject": subject, "body": body
-                });
-                if let Some(key) = key {
-                    arguments["idempotencyKey"] = Value::from(key.as_str());
-                }
-                json!({"name": "sendEmail", "arguments": arguments})
+            Kind::Write(number) => {
+                let Wanted { tool, subject, key, .. } = &self.clients.wanted[number];
+                tool.parameters(subject, self.clients.padding, key.as_deref())
             }
         };
         json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
@@ -346,8 +347,8 @@ impl World {
         };
         let to = self.clients.open(attempt);
         self.note(|| format!("{to:?} asks {purpose:?} {operation:?} id {id} as {request}"));
-        if let Some(Kind::Mail(mail)) = operation.map(|number| self.clients.operations[number].kind) {
-            self.clients.mails[mail].entries.push(request);
+        if let Some(Kind::Write(mail)) = operation.map(|number| self.clients.operations[number].kind) {
+            self.clients.wanted[mail].entries.push(request);
         }
         let message = ObjectRequest { request, caller: caller(client), command };
         if self.random.chance(self.dials.duplicates) {
@@ -388,7 +389,7 @@ impl World {
         attempt.life = life;
         attempt.is_attached = true;
         let (repeats_id, operation) = (attempt.repeats_id, attempt.operation);
-        if let Some(Kind::Mail(mail)) = operation.map(|number| self.clients.operations[number].kind)
+        if let Some(Kind::Write(mail)) = operation.map(|number| self.clients.operations[number].kind)
             && !repeats_id
             && self.would_be_a_new_call(mail)
         {
@@ -444,7 +445,7 @@ impl World {
     /// By the rules for repeats an equal call is a new one once an answer was taken or is not kept any longer.
     fn would_be_a_new_call(&self, mail: usize) -> bool {
         let now = self.wall();
-        self.clients.mails[mail].entries.iter().filter_map(|id| self.watch.view.get(id)).any(|entry| {
+        self.clients.wanted[mail].entries.iter().filter_map(|id| self.watch.view.get(id)).any(|entry| {
             let is_over = entry.settled_at.is_some_and(|at| now.since(at) >= ANSWER_KEPT_FOR);
             matches!(entry.state, EntryState::Done | EntryState::Unknown) && (entry.delivered || is_over)
         })

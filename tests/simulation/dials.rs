@@ -4,9 +4,11 @@
 //! the worlds, so that faults are also met alone. A failing seed prints its dials. Dials never change during a run,
 //! except that the liveness phase switches all faults off.
 
+use actors::planted::Bug;
+
 use crate::random::Random;
 
-/// A bug that is planted in the driver, to show that the simulation would see it in the product.
+/// A bug that is planted, to show that the simulation sees it: in the driver, which stands for the shell, or in the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Planted {
     Nothing,
@@ -16,6 +18,31 @@ pub(crate) enum Planted {
     AlarmOutsideCommit,
     /// After a crash the driver sends again what was in flight.
     ResendsAfterRecovery,
+    /// One of the product's own.
+    Product(Bug),
+}
+
+impl Planted {
+    /// Every bug, by the name that `PLANT` takes.
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
+        ("effects-before-commit", Self::EffectsBeforeCommit),
+        ("alarm-outside-commit", Self::AlarmOutsideCommit),
+        ("resend-after-recovery", Self::ResendsAfterRecovery),
+        ("no-ledger-check", Self::Product(Bug::NoLedgerCheck)),
+        ("stale-refresh", Self::Product(Bug::StaleRefreshOverwrites)),
+        ("double-release", Self::Product(Bug::DoubleRelease)),
+        ("blind-repeat", Self::Product(Bug::BlindRepeat)),
+    ];
+
+    pub(crate) const fn in_product(self) -> Option<Bug> {
+        match self {
+            Self::Product(bug) => Some(bug),
+            Self::Nothing
+            | Self::EffectsBeforeCommit
+            | Self::AlarmOutsideCommit
+            | Self::ResendsAfterRecovery => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -23,12 +50,20 @@ pub(crate) struct Dials {
     pub planted: Planted,
     /// Whether Microsoft grants `Mail.ReadWrite`, so that a mail is first a draft.
     pub two_step: bool,
+    /// Whether messages in chats may be read, so that a lost one can be looked for.
+    pub reads_chats: bool,
     pub clients: u64,
-    pub mails: u64,
+    /// Things that clients want to happen.
+    pub writes: u64,
     pub reads: u64,
     /// The time within which the clients begin their requests.
     pub active_ms: u64,
     pub token_life_s: u64,
+    /// Whether the object begins with rows that version 1 of the schema left.
+    pub old_rows: bool,
+    // The operators.
+    /// Whether the encryption key is rotated, and the old key removed once everything is sealed under the new one.
+    pub rotates: bool,
     // The object and its platform.
     pub commit_ms_max: u64,
     pub crash_before_commit: u64,
@@ -54,6 +89,8 @@ pub(crate) struct Dials {
     /// Outages that meet writes alone, while looks are answered.
     pub writes_refused: u64,
     pub gateway_refuses: u64,
+    /// For how long the gateway cannot be reached, once in a world.
+    pub gateway_down_ms: u64,
     pub answer_blocked: u64,
     pub hangs: u64,
     pub token_revoked: u64,
@@ -82,11 +119,14 @@ impl Dials {
         Self {
             planted: Planted::Nothing,
             two_step,
+            reads_chats: false,
             clients: 1,
-            mails: 0,
+            writes: 0,
             reads: 0,
             active_ms: 1_000,
             token_life_s: 3_600,
+            old_rows: false,
+            rotates: false,
             commit_ms_max: 0,
             crash_before_commit: 0,
             crash_after_commit: 0,
@@ -108,6 +148,7 @@ impl Dials {
             outage_after: 0,
             writes_refused: 0,
             gateway_refuses: 0,
+            gateway_down_ms: 0,
             answer_blocked: 0,
             hangs: 0,
             token_revoked: 0,
@@ -174,25 +215,23 @@ impl Dials {
         };
         dials.two_step = random.chance(600);
         dials.clients = random.between(1, 3);
-        dials.mails = random.between(1, 4);
+        dials.reads_chats = random.chance(500);
+        dials.writes = random.between(1, 4);
         dials.reads = random.between(0, 6);
         dials.active_ms = random.between(1, 300) * 1_000;
         dials.token_life_s = if random.chance(400) { random.between(10, 300) } else { 3_600 };
         dials.commit_ms_max = if random.chance(700) { random.between(1, 400) } else { 0 };
         dials.transit_ms_max = if random.chance(300) { random.between(100, 20_000) } else { 200 };
+        dials.gateway_down_ms = if random.chance(300) { random.between(5, 240) * 1_000 } else { 0 };
+        dials.old_rows = random.chance(300);
+        dials.rotates = random.chance(300);
         if dials.clock_steps > 0 {
             // An alarm that is lost while the clock steps behind it looks like one that is still to ring. Nothing
             // short of setting it anew with each request would help, which costs a row for each request.
             dials.alarm_lost = 0;
         }
         if random.chance(60) {
-            // Many calls at once show the bounds of the gates and of the queue. Crashes are rarer there, because each
-            // one makes every client ask again.
-            dials.reads = random.between(20, 90);
-            dials.active_ms = 500;
-            dials.crash_after_commit /= 8;
-            dials.crash_before_commit /= 8;
-            dials.recover_in_place /= 8;
+            dials.crowd(random);
         }
         if random.chance(200) {
             dials.entra_step_up = random.between(1, 400);
@@ -200,13 +239,25 @@ impl Dials {
         dials
     }
 
+    /// Many calls at once show the bounds of the gates and of the queue. Crashes are rarer there, because each one makes
+    /// every client ask again.
+    fn crowd(&mut self, random: &mut Random) {
+        self.reads = random.between(20, 90);
+        self.active_ms = 500;
+        self.crash_after_commit /= 8;
+        self.crash_before_commit /= 8;
+        self.recover_in_place /= 8;
+    }
+
     /// The same world with every fault switched off. What the clients do of their own will goes on.
     pub(crate) fn healed(&self) -> Self {
         Self {
             planted: self.planted,
+            reads_chats: self.reads_chats,
             clients: self.clients,
-            mails: self.mails,
+            writes: self.writes,
             reads: self.reads,
+            rotates: self.rotates,
             token_life_s: 3_600,
             commit_ms_max: self.commit_ms_max,
             same_id: self.same_id,

@@ -46,6 +46,8 @@ pub(crate) struct Disk {
     pub view: Image,
     pub staged: VecDeque<Staged>,
     turns_staged: u64,
+    /// Turns of which the view is made.
+    turns_kept: u64,
     /// Rows written so far, the alarm counted as one.
     pub rows_written: u64,
 }
@@ -60,6 +62,7 @@ impl Disk {
         effects: Vec<Effect>,
     ) -> u64 {
         self.turns_staged += 1;
+        self.turns_kept += 1;
         self.rows_written += writes.rows.len() as u64 + u64::from(writes.alarm.is_some());
         let staged =
             Staged { number: self.turns_staged, core_number, writes, alarm, alarm_as_effect, effects };
@@ -77,8 +80,14 @@ impl Disk {
 
     /// Forgets whatever is not durable.
     pub(crate) fn lose_staged(&mut self) {
+        self.turns_kept -= self.staged.len() as u64;
         self.staged.clear();
         self.view = self.durable.clone();
+    }
+
+    /// Turns that survived so far.
+    pub(crate) const fn turns_kept(&self) -> u64 {
+        self.turns_kept
     }
 
     /// The platform gives the alarm up for good.

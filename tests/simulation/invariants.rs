@@ -16,6 +16,7 @@ use protocol::limits::{
     OBJECT_CALLS_MAX, QUEUED_CALLS_MAX, RECONCILE_FOR, REQUEST_DEADLINE, STORED_VALUE_BYTES_MAX,
 };
 
+use crate::collaboration::is_message;
 use crate::disk::Staged;
 use crate::microsoft::Microsoft;
 use crate::world::{SETTLES_WITHIN_MS, World, user};
@@ -33,7 +34,8 @@ const LAST_CALL_MS: u64 = 35_000;
 #[derive(Debug, Default)]
 struct Change {
     entries: Vec<(RequestId, Entry)>,
-    refresh_token: Option<Option<String>>,
+    /// The refresh token that is stored now, and its generation.
+    refresh_token: Option<(Option<String>, u64)>,
 }
 
 /// A model of the rows, kept in step with the disk.
@@ -101,7 +103,7 @@ impl Watch {
             && let Some((_, row)) = tokens.first()
         {
             self.check_tokens(row, microsoft, config, violations);
-            change.refresh_token = Some(self.view_refresh_token.clone());
+            change.refresh_token = Some((self.view_refresh_token.clone(), row.generation));
         }
         self.staged.push_back(change);
     }
@@ -137,7 +139,7 @@ impl Watch {
         let refresh = tokens.refresh.expose().clone();
         let is_note = row.generation == self.generation && self.view_refresh_token.as_ref() == Some(&refresh);
         if is_note {
-            // The same tokens, with what the person has to do before there can be others.
+            // The same tokens, sealed anew or with what the person has to do before there can be others.
             return;
         }
         let issued = issue_number(&refresh);
@@ -161,11 +163,11 @@ impl Watch {
             }
             self.durable.insert(id, entry);
         }
-        if let Some(token) = change.refresh_token {
+        if let Some((token, generation)) = change.refresh_token {
             if let Some(token) = &token {
                 self.durable_issued_max = issue_number(token);
             }
-            self.durable_generation += u64::from(token.is_some() && token != self.durable_refresh_token);
+            self.durable_generation = generation;
             self.durable_refresh_token = token;
         }
     }
@@ -298,6 +300,8 @@ impl World {
             .filter_map(|(id, entry)| {
                 let sent = self.microsoft.sent_by_operation.get(&id.to_string()).copied().unwrap_or(0);
                 let is_true = match entry.state {
+                    // A look finds an equal message too, if there is one.
+                    EntryState::Done if is_message(&entry.kind) && self.dials.reads_chats => true,
                     EntryState::Done => sent == 1,
                     EntryState::Failed | EntryState::Cancelled => sent == 0,
                     _ => true,

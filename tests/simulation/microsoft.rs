@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::time::UnixMs;
 use serde_json::{Value, json};
 
+use crate::collaboration::Message;
 use crate::dials::Dials;
 use crate::random::Random;
 use crate::wire::{GraphRequest, base64url, field};
+use crate::world::EPOCH_MS;
 
 pub(crate) const TENANT: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const PERSON: &str = "aaaa0000-0000-4000-8000-00000000000a";
@@ -19,7 +22,7 @@ pub(crate) const LOGIN: &str = "https://login.microsoftonline.com";
 /// How a code ends whose sign-in carried the demanded claims.
 pub(crate) const STEPPED_UP: &str = "-stepped-up";
 const DEMAND: &str = r#"{"access_token":{"CANARY":{"essential":true}}}"#;
-const OPERATION: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";
+pub(crate) const OPERATION: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";
 
 /// What is answered, before the network touches it.
 #[derive(Clone, Debug)]
@@ -46,6 +49,11 @@ pub(crate) struct Microsoft {
     pub sent_by_operation: BTreeMap<String, u32>,
     /// Mails that left, by subject.
     pub sent_by_subject: BTreeMap<String, u32>,
+    /// Subjects of events, by `transactionId`.
+    pub events: BTreeMap<String, String>,
+    /// The `externalId` of every meeting.
+    pub meetings: BTreeSet<String>,
+    pub messages: Vec<Message>,
     access_tokens: BTreeMap<String, u64>,
     refresh_tokens: BTreeSet<String>,
     issued: u64,
@@ -58,7 +66,7 @@ pub(crate) struct Microsoft {
     pub unauthorized: u64,
 }
 
-fn answer(status: u16, body: &Value) -> Response {
+pub(crate) fn answer(status: u16, body: &Value) -> Response {
     Response { status, retry_after_s: None, body: body.to_string() }
 }
 
@@ -106,7 +114,7 @@ impl Microsoft {
                 _ => graph_error(404, "ErrorItemNotFound"),
             },
             ("GET", ["me", "mailFolders", folder, "messages"]) => self.list(folder, request, now),
-            _ => graph_error(400, "BadRequest"),
+            _ => self.collaborate(request, UnixMs(EPOCH_MS + now), random),
         }
     }
 
@@ -195,11 +203,14 @@ impl Microsoft {
         if random.chance(dials.entra_invalid_client) {
             return answer(401, &json!({"error": "invalid_client"}));
         }
-        let scope = if dials.two_step {
+        let mail = if dials.two_step {
             "User.Read Mail.ReadWrite Mail.Send"
         } else {
             "https://graph.microsoft.com/Mail.Read https://graph.microsoft.com/Mail.Send"
         };
+        let chats = if dials.reads_chats { "ChatMessage.Send Chat.Read" } else { "ChatMessage.Send" };
+        let calendar = "Calendars.ReadWrite MailboxSettings.Read OnlineMeetings.ReadWrite";
+        let scope = format!("{mail} {calendar} {chats}");
         let mut body = json!({"token_type": "Bearer", "expires_in": dials.token_life_s, "scope": scope});
         match field(form, "grant_type") {
             "authorization_code" => {
@@ -234,6 +245,11 @@ impl Microsoft {
         body["access_token"] = Value::from(access);
         body["refresh_token"] = Value::from(refresh);
         answer(200, &body)
+    }
+
+    /// Tokens of an earlier run are known to nobody any more; those of this one are newer.
+    pub(crate) const fn go_on_after_old_tokens(&mut self) {
+        self.issued = 100;
     }
 
     /// All access tokens end at once, as after a change of policy.

@@ -5,10 +5,12 @@
 //! after Microsoft acted. Calls of a core that is gone still run outside, so that the bounds on calls in flight are
 //! measured for the calls of the living core alone.
 
+use std::collections::BTreeMap;
+
 use actors::egress::{Departure, depart, read_answer};
 use actors::turn::{Input, Outbound};
 use protocol::ids::OpId;
-use protocol::limits::{CALL_TIMEOUT, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX};
+use protocol::limits::{CALL_TIMEOUT, GATEWAY_FAILURES_MAX, GATEWAY_PAUSE, OBJECT_CALLS_MAX};
 use protocol::outbound::{CallResult, Lost};
 
 use crate::microsoft::{Response, gateway_error, graph_error};
@@ -52,6 +54,13 @@ impl World {
         let number = self.call_counter;
         self.calls.insert(number, call);
         self.check_calls_in_flight();
+        if self.time < self.gateway_back_at && matches!(self.calls[&number].wire, Wire::Graph(_)) {
+            self.check_breaker();
+            let noticed = self.random.between(1, 100);
+            self.after(noticed, Event::Ends(number, Box::new(CallResult::Lost(Lost::Connection))));
+            return self
+                .after(CALL_TIMEOUT.0, Event::Ends(number, Box::new(CallResult::Lost(Lost::Timeout))));
+        }
         let transit = self.random.between(5, self.dials.transit_ms_max.clamp(5, TRANSIT_MS_MAX));
         if self.random.chance(self.dials.request_lost) {
             let noticed = self.random.between(5, 5_000);
@@ -78,6 +87,19 @@ impl World {
         }
     }
 
+    /// A core does not hammer a gateway that is down: so many calls that it takes notice, for which each late answer to an
+    /// earlier call makes it begin anew, those that were in flight by then, and one for each pause.
+    fn check_breaker(&mut self) {
+        self.calls_in_vain += 1;
+        let pauses = self.dials.gateway_down_ms / GATEWAY_PAUSE.0;
+        let (failures, calls) = (u64::from(GATEWAY_FAILURES_MAX), u64::from(OBJECT_CALLS_MAX));
+        let bound = failures * (calls + 1) + calls + pauses + 1;
+        if self.calls_in_vain > bound {
+            let what = format!("{} calls went to a gateway that is down", self.calls_in_vain);
+            self.violation(what);
+        }
+    }
+
     fn check_calls_in_flight(&mut self) {
         let living = || {
             self.calls
@@ -85,10 +107,13 @@ impl World {
                 .filter(|call| call.is_open && call.life == self.life && call.core_number == self.core_number)
         };
         let graph = living().filter(|call| matches!(call.wire, Wire::Graph(_))).count();
-        let token = living().filter(|call| matches!(call.wire, Wire::Token(_))).count();
-        // Every Graph call of these worlds goes to the person's own mailbox.
-        if graph > usize::from(MAILBOX_CALLS_MAX) || graph > usize::from(OBJECT_CALLS_MAX) || token > 1 {
-            self.violation(format!("{graph} mailbox calls and {token} token calls are in flight"));
+        let mut lanes: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+        for call in living() {
+            *lanes.entry(call.wire.lane()).or_default() += 1;
+        }
+        let is_over = lanes.iter().any(|((_, most), count)| count > most);
+        if is_over || graph > usize::from(OBJECT_CALLS_MAX) {
+            self.violation(format!("too many calls are in flight: {lanes:?}"));
         }
     }
 

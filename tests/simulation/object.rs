@@ -11,6 +11,7 @@ use protocol::time::UnixMs;
 
 use crate::dials::Planted;
 use crate::disk::Capture;
+use crate::event_log::{Logged, Record, digest};
 use crate::world::{Event, Planned, World};
 
 impl World {
@@ -34,17 +35,27 @@ impl World {
         let now = self.wall();
         let recovered = match self.core.take() {
             Some(core) => Ok(core),
-            None => UserSession::recover(self.config.clone(), &self.disk.view.rows, now),
+            None => {
+                self.record(|| Record::Recovered { now });
+                UserSession::recover(self.config.clone(), &self.disk.view.rows, now)
+            }
         };
         let mut core = match recovered {
             Ok(core) => core,
             Err(fault) => return self.violation(format!("recovery failed: {fault}")),
         };
-        let turn = Turn { now, entropy: Entropy::new(self.random.bytes()) };
+        let seed = self.random.bytes();
+        let turn = Turn { now, entropy: Entropy::new(seed) };
+        let logged = self.events.is_some().then(|| Logged::of(&input));
         let is_planned = self.planned == Some(Planned::BeforeCommit(self.report.turns));
         let dies = is_planned || self.random.chance(self.dials.crash_before_commit);
         let mut capture = Capture { dies, ..Capture::default() };
-        match turn::run(&mut core, &self.disk.view.rows, &mut capture, turn, input) {
+        let ended = turn::run(&mut core, &self.disk.view.rows, &mut capture, turn, input);
+        if let Some(input) = logged {
+            let digest = ended.as_ref().ok().map(|effects| digest(&capture.writes, effects));
+            self.record(|| Record::Turn { now, seed, input, digest });
+        }
+        match ended {
             Ok(effects) => {
                 self.watch.check_load(core.load(), &mut self.report.violations);
                 self.core = Some(core);
@@ -130,7 +141,10 @@ impl World {
             Effect::Reply { to, reply } => self.reply(to, reply),
             Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
             Effect::Push { .. } | Effect::Close { .. } => {}
-            Effect::Log(line) => self.watch.check_log(&line.to_json(), &mut self.report.violations),
+            Effect::Log(line) => {
+                self.watch.check_log(&line.to_json(), &mut self.report.violations);
+                self.heed(&line);
+            }
         }
     }
 
@@ -153,8 +167,11 @@ impl World {
             self.harden_one(if nth == survive { effects_of_last } else { usize::MAX });
         }
         self.disk.lose_staged();
+        let kept = self.disk.turns_kept();
+        self.record(|| Record::Died { kept });
         self.watch.crashed();
         self.core = None;
+        self.calls_in_vain = 0;
         self.life += 1;
         self.core_number += 1;
         self.rings = None;
@@ -170,6 +187,7 @@ impl World {
     pub(crate) fn recover_in_place(&mut self) {
         self.note(|| "recovered in place".to_owned());
         self.core = None;
+        self.calls_in_vain = 0;
         self.core_number += 1;
         self.all_connections_break();
     }

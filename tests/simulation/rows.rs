@@ -5,6 +5,7 @@
 
 use crate::clients::Kind;
 use crate::dials::Dials;
+use crate::tools::Tool;
 use crate::world::{Event, World};
 
 /// Long enough for a call, too short for any alarm to ring.
@@ -35,7 +36,7 @@ fn rows(two_step: bool, kind: impl Fn(&mut World) -> Kind) -> (u64, u64) {
 }
 
 fn a_mail(world: &mut World) -> Kind {
-    Kind::Mail(world.clients.new_mail(false, false))
+    Kind::Write(world.clients.new_write(Tool::Mail, false, false))
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_write_in_one_step_writes_at_most_four_rows() {
 
 #[test]
 fn an_idempotency_key_costs_one_row_more() {
-    let named = |world: &mut World| Kind::Mail(world.clients.new_mail(false, true));
+    let named = |world: &mut World| Kind::Write(world.clients.new_write(Tool::Mail, false, true));
     let ((plain, _), (with_key, _)) = (rows(true, a_mail), rows(true, named));
     assert_eq!(with_key, plain + 1);
 }

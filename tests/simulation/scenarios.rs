@@ -1,4 +1,4 @@
-//! Timelines written by hand, and every boundary of sending a mail crashed once.
+//! Timelines written by hand.
 //!
 //! What holds here: a scenario places its faults itself in a world that is calm otherwise, so that each of them has one
 //! cause. The same checks run as under random faults.
@@ -7,19 +7,20 @@ use protocol::limits::{MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX};
 
 use crate::clients::Kind;
 use crate::dials::Dials;
+use crate::tools::Tool;
 use crate::world::{Event, Planned, SETTLES_WITHIN_MS, World};
 
-const NO_VIOLATION: Vec<String> = Vec::new();
+pub(crate) const NO_VIOLATION: Vec<String> = Vec::new();
 
-fn connected(dials: Dials) -> World {
+pub(crate) fn connected(dials: Dials) -> World {
     let mut world = World::new(1, dials, true);
     world.connect_in_peace();
     world
 }
 
 fn mail(world: &mut World) -> usize {
-    let mail = world.clients.new_mail(false, false);
-    let operation = world.clients.new_operation(0, Kind::Mail(mail), 6);
+    let mail = world.clients.new_write(Tool::Mail, false, false);
+    let operation = world.clients.new_operation(0, Kind::Write(mail), 6);
     world.after(0, Event::Act(operation));
     operation
 }
@@ -30,13 +31,13 @@ fn read(world: &mut World) -> usize {
     operation
 }
 
-fn run_for(world: &mut World, span_ms: u64) {
+pub(crate) fn run_for(world: &mut World, span_ms: u64) {
     let end = world.time + span_ms;
     world.run_until(end);
 }
 
 /// Lets everything settle and checks the whole of it.
-fn finish(mut world: World) -> World {
+pub(crate) fn finish(mut world: World) -> World {
     run_for(&mut world, SETTLES_WITHIN_MS + 120_000);
     for check in [World::check_everything_is_settled, World::probe, World::check_the_end] {
         if world.report.violations.is_empty() {
@@ -47,56 +48,6 @@ fn finish(mut world: World) -> World {
         println!("{}", world.trace.clone().unwrap_or_default().join("\n"));
     }
     world
-}
-
-/// Sends one mail in a world that dies once. `None` when the run has no such place.
-fn one_mail_with(two_step: bool, planned: impl Fn(u64, u64) -> Planned) -> Option<World> {
-    let mut world = connected(Dials::calm(two_step));
-    world.planned = Some(planned(world.report.turns, world.call_counter));
-    let operation = mail(&mut world);
-    run_for(&mut world, 10_000);
-    if world.report.crashes == 0 {
-        return None;
-    }
-    let world = finish(world);
-    assert_eq!(world.report.violations, NO_VIOLATION, "{:?}", planned(0, 0));
-    assert!(world.clients.operations[operation].is_done, "{:?}", planned(0, 0));
-    Some(world)
-}
-
-#[test]
-fn sending_survives_a_crash_at_every_boundary() {
-    for two_step in [true, false] {
-        let mut crashed = 0;
-        for turn in 1..=8 {
-            let before = one_mail_with(two_step, |turns, _| Planned::BeforeCommit(turns + turn));
-            crashed += u32::from(before.is_some());
-            for effects in 0..=3 {
-                let after = one_mail_with(two_step, |turns, _| Planned::AfterEffects(turns + turn, effects));
-                crashed += u32::from(after.is_some());
-            }
-        }
-        for call in 1..=2 {
-            let executed = one_mail_with(two_step, |_, calls| Planned::Executed(calls + call));
-            crashed += u32::from(executed.is_some());
-        }
-        println!("sendEmail, draft first: {two_step}: {crashed} places to die, each survived");
-        assert!(crashed >= 15, "{crashed}");
-    }
-}
-
-#[test]
-fn every_step_taken_twice_has_the_effect_of_one() {
-    for two_step in [true, false] {
-        let doubled =
-            Dials { answer_twice: 1_000, duplicates: 1_000, alarm_twice: 1_000, ..Dials::calm(two_step) };
-        let mut world = connected(doubled);
-        let operation = mail(&mut world);
-        run_for(&mut world, 60_000);
-        assert!(world.clients.operations[operation].has_succeeded);
-        assert_eq!(world.microsoft.sent_by_subject.values().sum::<u32>(), 1);
-        assert_eq!(finish(world).report.violations, NO_VIOLATION);
-    }
 }
 
 #[test]

@@ -19,10 +19,25 @@ pub(crate) struct GraphRequest {
     pub segments: Vec<String>,
     pub query: Vec<(String, String)>,
     pub bearer: String,
+    /// The request that it serves, as its header says.
+    pub operation: String,
     pub body: Value,
 }
 
 impl Wire {
+    /// The most calls that Microsoft, or the platform, allows where this one goes.
+    pub(crate) fn lane(&self) -> (&'static str, usize) {
+        match self {
+            Self::Token(_) => ("token", 1),
+            Self::Graph(request) => match request.segments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+            {
+                ["chats", ..] => ("Teams", 2),
+                ["me"] | ["me", "onlineMeetings", ..] => ("other", 4),
+                _ => ("mailbox", 4),
+            },
+        }
+    }
+
     /// Whether the request can change anything at Microsoft.
     pub(crate) fn writes(&self) -> bool {
         matches!(self, Self::Graph(request) if request.method != "GET")
@@ -45,10 +60,12 @@ impl GraphRequest {
         let path = text(&inputs["path"]).ok_or("no path")?;
         let bearer = text(&inputs["headers"]["authorization"]).ok_or("no authorization")?;
         let bearer = bearer.strip_prefix("Bearer ").ok_or("no bearer token")?.to_owned();
+        let operation = text(&inputs["headers"]["client-request-id"]).ok_or("no client-request-id")?;
         let below = path.strip_prefix("/v1.0/").ok_or("another version")?;
         let (path, query) = below.split_once('?').unwrap_or((below, ""));
         let segments = path.split('/').map(decoded).collect();
-        Ok(Self { method, segments, query: pairs(query, false), bearer, body: inputs["body"].clone() })
+        let (query, body) = (pairs(query, false), inputs["body"].clone());
+        Ok(Self { method, segments, query, bearer, operation, body })
     }
 
     pub(crate) fn parameter(&self, name: &str) -> &str {

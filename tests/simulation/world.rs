@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use actors::planted::plant;
 use actors::turn::{Input, ReplyTo};
 use actors::user_session::UserSession;
 use protocol::config::Config;
@@ -18,12 +19,13 @@ use protocol::time::UnixMs;
 use crate::clients::{Clients, Kind};
 use crate::dials::{Dials, Planted};
 use crate::disk::Disk;
+use crate::event_log::Record;
 use crate::invariants::Watch;
 use crate::microsoft::{CLIENT, Microsoft, PERSON, TENANT};
 use crate::network::Call;
 use crate::random::Random;
 
-const EPOCH_MS: u64 = 1_800_000_000_000;
+pub(crate) const EPOCH_MS: u64 = 1_800_000_000_000;
 
 /// The time within which everything must be settled once faults are over.
 pub(crate) const SETTLES_WITHIN_MS: u64 = 15 * 60 * 1_000;
@@ -56,6 +58,10 @@ pub(crate) enum Event {
     /// The alarm rings once more than it should, or before its time.
     SpuriousAlarm,
     ClockSteps,
+    /// The gateway cannot be reached for a while.
+    GatewayFails,
+    /// The object is deployed with these encryption keys.
+    Deployed(&'static str),
 }
 
 /// Where the object dies in a scenario.
@@ -97,6 +103,10 @@ pub(crate) struct World {
     pub rings: Option<(UnixMs, u64)>,
     pub calls: BTreeMap<u64, Call>,
     pub call_counter: u64,
+    /// When the gateway can be reached again.
+    pub gateway_back_at: u64,
+    /// Calls of the living core that met a gateway that was down.
+    pub calls_in_vain: u64,
     pub microsoft: Microsoft,
     pub clients: Clients,
     pub watch: Watch,
@@ -105,9 +115,13 @@ pub(crate) struct World {
     pub planned: Option<Planned>,
     /// The log of the run, if it is wanted.
     pub trace: Option<Vec<String>>,
+    /// What happened to the object, if it is to be replayed.
+    pub events: Option<Vec<Record>>,
 }
 
-pub(crate) fn config() -> Config {
+const PLAIN_KEY: &str = "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a";
+
+pub(crate) fn config_with_keys(encryption_keys: &str) -> Config {
     Config::from_settings(|name| {
         let value = match name {
             "PUBLIC_URL" => "https://mcp.example.com",
@@ -118,9 +132,9 @@ pub(crate) fn config() -> Config {
             "MICROSOFT_TENANT_ID" => TENANT,
             "EGRESS" => "ai_run",
             "GATEWAY_ID" => "m365-gateway",
-            "ENCRYPTION_KEY" | "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => {
-                "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
-            }
+            "ENCRYPTION_KEY" if encryption_keys.is_empty() => PLAIN_KEY,
+            "ENCRYPTION_KEY" => encryption_keys,
+            "COOKIE_ENCRYPTION_KEY" | "COOKIE_SECRET" => PLAIN_KEY,
             _ => return None,
         };
         Some(value.to_owned())
@@ -134,6 +148,7 @@ pub(crate) fn user() -> UserKey {
 
 impl World {
     pub(crate) fn new(seed: u64, dials: Dials, is_traced: bool) -> Self {
+        plant(dials.planted.in_product());
         let mut world = Self {
             dials,
             random: Random::new(seed),
@@ -141,7 +156,7 @@ impl World {
             offset: 0,
             agenda: BTreeMap::new(),
             agenda_counter: 0,
-            config: Rc::new(config()),
+            config: Rc::new(config_with_keys(PLAIN_KEY)),
             disk: Disk::default(),
             core: None,
             life: 1,
@@ -149,13 +164,19 @@ impl World {
             rings: None,
             calls: BTreeMap::new(),
             call_counter: 0,
+            gateway_back_at: 0,
+            calls_in_vain: 0,
             microsoft: Microsoft::default(),
             clients: Clients::default(),
             watch: Watch::default(),
             report: Report::default(),
             planned: None,
             trace: is_traced.then(Vec::new),
+            events: is_traced.then(Vec::new),
         };
+        let planted = Planted::ALL.into_iter().find(|(_, planted)| *planted == world.dials.planted);
+        world.record(|| Record::Planted(planted.map_or("nothing", |(name, _)| name).to_owned()));
+        world.use_keys(PLAIN_KEY);
         let dials = format!("{:?}", world.dials);
         world.note(|| dials);
         world
@@ -169,15 +190,19 @@ impl World {
 
     pub(crate) fn run_with(seed: u64, dials: Dials, is_traced: bool) -> Self {
         let mut world = Self::new(seed, dials, is_traced);
+        if world.dials.old_rows {
+            world.begin_with_old_rows();
+        }
         world.connect_in_peace();
         world.plan_operations();
         world.plan_faults();
-        let active = world.dials.active_ms + 240_000;
+        world.plan_rotation();
+        let active = world.time + world.dials.active_ms + 240_000;
         world.run_until(active);
         world.heal();
         world.run_until(active + SETTLES_WITHIN_MS);
         // What follows a violation says nothing.
-        for phase in [Self::check_everything_is_settled, Self::probe, Self::check_the_end] {
+        for phase in [Self::check_everything_is_settled, Self::probe, Self::check_the_end, Self::check_keys] {
             if world.report.violations.is_empty() {
                 phase(&mut world);
             }
@@ -187,6 +212,10 @@ impl World {
 
     fn plan_faults(&mut self) {
         let active = self.dials.active_ms + 240_000;
+        if self.dials.gateway_down_ms > 0 {
+            let at = self.random.below(self.dials.active_ms);
+            self.after(at, Event::GatewayFails);
+        }
         for _ in 0..10 {
             if self.random.chance(self.dials.clock_steps * 20) {
                 let at = self.random.below(active);
@@ -209,6 +238,7 @@ impl World {
     pub(crate) fn heal(&mut self) {
         self.note(|| "faults end".to_owned());
         self.dials = self.dials.healed();
+        self.gateway_back_at = 0;
         self.clients.heal(self.time);
         let read = self.clients.new_operation(0, Kind::Read, 20);
         self.after(1_000, Event::Act(read));
@@ -233,6 +263,18 @@ impl World {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{time:>9} {}", line()));
         }
+    }
+
+    pub(crate) fn record(&mut self, record: impl FnOnce() -> Record) {
+        if let Some(events) = &mut self.events {
+            events.push(record());
+        }
+    }
+
+    /// From now on the object is built with these encryption keys.
+    pub(crate) fn use_keys(&mut self, keys: &str) {
+        self.config = Rc::new(config_with_keys(keys));
+        self.record(|| Record::Keys(keys.to_owned()));
     }
 
     pub(crate) fn violation(&mut self, what: String) {
@@ -277,6 +319,12 @@ impl World {
             Event::Arrives(call) => self.arrives(call),
             Event::Ends(call, result) => self.ends(call, *result),
             Event::SpuriousAlarm => self.spurious_alarm(),
+            Event::GatewayFails => {
+                self.note(|| "the gateway is down".to_owned());
+                self.gateway_back_at = self.time + self.dials.gateway_down_ms;
+                self.calls_in_vain = 0;
+            }
+            Event::Deployed(keys) => self.deploy_keys(keys),
             Event::ClockSteps => {
                 // Forward by less than the time that the core waits beyond the shell's own limit for a call.
                 let step = if self.random.chance(700) {

@@ -5,7 +5,7 @@
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
-use worker::{SqlStorage, SqlStorageValue, State};
+use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
 
 use super::bindings::RawStorage;
 use crate::store::{KeyValue, Order, Rows, Table, WriteSet};
@@ -15,6 +15,9 @@ use crate::turn::{Commit, Fault};
 pub struct SqlRows {
     sql: SqlStorage,
     storage: RawStorage,
+    /// Rows read and written so far, as the platform bills them.
+    #[cfg(feature = "row-counts")]
+    counts: std::cell::Cell<(u64, u64)>,
 }
 
 impl SqlRows {
@@ -25,7 +28,12 @@ impl SqlRows {
     pub fn open(state: &State) -> Result<Self, Fault> {
         let storage = state.storage();
         let raw: &JsValue = storage.as_raw().as_ref();
-        let rows = Self { sql: storage.sql(), storage: raw.clone().unchecked_into() };
+        let rows = Self {
+            sql: storage.sql(),
+            storage: raw.clone().unchecked_into(),
+            #[cfg(feature = "row-counts")]
+            counts: std::cell::Cell::default(),
+        };
         for table in Table::ALL {
             rows.sql.exec(create(table), None).map_err(|_| Fault::Storage)?;
         }
@@ -39,7 +47,7 @@ impl SqlRows {
                 Some(value) => self.sql.exec_raw(upsert(*table), vec![key, blob(value)]),
                 None => self.sql.exec_raw(delete(*table), vec![key]),
             };
-            done.map_err(|_| Fault::Storage)?;
+            self.count(&done.map_err(|_| Fault::Storage)?);
         }
         if let Some(at) = writes.alarm {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 need 41 of 53 bits")]
@@ -54,7 +62,9 @@ impl SqlRows {
 impl Rows for SqlRows {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let cursor = self.sql.exec_raw(select(table), vec![blob(key)]).map_err(|_| Fault::Storage)?;
-        let Some(row) = cursor.raw().next() else { return Ok(None) };
+        let row = cursor.raw().next();
+        self.count(&cursor);
+        let Some(row) = row else { return Ok(None) };
         match row.map_err(|_| Fault::Storage)?.into_iter().next() {
             Some(SqlStorageValue::Blob(value)) => Ok(Some(value)),
             _ => Err(Fault::CorruptRow { table: table.name() }),
@@ -70,17 +80,11 @@ impl Rows for SqlRows {
         order: Order,
     ) -> Result<Vec<KeyValue>, Fault> {
         let name = table.name();
-        let below = if to.is_some() { " AND k < ?" } else { "" };
-        let direction = match order {
-            Order::Ascending => "ASC",
-            Order::Descending => "DESC",
-        };
-        let query =
-            format!("SELECT k, v FROM {name} WHERE k >= ?{below} ORDER BY k {direction} LIMIT {limit}");
+        let query = range(table, to.is_some(), limit, order);
         let mut bindings = vec![blob(from)];
         bindings.extend(to.map(blob));
         let cursor = self.sql.exec_raw(&query, bindings).map_err(|_| Fault::Storage)?;
-        cursor
+        let rows = cursor
             .raw()
             .map(|row| {
                 let mut columns = row.map_err(|_| Fault::Storage)?.into_iter();
@@ -91,8 +95,73 @@ impl Rows for SqlRows {
                     _ => Err(Fault::CorruptRow { table: name }),
                 }
             })
-            .collect()
+            .collect();
+        self.count(&cursor);
+        rows
     }
+}
+
+#[cfg(feature = "row-counts")]
+impl SqlRows {
+    /// Rows read and rows written so far, as the platform bills them.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        self.counts.get()
+    }
+
+    fn count(&self, cursor: &SqlCursor) {
+        let (read, written) = self.counts.get();
+        self.counts.set((read + cursor.rows_read() as u64, written + cursor.rows_written() as u64));
+    }
+
+    /// How the database goes about each statement that a request can cause, in its own words.
+    ///
+    /// # Errors
+    /// [`Fault::Storage`] when the storage refuses.
+    pub fn query_plans(&self) -> Result<Vec<(String, String)>, Fault> {
+        #[derive(serde::Deserialize)]
+        struct Step {
+            detail: String,
+        }
+        let key = || blob(b"k");
+        let mut plans = Vec::new();
+        for table in Table::ALL {
+            let statements = [
+                (select(table).to_owned(), vec![key()]),
+                (upsert(table).to_owned(), vec![key(), key()]),
+                (delete(table).to_owned(), vec![key()]),
+                (range(table, false, 9, Order::Ascending), vec![key()]),
+                (range(table, false, 9, Order::Descending), vec![key()]),
+                (range(table, true, 9, Order::Ascending), vec![key(), key()]),
+                (range(table, true, 9, Order::Descending), vec![key(), key()]),
+            ];
+            for (statement, bindings) in statements {
+                let explain = format!("EXPLAIN QUERY PLAN {statement}");
+                let cursor = self.sql.exec_raw(&explain, bindings).map_err(|_| Fault::Storage)?;
+                let steps: Vec<Step> = cursor.to_array().map_err(|_| Fault::Storage)?;
+                let steps: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+                plans.push((statement, steps.join("; ")));
+            }
+        }
+        Ok(plans)
+    }
+}
+
+#[cfg(not(feature = "row-counts"))]
+impl SqlRows {
+    #[expect(clippy::unused_self, reason = "the same form as where rows are counted")]
+    const fn count(&self, _cursor: &SqlCursor) {}
+}
+
+/// The statement of a range. Its text is one of a few, because limits are constants.
+fn range(table: Table, has_end: bool, limit: usize, order: Order) -> String {
+    let name = table.name();
+    let below = if has_end { " AND k < ?" } else { "" };
+    let direction = match order {
+        Order::Ascending => "ASC",
+        Order::Descending => "DESC",
+    };
+    format!("SELECT k, v FROM {name} WHERE k >= ?{below} ORDER BY k {direction} LIMIT {limit}")
 }
 
 /// Applies write sets, as the turn runner asks for it.

@@ -3,21 +3,23 @@
 //! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
-use protocol::entra::{Freshness, code_form, refresh_form};
+use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
 use protocol::outbound::{CallResult, Lost};
 use protocol::secret::Secret;
-use protocol::time::DurationMs;
+use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Found, Plan, Target, ToolError};
 
 use super::run::{Run, Work};
 use super::settle::Settled;
 use super::streaming::tell_wait;
-use super::verdict::{Next, after_tool_call};
+use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
-use crate::queue::Priority;
+use crate::log::LogLine;
+use crate::planted::{self, Bug};
+use crate::queue::{Change, Priority, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 
@@ -27,6 +29,10 @@ const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
 impl UserSession {
     /// Lets every call leave that may.
     pub(super) fn pump(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        if let Some(wait) = self.queue.gateway_is_down_for(turn.now) {
+            // Whoever has sent nothing hears of it at once. What is under way already, and the object's own work, waits.
+            self.fail_waiting(turn, txn, |_| ToolError::gateway_is_down(wait), Run::has_no_intent)?;
+        }
         loop {
             let token = match self.refresher.access(turn.now) {
                 Access::Ready(token) => Some(token),
@@ -39,19 +45,24 @@ impl UserSession {
                 Access::Later(at) => {
                     let wait = at.since(turn.now);
                     if wait > RETRY_AFTER_MAX {
-                        self.fail_waiting(turn, txn, |_| ToolError::sign_in_service_down(wait))?;
+                        self.fail_waiting(turn, txn, |_| ToolError::sign_in_service_down(wait), |_| true)?;
                     }
                     None
                 }
                 Access::SignInAgain(need) => {
-                    self.fail_waiting(turn, txn, |target| sign_in_error(need, target))?;
+                    self.fail_waiting(turn, txn, |target| sign_in_error(need, target), |_| true)?;
                     None
                 }
                 Access::Blocked(setback) => {
-                    self.fail_waiting(turn, txn, |_| match setback {
-                        Setback::OwnCredential => ToolError::own_credential(),
-                        Setback::NotAllowed => ToolError::not_allowed(),
-                    })?;
+                    self.fail_waiting(
+                        turn,
+                        txn,
+                        |_| match setback {
+                            Setback::OwnCredential => ToolError::own_credential(),
+                            Setback::NotAllowed => ToolError::not_allowed(),
+                        },
+                        |_| true,
+                    )?;
                     None
                 }
             };
@@ -129,11 +140,20 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
+            if self.queue.release_abandoned(&op) {
+                self.hear_of_gateway(turn, op.request, &result);
+            }
+            if planted::has(Bug::StaleRefreshOverwrites) {
+                self.store_stale_tokens(turn, txn, &result)?;
+            }
             return Ok(());
         }
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
+        if matches!(run.work, Work::Tool { .. }) {
+            self.hear_of_gateway(turn, op.request, &result);
+        }
         if let CallResult::Answered(answer) = &result {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
@@ -148,6 +168,40 @@ impl UserSession {
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
         };
         self.go_on(turn, txn, op.request, run, next)
+    }
+
+    /// A planted bug: an answer that belongs to no call in flight is taken for the newest.
+    fn store_stale_tokens(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        result: &CallResult,
+    ) -> Result<(), Fault> {
+        let CallResult::Answered(answer) = result else { return Ok(()) };
+        let Ok(tokens) = read_tokens(answer) else { return Ok(()) };
+        let owner = (self.config.clone(), self.owner()?);
+        self.refresher.connected(txn, (&owner.0, owner.1), tokens, turn.now, &mut turn.entropy)
+    }
+
+    fn hear_of_gateway(&mut self, turn: &mut Turn, request: RequestId, result: &CallResult) {
+        let (now, entropy) = (turn.now, &mut turn.entropy);
+        let word = Word::of(result);
+        self.queue.heard_of_gateway(request, word, now, |pause| with_jitter(pause, entropy));
+    }
+
+    /// Writes a line for each change of the circuit breaker.
+    pub(super) fn log_breaker(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
+        for change in self.queue.take_breaker_changes() {
+            let pause = match change {
+                Change::Opened(pause) => Some(pause.0),
+                Change::HalfOpened | Change::Closed => None,
+            };
+            let line = LogLine::new("gateway_breaker", now)
+                .with_some("userKey", self.user.map(|user| user.to_string()))
+                .with("state", change.name())
+                .with_some("pauseMs", pause);
+            txn.emit(Effect::Log(line));
+        }
     }
 
     /// Does what was decided about a run.
@@ -188,6 +242,9 @@ impl UserSession {
         for op in overdue {
             self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
         }
+        while let Some((op, _)) = self.queue.abandoned_until().filter(|(_, until)| *until <= turn.now) {
+            self.on_call_done(turn, txn, op, CallResult::Lost(Lost::Interrupted))?;
+        }
         Ok(())
     }
 
@@ -206,6 +263,9 @@ impl UserSession {
             match (&run.work, run.looking) {
                 (Work::Tool { plan, .. }, true) if gave_up => {
                     let error = plan.outcome_unknown();
+                    if let Some(until) = run.in_flight_until {
+                        self.queue.abandon(OpId { request, sequence: run.sequence }, until);
+                    }
                     self.settle(turn, txn, request, run, EntryEvent::GaveUp, &Settled::Error(error))?;
                 }
                 (Work::Tool { .. }, true) => {
@@ -226,18 +286,19 @@ impl UserSession {
         Ok(())
     }
 
-    /// Ends the tool calls that wait for a token which will not come. What is being looked into goes on waiting: the
+    /// Ends tool calls that wait for a token or a gateway which will not come. What is being looked into goes on waiting: the
     /// person may sign in again before the time for looking is over.
     fn fail_waiting(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         error: impl Fn(Target) -> ToolError,
+        which: impl Fn(&Run) -> bool,
     ) -> Result<(), Fault> {
         let waiting: Vec<(RequestId, Target)> = self
             .runs
             .iter()
-            .filter(|(_, run)| !run.looking && run.in_flight_until.is_none())
+            .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
                 Work::Refresh | Work::Connect(_) => None,

@@ -15,10 +15,11 @@ use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
+use protocol::tools::ToolError;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
-use super::run::Conversation;
+use super::run::{Conversation, Waiter};
 use super::{Txn, UserSession, reply};
 use crate::sessions::Session;
 use crate::turn::{Fault, ReplyTo, Turn};
@@ -238,8 +239,9 @@ impl UserSession {
         Ok(())
     }
 
-    /// A client gave up on a request. What has not left is called off; what has left is left to end, and its outcome is
-    /// kept.
+    /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and
+    /// the answer to a read that is in flight will be dropped. A write that may leave, or has left, is left to end, and
+    /// its outcome is kept.
     fn on_cancelled(
         &mut self,
         turn: &mut Turn,
@@ -252,7 +254,21 @@ impl UserSession {
         let in_session = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
         let Some(request) = self.ledger.same_id_in_session(&in_session) else { return Ok(()) };
         self.unheard = Some(request);
-        self.call_off(turn, txn, request)
+        let Some(run) = self.runs.get_mut(&request).filter(|run| run.has_no_intent()) else { return Ok(()) };
+        let (leaving, staying): (Vec<Waiter>, Vec<Waiter>) = std::mem::take(&mut run.waiters)
+            .into_iter()
+            .partition(|waiter| waiter.session() == Some(session) && waiter.id.as_ref() == Some(&id));
+        if staying.is_empty() {
+            run.waiters = leaving;
+            return self.call_off(turn, txn, request);
+        }
+        // Somebody else asked for the same and still wants it.
+        let Some(mut run) = self.runs.remove(&request) else { return Ok(()) };
+        run.waiters = leaving;
+        self.answer_early(txn, request, &mut run, &ToolError::cancelled())?;
+        run.waiters = staying;
+        self.runs.insert(request, run);
+        Ok(())
     }
 
     /// Ends a session at the client's wish.

@@ -135,6 +135,8 @@ pub(super) struct Run {
     /// A send whose answer was lost may still take effect until then: it can be under way although nobody listens any
     /// more. A look before then proves that a mail left, but not that it will not leave.
     pub may_act_until: UnixMs,
+    /// Whoever answered last asked to be left alone until then.
+    pub asked_to_wait_until: UnixMs,
     /// The generation of the token that the call in flight carries.
     pub token_generation: u64,
     /// Whether a 401 was answered with a fresh token once already.
@@ -167,6 +169,7 @@ impl Run {
             give_up_at: None,
             left_at: UnixMs(0),
             may_act_until: UnixMs(0),
+            asked_to_wait_until: UnixMs(0),
             token_generation: 0,
             token_was_renewed: false,
             sequence: 0,
@@ -183,6 +186,11 @@ impl Run {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Refresh | Work::Connect(_) => None,
         }
+    }
+
+    /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
+    pub fn has_no_intent(&self) -> bool {
+        matches!(self.work, Work::Tool { .. }) && !self.looking && self.entry.intent.is_none()
     }
 
     /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
@@ -218,7 +226,10 @@ impl Run {
             client: self.entry.client.clone(),
             priority: if self.looking { Priority::Background } else { self.priority },
             not_before,
-            bytes: call.as_ref().map_or(0, GraphCall::held_bytes),
+            bytes: match &self.work {
+                Work::Tool { plan, .. } => plan.held_bytes(),
+                Work::Refresh | Work::Connect(_) => 0,
+            },
         }
     }
 

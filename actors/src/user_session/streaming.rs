@@ -4,7 +4,7 @@
 //! sessions a stream that broke can be taken up again, and breaking is no cancellation; in the revision without them it
 //! is one (MCP 2026-07-28, basic/transports). Progress is told when something changes and never by a timer.
 
-use protocol::ids::RequestId;
+use protocol::ids::{OpId, RequestId};
 use protocol::jsonrpc::{self, RpcError, codes};
 use protocol::mcp::{self, Revision};
 use protocol::object::{Attach, Caller, Challenge, Late, ObjectReply};
@@ -13,8 +13,9 @@ use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::ToolError;
 
 use super::run::{Conversation, Run, Waiter};
+use super::settle::Settled;
 use super::{Txn, UserSession, reply};
-use crate::ledger::Ledger;
+use crate::ledger::{EntryEvent, Ledger};
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
 /// A wait that is shorter than this is not worth a word.
@@ -183,20 +184,22 @@ fn tell_state(txn: &mut Txn<'_>, now: UnixMs, run: &mut Run) {
 }
 
 impl UserSession {
-    /// Calls off what nobody wants any more, if it has not left.
+    /// Calls off what nobody wants any more, if nothing has been committed to. A read in flight is over for everybody but
+    /// Microsoft, so its place stays taken until it comes back.
     pub(super) fn call_off(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         request: RequestId,
     ) -> Result<(), Fault> {
-        let never_left = self.runs.get(&request).is_some_and(|run| run.entry.calls == 0);
-        if never_left && let Some(run) = self.runs.remove(&request) {
-            let error = ToolError::cancelled();
-            let (event, settled) =
-                (crate::ledger::EntryEvent::Cancelled, super::settle::Settled::Error(error));
-            self.settle(turn, txn, request, run, event, &settled)?;
+        if !self.runs.get(&request).is_some_and(Run::has_no_intent) {
+            return Ok(());
         }
-        Ok(())
+        let Some(run) = self.runs.remove(&request) else { return Ok(()) };
+        if let Some(until) = run.in_flight_until {
+            self.queue.abandon(OpId { request, sequence: run.sequence }, until);
+        }
+        let settled = Settled::Error(ToolError::cancelled());
+        self.settle(turn, txn, request, run, EntryEvent::Cancelled, &settled)
     }
 }

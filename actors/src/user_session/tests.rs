@@ -2,6 +2,7 @@
 //!
 //! What holds here: what leaves and what is answered is looked at after every turn; Microsoft is this file.
 
+mod queueing;
 mod renewal;
 
 use protocol::entra::Tokens;
@@ -21,19 +22,19 @@ use crate::turn::{Commit, Entropy, Outbound, run};
 mod stateless;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
-const SCOPES: [&str; 5] = ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read"];
+const SCOPES: [&str; 6] =
+    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {
     let meta = Meta {
         schema_version: SCHEMA_VERSION,
         user: UserKey::from_bytes([0x11; 16]),
-        upkeep: Upkeep { floor: None, pruned_at: UnixMs(1_800_000_000_000) },
+        upkeep: Upkeep { pruned_at: UnixMs(1_800_000_000_000), ..Upkeep::default() },
         sealed_digest_key: vec![1, 2, 3],
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
-    let golden =
-        "a461760161755011111111111111111111111111111111616ca26166f661701b000001a3185c5000616443010203";
+    let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
     let rows = MemoryRows::default();
     let mut txn = Txn::new(&rows);
     txn.put(META_KEY, &meta).unwrap();
@@ -66,6 +67,7 @@ struct Object {
     forms: Vec<(OpId, String)>,
     replies: Vec<ObjectReply>,
     log: Vec<String>,
+    lines: Vec<crate::log::LogLine>,
 }
 
 impl Object {
@@ -102,7 +104,9 @@ impl Object {
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
-        let mut object = Self { rows, core, now, session, count: 0, sent, forms, replies, log: Vec::new() };
+        let lines = Vec::new();
+        let mut object =
+            Self { rows, core, now, session, count: 0, sent, forms, replies, log: Vec::new(), lines };
         let client = json!({"name": "c", "version": "1"});
         let opened = object.ask(
             json!("open"),
@@ -131,19 +135,32 @@ impl Object {
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
                 }
-                Effect::Log(line) => self.log.push(line.to_json()),
+                Effect::Log(line) => {
+                    self.log.push(line.to_json());
+                    self.lines.push(line);
+                }
                 Effect::Push { .. } | Effect::Close { .. } => {}
             }
         }
     }
 
-    /// Sends a message in the session; yields what was answered in the same turn, or null.
+    /// Sends a request in the session; yields what was answered in the same turn, or null.
     fn ask(&mut self, id: Value, method: &str, params: Value) -> Value {
         self.send(id, method, params, None)
     }
 
     fn send(&mut self, id: Value, method: &str, params: Value, stateless: Option<Stateless>) -> Value {
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let before = self.replies.len();
+        self.message(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}), stateless);
+        if self.replies.len() == before { Value::Null } else { self.last() }
+    }
+
+    /// Sends any message in the session.
+    fn say(&mut self, body: &Value) {
+        self.message(body, None);
+    }
+
+    fn message(&mut self, body: &Value, stateless: Option<Stateless>) {
         let message = McpMessage {
             session: self.session.clone().filter(|_| stateless.is_none()),
             revision: None,
@@ -152,9 +169,7 @@ impl Object {
             stateless,
             body: body.to_string().into_bytes(),
         };
-        let before = self.replies.len();
         self.command(Command::Mcp(message));
-        if self.replies.len() == before { Value::Null } else { self.last() }
     }
 
     /// Hands a command of the edge over.
@@ -171,6 +186,13 @@ impl Object {
         let request = RequestId::new(self.now, &user(), random);
         let request = ObjectRequest { request, caller, command };
         self.turn(Input::Request { to: ReplyTo(u64::from(self.count)), request });
+    }
+
+    /// What the call with this id was answered.
+    fn answer_to(&self, id: u64) -> Value {
+        let answers = self.replies.iter().filter_map(|reply| reply.body.as_deref());
+        let mut answers = answers.map(|body| serde_json::from_str::<Value>(body).unwrap());
+        answers.find(|answer| answer["id"] == id).unwrap_or_default()
     }
 
     fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Value {

@@ -1,12 +1,15 @@
 //! What to do after a tool's call came back: go on, wait, renew the token, look into it, or end.
 //!
 //! What holds here: a write is sent again only when it certainly had no effect (401, 429), after a look showed that it
-//! had none, or when Microsoft recognises the repeat; a read is repeated within its attempts and its deadline. The rules are those of Graph's throttling guidance.
+//! had none, or when Microsoft recognises the repeat; a read is repeated after 429, 502, 503, 504 and a lost answer,
+//! within its attempts and its deadline. Whoever is asked to wait waits, whatever the next call is: the same again, or a
+//! look. The rules are those of Graph's throttling guidance.
 
 use protocol::entra::ClaimsChallenge;
 use protocol::gateway::{Refuser, read_refusal};
 use protocol::limits::{
-    ATTEMPTS_MAX, BACKOFF_BASE, CALL_TIMEOUT, RECONCILE_EVERY, RECONCILE_FOR, RETRY_AFTER_MAX,
+    ATTEMPTS_MAX, BACKOFF_BASE, CALL_TIMEOUT, LANE_CLOSED_MAX, RECONCILE_EVERY, RECONCILE_FOR,
+    RETRY_AFTER_MAX,
 };
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost, Safety};
 use protocol::time::{DurationMs, UnixMs};
@@ -15,6 +18,7 @@ use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};
 use super::run::{Run, Work};
 use super::settle::Settled;
 use crate::ledger::{EntryEvent, Transition};
+use crate::planted::{self, Bug};
 use crate::queue::Queue;
 use crate::refresher::Refresher;
 use crate::turn::{Entropy, Fault};
@@ -49,15 +53,19 @@ pub(super) fn after_tool_call(
     result: CallResult,
 ) -> Result<Next, Fault> {
     let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    if let CallResult::Answered(Answer { status: 429 | 500.., retry_after: Some(asked), .. }) = &result {
+        let asked = with_jitter((*asked).min(LANE_CLOSED_MAX), around.entropy);
+        run.asked_to_wait_until = around.now.plus(asked);
+    }
     match result {
         CallResult::Answered(answer) => match answer.status {
-            200..300 => success(&around, run, &answer),
+            200..300 => success(&mut around, run, &answer),
             401 if read_refusal(&answer.body).refuser != Refuser::Gateway => {
                 unauthorized(&mut around, run, &answer)
             }
             429 => throttled(&mut around, run, &call, &answer),
             500.. => no_clear_answer(&mut around, run, &call, Unclear::Outage(answer)),
-            _ => refused(&around, run, &call, &answer),
+            _ => refused(&mut around, run, &call, &answer),
         },
         CallResult::Lost(lost) => no_clear_answer(&mut around, run, &call, Unclear::Lost(lost)),
     }
@@ -70,7 +78,7 @@ fn plan(run: &mut Run) -> Result<&mut Plan, Fault> {
     }
 }
 
-fn success(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+fn success(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
     if run.looking {
         let found = plan(run)?.looked(answer);
         return act_on(around, run, found);
@@ -87,7 +95,7 @@ fn success(around: &Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<
 }
 
 fn refused(
-    around: &Surroundings<'_>,
+    around: &mut Surroundings<'_>,
     run: &mut Run,
     call: &GraphCall,
     answer: &Answer,
@@ -96,7 +104,7 @@ fn refused(
     if run.looking {
         // Only Microsoft knows what became of a mail: a 404 of the gateway does not mean that the draft is gone.
         if refusal.refuser != Refuser::Graph {
-            return look_again(around.now, run);
+            return look_again(around, run);
         }
         let found = plan(run)?.looked(answer);
         return act_on(around, run, found);
@@ -122,7 +130,7 @@ fn unauthorized(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -
             around.refresher.cannot_meet(demanded);
         }
         return if run.looking {
-            look_again(around.now, run)
+            look_again(around, run)
         } else {
             Ok(Next::Settle(EntryEvent::Refused, Settled::Error(ToolError::sign_in_again())))
         };
@@ -147,9 +155,9 @@ fn throttled(
         Some(if by_gateway { "Held back by the gateway's limit" } else { "Throttled by Microsoft" });
     let asked = answer.retry_after.unwrap_or_else(|| backoff(run.tries));
     let wait = with_jitter(asked, around.entropy);
-    around.queue.throttled(call.lane, around.now, DurationMs(asked.0.min(RETRY_AFTER_MAX.0)));
+    around.queue.throttled(call.lane, around.now, asked);
     if run.looking {
-        return look_again(around.now, run);
+        return look_again(around, run);
     }
     if may_try_again(around.now, run, wait) {
         return wait_until(run, around.now.plus(wait));
@@ -171,7 +179,10 @@ fn no_clear_answer(
     unclear: Unclear,
 ) -> Result<Next, Fault> {
     if run.looking {
-        return look_again(around.now, run);
+        return look_again(around, run);
+    }
+    if planted::has(Bug::BlindRepeat) && call.safety != Safety::Read {
+        return wait_until(run, around.now);
     }
     if call.safety != Safety::Read {
         // An error that Microsoft itself answered ends the call. Without an answer of its own it may still act.
@@ -192,7 +203,10 @@ fn no_clear_answer(
         Unclear::Lost(_) => None,
     };
     let wait = with_jitter(asked.unwrap_or_else(|| backoff(run.tries)), around.entropy);
-    let pointless = matches!(unclear, Unclear::Lost(Lost::TooLarge));
+    let pointless = match &unclear {
+        Unclear::Outage(answer) => !is_passing(answer.status),
+        Unclear::Lost(lost) => *lost == Lost::TooLarge,
+    };
     if !pointless && may_try_again(around.now, run, wait) {
         return wait_until(run, around.now.plus(wait));
     }
@@ -204,25 +218,26 @@ fn no_clear_answer(
 }
 
 /// Acts on what is known of a lost write.
-fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next, Fault> {
+fn act_on(around: &mut Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next, Fault> {
     let now = around.now;
     if matches!(found, Found::Resume(_) | Found::DidNotHappen(_)) && run.may_still_send(now) {
         let _same_look = plan(run)?.look_into();
-        return Ok(Next::Call { not_before: run.may_act_until });
+        return Ok(Next::Call { not_before: run.may_act_until.max(run.asked_to_wait_until) });
     }
     match found {
         Found::Look(_) => {
             run.looking = true;
             run.give_up_at.get_or_insert(now.plus(RECONCILE_FOR));
             advance(run, EntryEvent::AnswerLost)?;
-            Ok(Next::Call { not_before: now })
+            Ok(Next::Call { not_before: now.max(run.asked_to_wait_until) })
         }
         Found::Resume(_) if !run.waiters.is_empty() && may_try_again(now, run, backoff(run.tries + 1)) => {
             run.tries += 1;
+            let wait = with_jitter(backoff(run.tries), around.entropy);
             run.looking = false;
             run.give_up_at = None;
             advance(run, EntryEvent::Requeued)?;
-            Ok(Next::Call { not_before: now.plus(backoff(run.tries)) })
+            Ok(Next::Call { not_before: now.plus(wait).max(run.asked_to_wait_until) })
         }
         // It was tried often enough, or nobody waits any more, or they were told already that the outcome is unknown:
         // sending now would surprise.
@@ -236,7 +251,7 @@ fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next
         }
         Found::Happened(finished) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
         Found::DidNotHappen(error) => Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error))),
-        Found::NotYetKnown => look_again(now, run),
+        Found::NotYetKnown => look_again(around, run),
         Found::NeverKnown => {
             let error = plan(run)?.outcome_unknown();
             Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)))
@@ -245,7 +260,8 @@ fn act_on(around: &Surroundings<'_>, run: &mut Run, found: Found) -> Result<Next
 }
 
 /// The next look: soon at first, because somebody may wait, and then at long intervals.
-fn look_again(now: UnixMs, run: &mut Run) -> Result<Next, Fault> {
+fn look_again(around: &mut Surroundings<'_>, run: &mut Run) -> Result<Next, Fault> {
+    let now = around.now;
     if run.give_up_at.is_some_and(|at| at <= now) {
         let error = plan(run)?.outcome_unknown();
         return Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)));
@@ -256,8 +272,8 @@ fn look_again(now: UnixMs, run: &mut Run) -> Result<Next, Fault> {
         return Ok(Next::Settle(EntryEvent::GaveUp, Settled::Error(error)));
     }
     run.looks += 1;
-    let wait = backoff(run.looks).0.min(RECONCILE_EVERY.0);
-    Ok(Next::Call { not_before: now.plus(DurationMs(wait)) })
+    let wait = with_jitter(backoff(run.looks).min(RECONCILE_EVERY), around.entropy);
+    Ok(Next::Call { not_before: now.plus(wait).max(run.asked_to_wait_until) })
 }
 
 fn wait_until(run: &mut Run, not_before: UnixMs) -> Result<Next, Fault> {
@@ -265,6 +281,12 @@ fn wait_until(run: &mut Run, not_before: UnixMs) -> Result<Next, Fault> {
         advance(run, EntryEvent::Requeued)?;
     }
     Ok(Next::Call { not_before })
+}
+
+/// Whether the same read may well be answered a moment later: the service or the way to it is out, for which 502 is the
+/// word of whoever stands before it. Any other 5xx is an error in the service that the same call meets again.
+const fn is_passing(status: u16) -> bool {
+    matches!(status, 502..=504)
 }
 
 fn may_try_again(now: UnixMs, run: &Run, wait: DurationMs) -> bool {
@@ -284,6 +306,6 @@ fn backoff(tries: u32) -> DurationMs {
 
 /// Up to a quarter more, so that callers who were refused together do not come back together. Never less: Microsoft
 /// counts calls that come too early.
-fn with_jitter(wait: DurationMs, entropy: &mut Entropy) -> DurationMs {
+pub(super) fn with_jitter(wait: DurationMs, entropy: &mut Entropy) -> DurationMs {
     entropy.lengthen(wait)
 }

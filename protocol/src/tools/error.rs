@@ -66,6 +66,18 @@ impl ToolError {
         Self::new(Fault::Caller, "busy", "Too many calls of this account are waiting already.").after(wait)
     }
 
+    /// The gateway does not answer, so nothing is sent to it for a while.
+    #[must_use]
+    pub fn gateway_is_down(wait: DurationMs) -> Self {
+        Self::new(Fault::Gateway, "gateway_down", "The AI Gateway is down. Nothing was sent.").after(wait)
+    }
+
+    /// Microsoft asked to be left alone for longer than a call may wait.
+    #[must_use]
+    pub fn throttled(wait: DurationMs) -> Self {
+        Self::of_graph(429, "").after(wait)
+    }
+
     /// No Microsoft account is connected, or Microsoft wants the person to sign in again.
     #[must_use]
     pub fn sign_in_again() -> Self {
@@ -136,7 +148,11 @@ impl ToolError {
     /// The client gave up on a call that had not left yet.
     #[must_use]
     pub fn cancelled() -> Self {
-        Self::new(Fault::Caller, "cancelled", "The client cancelled this call before it was sent.")
+        Self::new(
+            Fault::Caller,
+            "cancelled",
+            "The client cancelled this call before it could have an effect.",
+        )
     }
 
     /// The deadline passed while the call waited.

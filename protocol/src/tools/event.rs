@@ -164,6 +164,11 @@ impl CreateEvent {
         Self { operation, calendar, draft: None, zone: Zone::utc(), stage }
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        let text = self.draft.as_ref().and_then(|draft| draft.members.get("body")?.get("content")?.as_str());
+        text.map_or(0, str::len)
+    }
+
     /// Nothing has to be remembered before the event itself is on its way.
     pub(super) fn intent(&self) -> Option<WriteIntent> {
         match self.stage {

@@ -229,6 +229,20 @@ impl Plan {
         }
     }
 
+    /// Bytes of content that the plan holds: what the current call sends, and while it is looked into what may have to be
+    /// sent again.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let content = match self {
+            Self::Write(Writing::SendEmail(plan)) => plan.held_bytes(),
+            Self::Write(Writing::SendTeamsMessage(plan)) => plan.held_bytes(),
+            Self::Write(Writing::CreateEvent(plan)) => plan.held_bytes(),
+            // A meeting has a subject and two times.
+            Self::Read(_) | Self::Write(Writing::CreateMeeting(_)) => 0,
+        };
+        self.call().held_bytes().max(content)
+    }
+
     /// Whether a refusal of the current call must be looked into, because an earlier answer to it was lost.
     pub fn refused(&mut self) -> Option<Found> {
         match self {

@@ -79,6 +79,10 @@ impl SendEmail {
         })
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.mail.as_ref().map_or(0, |mail| mail.message.len())
+    }
+
     pub(super) fn call(&self) -> GraphCall {
         let message = || self.mail.as_ref().map_or("{}", |mail| mail.message.as_str());
         match &self.stage {

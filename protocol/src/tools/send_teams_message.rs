@@ -101,6 +101,10 @@ impl SendTeamsMessage {
         }
     }
 
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.content.len() + self.body.len()
+    }
+
     pub(super) fn call(&self) -> GraphCall {
         match &self.stage {
             Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),

@@ -175,6 +175,12 @@ impl UserSession {
         };
         let work = Work::Tool { target: call.target, plan };
         let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
+        let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
+        if let Some(closed_for) = closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {
+            // Waiting would be in vain.
+            let throttled = ToolError::throttled(closed_for);
+            return self.refuse_at_once(turn, txn, request, run.entry, call.waiter, throttled);
+        }
         if let Err(Full { retry_after }) = self.queue.admit(run.job(request, turn.now)) {
             let busy = ToolError::busy(retry_after);
             return self.refuse_at_once(turn, txn, request, run.entry, call.waiter, busy);
