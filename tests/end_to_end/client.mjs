@@ -91,9 +91,10 @@ export async function traces(stack, subject, { from = "alice", to = "bob" } = {}
   return { sent: count(from, "sentitems"), arrived: count(to, "inbox"), drafts: count(from, "drafts") };
 }
 
-/** Requests that one of the emulated services saw, oldest first. */
+/** Requests that one of the emulated services saw, or all of them did, oldest first. */
 export async function records(stack, service, after = 0) {
-  const { records: list } = await stack.emulator.get(`/_emulator/records?service=${service}&after=${after}`);
+  const which = service ? `service=${service}&` : "";
+  const { records: list } = await stack.emulator.get(`/_emulator/records?${which}after=${after}`);
   return list;
 }
 
