@@ -5,11 +5,10 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 8] = [
+const SCHEMA_SOURCES: [&str; 7] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
     "actors/src/ledger/entry.rs",
-    "actors/src/ledger/retention.rs",
     "actors/src/grants.rs",
     "actors/src/sessions.rs",
     "actors/src/refresher.rs",
@@ -76,7 +75,7 @@ fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
         let words = consent.split(&arm).nth(1).and_then(|rest| rest.split('"').next());
         let targets = protocol::tools::Tool::ALL.into_iter().filter(|tool| tool.scope() == scope);
         let tools: Vec<String> = targets.map(|tool| format!("`{}`", tool.name())).collect();
-        let resources = protocol::tools::Resource::LISTED.into_iter().filter(|one| one.scope() == scope);
+        let resources = protocol::tools::Resource::all().filter(|one| one.scope() == scope);
         let used: Vec<String> =
             tools.into_iter().chain(resources.map(|one| format!("`{}`", one.uri()))).collect();
         let row = format!("| `{scope}` | {} | {} |", words.unwrap_or("no words"), used.join(", "));
