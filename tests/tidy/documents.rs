@@ -5,10 +5,11 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 7] = [
+const SCHEMA_SOURCES: [&str; 8] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
     "actors/src/ledger/entry.rs",
+    "actors/src/ledger/retention.rs",
     "actors/src/grants.rs",
     "actors/src/sessions.rs",
     "actors/src/refresher.rs",
