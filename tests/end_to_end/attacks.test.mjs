@@ -147,7 +147,7 @@ describe("towards Microsoft", () => {
 
   test("what Microsoft says of a failure reaches neither client nor log", async () => {
     const text = "AADSTS7000215: canary of tenant 1234, trace 5678";
-    const error = { error: "invalid_client", error_description: text, trace_id: "canary-trace" };
+    const error = { error: "invalid_client", error_description: text, trace_id: "0c1d2e3f-0000-4000-8000-000000000000" };
     await addFault(stack, {
       service: "entra", method: "POST", pathContains: "/token", times: 1, action: { respond: { status: 401, body: error } },
     });
