@@ -61,7 +61,9 @@ function endToEnd(words) {
   const run = () => {
     const paths = files().map((name) => `tests/end_to_end/${name}`);
     if (paths.length === 0) throw new Advice(`no end-to-end test is named ${words.join(" or ")}`);
-    return streamed(wranglerNode(), ["--test", "--test-reporter=spec", "--test-timeout=600000", ...paths]);
+    // Two files at a time, each with a stack of its own: most of what they do is waiting.
+    const options = ["--test-reporter=spec", "--test-timeout=600000", "--test-concurrency=2"];
+    return streamed(wranglerNode(), ["--test", ...options, ...paths]);
   };
   return [
     { name: "build", run: () => build(["--worker", "--probe", "--conformance", "--native"]).then(() => ({ ok: true, kept: [] })), needed: true },
