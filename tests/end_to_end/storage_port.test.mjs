@@ -77,11 +77,11 @@ async function measured(count, t) {
   }
   await probe("/adopt", { object, of: count });
   // Beside what is filled in there is one call, so that no ledger is so empty that there is nothing to find.
-  await probe("/calls", { object, what: "read", count: 1 });
+  await probe("/calls", { object, what: "read", count: 1, of: count });
   const results = {};
   for (const what of kinds) {
     const began = performance.now();
-    const { costs } = await probe("/calls", { object, what, count: times });
+    const { costs } = await probe("/calls", { object, what, count: times, of: count });
     const each = ((performance.now() - began) / times).toFixed(3);
     results[what] = costs;
     const { read, written } = costs.at(-1);

@@ -58,7 +58,10 @@ impl DurableObject for StorageProbe {
             "/plans" => plans(&self.state),
             "/fill" => self.fill(number("first")?, number("count")?, number("of")?),
             "/adopt" => self.adopt(number("of")?),
-            "/calls" => self.measure(&parameter(&request, "what")?.unwrap_or_default(), number("count")?),
+            "/calls" => {
+                let what = parameter(&request, "what")?.unwrap_or_default();
+                self.measure(&what, number("count")?, number("of")?)
+            }
             _ => return Response::error("no such measurement", 404),
         };
         match answer {
@@ -128,9 +131,13 @@ impl StorageProbe {
     }
 
     /// Does the same thing so many times and says what each cost.
-    fn measure(&self, what: &str, count: u64) -> Measured {
+    fn measure(&self, what: &str, count: u64, of: u64) -> Measured {
         let what = What::ALL.into_iter().find(|known| known.name() == what);
         let what = what.ok_or(Fault::Invariant("no such thing to measure"))?;
+        if self.calls.borrow().is_none() {
+            // The platform took the object out of memory since it was filled.
+            self.adopt(of)?;
+        }
         let mut slot = self.calls.borrow_mut();
         let calls = slot.as_mut().ok_or(Fault::Invariant("no account is connected"))?;
         let mut costs = Vec::new();
