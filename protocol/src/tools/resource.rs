@@ -44,8 +44,7 @@ pub enum Resource {
 
 impl Resource {
     /// The resources that `resources/list` names, in its order.
-    pub const LISTED: [Self; 5] =
-        [Self::Profile, Self::Calendars, Self::Teams, Self::Inbox, Self::Upcoming];
+    pub const LISTED: [Self; 5] = [Self::Profile, Self::Calendars, Self::Teams, Self::Inbox, Self::Upcoming];
 
     /// The resources that have a template instead, in the order of `resources/templates/list`.
     pub const TEMPLATES: [Self; 4] = [Self::Message, Self::Event, Self::Team, Self::Channel];
