@@ -202,6 +202,39 @@ describe("a change", () => {
   });
 });
 
+describe("a subscription of revision 2026-07-28", () => {
+  const [revision, method] = ["2026-07-28", "subscriptions/listen"];
+  const subscriptionId = "io.modelcontextprotocol/subscriptionId";
+  const meta = { "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {} };
+  const listenTo = async (at, ...uris) => {
+    const body = request(at, method, { notifications: { resourceSubscriptions: uris }, _meta: meta });
+    const { response, stream } = await open(stack, { token: alice, revision, headers: { "mcp-method": method }, body });
+    assert.equal(response.status, 200);
+    const { message } = await stream.next();
+    assert.equal(message.method, "notifications/subscriptions/acknowledged");
+    assert.equal(message.params._meta[subscriptionId], at);
+    return { stream, honoured: message.params.notifications.resourceSubscriptions };
+  };
+
+  test("hears of what it asked for, under its own name, and survives an eviction", async () => {
+    const [one, two] = [await listenTo("one", inbox, "microsoft://profile"), await listenTo("two", calendar)];
+    assert.deepEqual([one.honoured, two.honoured], [[inbox], [calendar]]);
+    await standing(standingFor[inbox]);
+    await standing(standingFor[calendar]);
+    const { userKey } = await stack.waitForLog(({ tool, outcome }) => tool === "watch" && outcome === "ok");
+    await stack.evict(userKey);
+    await arrives("For one of them");
+    const { message } = await one.stream.next();
+    assert.equal(message.method, "notifications/resources/updated");
+    assert.deepEqual([message.params.uri, message.params._meta[subscriptionId]], [inbox, "one"]);
+    const { id: event } = await graph("POST", "/me/events", meeting("For the other"));
+    const other = await two.stream.next();
+    assert.deepEqual([other.message.params.uri, other.message.params._meta[subscriptionId]], [calendar, "two"]);
+    await graph("DELETE", `/me/events/${event}`);
+    for (const { stream } of [one, two]) stream.drop();
+  });
+});
+
 describe("a notification that Microsoft did not send", () => {
   const send = (url, body, init = {}) =>
     fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), ...init });
