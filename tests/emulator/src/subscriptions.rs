@@ -79,15 +79,13 @@ fn contents(
         Topic::Inbox => {
             let messages = mailboxes.get(oid).into_iter().flat_map(|mailbox| &mailbox.messages);
             let inside = messages.filter(|m| m.folder == "inbox" && m.visible_at_ms <= now_ms);
-            inside.map(|m| (m.immutable_id.clone(), m.change.into())).collect()
+            inside.map(|m| (m.immutable_id.clone(), m.change)).collect()
         }
         Topic::Events => {
             let events = agendas.get(oid).into_iter().flat_map(|agenda| &agenda.events);
             // A single day of a series changes the series.
             let version = |days: usize| u64::try_from(days).unwrap_or(0) << 32;
-            events
-                .map(|e| (e.immutable_id.clone(), u64::from(e.change) | version(e.exceptions.len())))
-                .collect()
+            events.map(|e| (e.immutable_id.clone(), e.change | version(e.exceptions.len()))).collect()
         }
     }
 }
