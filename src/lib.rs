@@ -10,6 +10,7 @@ pub mod browser;
 pub mod consent;
 pub mod health;
 pub mod mcp_endpoint;
+pub mod notifications;
 pub mod oauth_endpoints;
 pub mod reply;
 pub mod router;

@@ -8,6 +8,7 @@ mod body;
 mod event_stream;
 mod mcp;
 mod microsoft;
+mod notifications;
 mod oauth;
 mod settled;
 
@@ -110,6 +111,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         Route::Register | Route::Authorize | Route::Decide | Route::Token | Route::Revoke => {
             oauth::serve(config, &request, &env, route, authorization.as_deref()).await
         }
+        Route::Notification => notifications::serve(config, &request, &env).await,
         Route::WrongMethod { allow } => respond(Reply::wrong_method(allow)),
         Route::Health | Route::NotFound => respond(Reply::text(404, "There is nothing here.")),
     }

@@ -3,6 +3,8 @@
 //! What holds here: an unknown path is a clean 404 and a wrong verb a 405 that names the right ones, because MCP portals
 //! and clients probe with both and fall back on nothing else.
 
+use protocol::notification::PATH_PREFIX;
+
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -37,6 +39,8 @@ pub enum Route {
     Token,
     /// A client gives a token back.
     Revoke,
+    /// Microsoft tells of a change.
+    Notification,
     /// A browser asks whether a page of another origin may call.
     Preflight,
     /// No such page.
@@ -104,8 +108,17 @@ pub fn route(method: &str, path: &str) -> Route {
         "/" => page(Route::Landing),
         "/connect" => page(Route::Connect),
         "/callback" => page(Route::Callback),
+        _ if is_notification_address(path) => match method {
+            "POST" => Route::Notification,
+            _ => Route::WrongMethod { allow: "POST" },
+        },
         _ => Route::NotFound,
     }
+}
+
+/// Whether a path is one segment below that of notifications. Whose it is, if anybody's, is found out later.
+fn is_notification_address(path: &str) -> bool {
+    path.strip_prefix(PATH_PREFIX).is_some_and(|address| !address.is_empty() && !address.contains('/'))
 }
 
 #[cfg(test)]
@@ -120,6 +133,11 @@ mod tests {
         assert_eq!(route("HEAD", "/mcp"), Route::McpOther);
         assert_eq!(route("HEAD", "/healthz"), Route::Health);
         assert_eq!(route("POST", "/healthz"), Route::WrongMethod { allow: "GET, HEAD" });
+        assert_eq!(route("POST", "/notifications/x"), Route::Notification);
+        assert_eq!(route("GET", "/notifications/x"), Route::WrongMethod { allow: "POST" });
+        for path in ["/notifications", "/notifications/", "/notifications/x/y"] {
+            assert_eq!(route("POST", path), Route::NotFound, "{path}");
+        }
         for path in ["/mcp/", "/MCP", "//mcp", "/sse", "/.env", "", "/mcp/../healthz"] {
             assert_eq!(route("GET", path), Route::NotFound, "{path}");
         }

@@ -20,7 +20,7 @@ pub use retention::{Sweep, Upkeep};
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
 
-/// Refreshes in a row that recovery looks behind for the last activity: a day of hourly ones twice over. Beyond them the
+/// Entries of the object's own work in a row, mostly refreshes, that recovery looks behind for the last activity: a day of hourly ones twice over. Beyond them the
 /// person counts as idle, and the next use refreshes.
 const REFRESHES_SEEN_THROUGH: usize = 64;
 
@@ -210,7 +210,7 @@ impl Ledger {
     }
 }
 
-/// When a client last asked for something. Entries of the object's own refreshes do not count, or each would be the
+/// When a client last asked for something. Entries of the object's own work do not count, or each refresh would be the
 /// reason for the next one; and the floor does not matter, because it rises with every alarm.
 fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
     let mut before: Option<Vec<u8>> = None;
@@ -218,7 +218,7 @@ fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
         // One at a time: almost always the newest entry is a client's, and an entry may hold a long answer.
         let newest = read_range::<Entry>(rows, &[], before.as_deref(), 1, Order::Descending)?;
         let Some((key, entry)) = newest.into_iter().next() else { return Ok(None) };
-        if entry.kind != Kind::Refresh {
+        if !matches!(entry.kind, Kind::Refresh | Kind::Watch) {
             return Ok(Some(request_id(&key)?.created_at()));
         }
         before = Some(key);

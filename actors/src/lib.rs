@@ -22,6 +22,7 @@ pub mod timers;
 pub mod turn;
 pub mod user_session;
 pub mod vault;
+pub mod watches;
 
 #[cfg(target_arch = "wasm32")]
 mod shell;

@@ -120,11 +120,13 @@ impl Sessions {
         if changes { txn.put(id.as_bytes(), session) } else { Ok(()) }
     }
 
-    /// The sessions that watch a resource.
-    #[must_use]
-    pub fn watching(&self, watched: Watched) -> Vec<SessionId> {
-        let watch = |session: &Session| session.watched.contains(&watched);
-        self.by_id.iter().filter(|(_, session)| watch(session)).map(|(id, _)| *id).collect()
+    /// The sessions that watch a resource, with the grants that opened them.
+    pub fn watching(&self, watched: Watched) -> impl Iterator<Item = (SessionId, GrantId)> + '_ {
+        let watches = move |session: &Session| session.watched.contains(&watched);
+        self.by_id
+            .iter()
+            .filter(move |(_, session)| watches(session))
+            .map(|(id, session)| (*id, session.grant))
     }
 
     /// Adds an event to a session's log. One that still waits to be handed out says the same as another of its kind.
@@ -277,8 +279,9 @@ mod tests {
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
         sessions.watch(&mut txn, &id, Watched::Inbox, true).unwrap();
-        assert_eq!(sessions.watching(Watched::Inbox), [id]);
-        assert_eq!(sessions.watching(Watched::Calendar), []);
+        let watching = |sessions: &Sessions, watched| sessions.watching(watched).collect::<Vec<_>>();
+        assert_eq!(watching(&sessions, Watched::Inbox), [(id, GrantId::from_bytes([1; 16]))]);
+        assert_eq!(watching(&sessions, Watched::Calendar), []);
         for _ in 0..3 {
             sessions.add_event(&mut txn, &id, Watched::Inbox).unwrap();
         }
@@ -289,7 +292,7 @@ mod tests {
         let after_a_break = sessions.take_events(&mut txn, &id, Some(0)).unwrap();
         assert_eq!(after_a_break, (0, vec![(1, Watched::Inbox), (2, Watched::Calendar)]));
         sessions.watch(&mut txn, &id, Watched::Inbox, false).unwrap();
-        assert_eq!(sessions.watching(Watched::Inbox), []);
+        assert_eq!(watching(&sessions, Watched::Inbox), []);
     }
 
     #[test]

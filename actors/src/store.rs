@@ -34,12 +34,21 @@ pub enum Table {
     Ledger,
     /// One row for each idempotency key that a client gave.
     IdempotencyKeys,
+    /// One row for each thing whose changes Microsoft was asked to tell.
+    Watches,
 }
 
 impl Table {
     /// Every table, for set-up and erasure.
-    pub const ALL: [Self; 6] =
-        [Self::Meta, Self::Tokens, Self::Grants, Self::Sessions, Self::Ledger, Self::IdempotencyKeys];
+    pub const ALL: [Self; 7] = [
+        Self::Meta,
+        Self::Tokens,
+        Self::Grants,
+        Self::Sessions,
+        Self::Ledger,
+        Self::IdempotencyKeys,
+        Self::Watches,
+    ];
 
     /// The table's name in SQL and in messages.
     #[must_use]
@@ -51,6 +60,7 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Ledger => "ledger",
             Self::IdempotencyKeys => "idempotency_keys",
+            Self::Watches => "watches",
         }
     }
 }

@@ -26,9 +26,11 @@ pub enum Timer {
     Sweep,
     /// The object looks whether its keys are still the newest ones.
     Wake,
+    /// A subscription with Microsoft has to be made or renewed.
+    Watches,
 }
 
-const TIMERS: usize = 9;
+const TIMERS: usize = 10;
 
 /// When each timer is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

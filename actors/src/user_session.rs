@@ -1,7 +1,7 @@
 //! The core of a user's object: one input, one turn.
 //!
 //! What holds here: this is the one place that names more than one machine (grants, sessions, ledger, queue,
-//! refresher); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
+//! refresher, watches); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
 //! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
 
 mod authorization;
@@ -14,6 +14,7 @@ mod settle;
 mod streaming;
 mod sweep;
 mod verdict;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -37,6 +38,7 @@ use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault;
+use crate::watches::Watches;
 use listening::Listener;
 use run::{Conversation, Run};
 use sweep::NextSweep;
@@ -109,6 +111,7 @@ pub struct UserSession {
     unheard: Option<RequestId>,
     /// The streams that stay open.
     listeners: BTreeMap<ReplyTo, Listener>,
+    watches: Watches,
 }
 
 impl UserSession {
@@ -164,6 +167,7 @@ impl UserSession {
             unconfirmed: BTreeMap::new(),
             unheard: None,
             listeners: BTreeMap::new(),
+            watches: Watches::recover(rows)?,
         })
     }
 
@@ -186,16 +190,16 @@ impl UserSession {
             Input::Request { to, request } => {
                 self.check_owner(request.caller.user)?;
                 self.ensure_digest_key(turn)?;
-                self.last_activity = self.last_activity.max(turn.now);
+                // Mail that comes in is not something that the person does.
+                if !matches!(request.command, Command::Notified { .. }) {
+                    self.last_activity = self.last_activity.max(turn.now);
+                }
                 match request.command {
                     Command::Mcp(message) => {
                         self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
                     }
                     Command::Listen(listen) => self.on_listen(turn, txn, to, &request.caller, listen)?,
-                    Command::Changed { watched } => {
-                        self.on_changed(txn, watched)?;
-                        reply(txn, to, ObjectReply::status(202));
-                    }
+                    Command::Notified { notices } => self.on_notified(turn, txn, to, &notices)?,
                     Command::Attach(attach) => self.on_attach(turn, txn, to, &request.caller, attach)?,
                     Command::EndSession { session } => {
                         self.on_end_session(txn, to, &request.caller, &session);
@@ -220,6 +224,7 @@ impl UserSession {
             Input::Gone { to } => self.on_gone(turn, txn, to)?,
             Input::Alarm => self.on_alarm(turn, txn)?,
         }
+        self.tend_watches(turn, txn)?;
         self.pump(turn, txn)?;
         if !self.listeners.is_empty() {
             self.close_orphaned_streams(txn);
@@ -342,6 +347,7 @@ impl UserSession {
         // An object that nothing wakes for years would keep rows under keys that are long gone.
         let has_rows = self.meta_is_written || txn.has_writes();
         self.timers.set(Timer::Wake, has_rows.then(|| now.plus(WAKE_EVERY)));
+        self.timers.set(Timer::Watches, self.watches_due(now));
         // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
         if let Some(due) = self.timers.next()
             && self.armed.is_none_or(|armed| due < armed || armed <= now)

@@ -19,6 +19,7 @@ use actors::turn::{Entropy, Fault};
 use actors::vault::{
     MicrosoftTokens, open_answer, open_digest_key, open_tokens, seal_answer, seal_digest_key, seal_tokens,
 };
+use actors::watches::{Standing, Watch};
 use protocol::config::Config;
 use protocol::digest::{from_hex, to_hex};
 use protocol::ids::{GrantId, RequestId, SessionId, UserKey};
@@ -240,6 +241,23 @@ fn the_row_of_a_session() {
             642031616f1b000001a3185c500061751b000001a3185c5000617782616d6163616582820661638207616d6168\
             06",
     );
+}
+
+#[test]
+fn the_rows_of_watched_things() {
+    let standing = Standing {
+        id: "s-1".into(),
+        client_state: [0x66; 16],
+        expires_at: THEN,
+        must_reauthorize: false,
+        key: "k1".into(),
+    };
+    assert_row(
+        &Watch { standing: Some(standing), ..Watch::default() },
+        "a46173a5616963732d316164506666666666666666666666666666666661651b000001a3185c50006161f4616b626b31616600616e006172f4",
+    );
+    let refused = Watch { failures: 3, not_before: THEN, is_refused: true, ..Watch::default() };
+    assert_row(&refused, "a46173f6616603616e1b000001a3185c50006172f5");
 }
 
 #[test]

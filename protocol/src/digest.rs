@@ -41,6 +41,12 @@ pub fn keyed_digest(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     first_16(&mac.finalize().into_bytes().into())
 }
 
+/// Compares two digests in a time that does not depend on where they differ.
+#[must_use]
+pub fn is_equal(one: &[u8; 16], other: &[u8; 16]) -> bool {
+    one.iter().zip(other).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
+}
+
 /// The first half of a SHA-256 value.
 #[must_use]
 pub fn first_16(digest: &[u8; 32]) -> [u8; 16] {
@@ -144,6 +150,16 @@ mod tests {
             serde_json::from_str(r#"{"b":true,"a":[1,{"x":"\"","y":null}]}"#).unwrap();
         assert_eq!(canonical_json(&one), canonical_json(&other));
         assert_eq!(canonical_json(&one), r#"{"a":[1,{"x":"\"","y":null}],"b":true}"#);
+    }
+
+    #[test]
+    fn digests_are_equal_in_every_byte_or_not_at_all() {
+        assert!(is_equal(&[7; 16], &[7; 16]));
+        for position in 0..16 {
+            let mut changed = [7; 16];
+            changed[position] ^= 0x80;
+            assert!(!is_equal(&[7; 16], &changed));
+        }
     }
 
     #[test]

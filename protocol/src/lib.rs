@@ -22,6 +22,7 @@ pub mod ids;
 pub mod jsonrpc;
 pub mod limits;
 pub mod mcp;
+pub mod notification;
 pub mod oauth;
 pub mod object;
 pub mod outbound;

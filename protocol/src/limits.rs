@@ -66,6 +66,31 @@ pub const STREAMS_MAX: usize = 1_024;
 /// Events that wait on one stream for its client to read them. A client that lets more come up loses the stream.
 pub const STREAM_BACKLOG_MAX: usize = 256;
 
+/// The largest body of a notification of Microsoft's, in bytes. One change takes some five hundred.
+pub const NOTIFICATION_BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Different notices of one body that are looked at. A person has two subscriptions, and each has four things to say.
+pub const NOTICES_MAX: usize = 64;
+
+/// The longest identifier of a subscription, in bytes; it is a UUID.
+pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 64;
+
+/// The longest `clientState` of a subscription, in characters (Graph, "subscription resource type").
+pub const CLIENT_STATE_CHARS_MAX: usize = 128;
+
+/// The longest token of the handshake with which Microsoft validates an address, in bytes.
+pub const VALIDATION_TOKEN_BYTES_MAX: usize = 4 * 1024;
+
+/// How long a subscription to mail or events is asked for. Graph allows 10,080 minutes; a shorter one ends sooner when
+/// nobody watches any more.
+pub const WATCH_LIFETIME: DurationMs = DurationMs::from_secs(2 * 24 * 60 * 60);
+
+/// A subscription with less time left than this is renewed while somebody watches.
+pub const WATCH_RENEWED_BEFORE: DurationMs = DurationMs::from_secs(24 * 60 * 60);
+
+/// The longest wait between two attempts to subscribe or to renew.
+pub const WATCH_BACKOFF_MAX: DurationMs = DurationMs::from_secs(60 * 60);
+
 /// The longest JSON-RPC method name that is looked at, in bytes.
 pub const METHOD_BYTES_MAX: usize = 128;
 
@@ -271,3 +296,6 @@ const _: () = assert!(MAIL_BODY_BYTES_MAX < REQUEST_BODY_BYTES_MAX);
 const _: () =
     assert!(INPUT_RESPONSES_BYTES_MAX * INPUT_ROUNDS_MAX as usize * 4 / 3 < REQUEST_STATE_BYTES_MAX);
 const _: () = assert!(ITEM_TEXT_BYTES_MAX < STORED_ANSWER_BYTES_MAX);
+// Even after the longest back-off there are many attempts left before a subscription ends.
+const _: () = assert!(WATCH_BACKOFF_MAX.0 * 8 < WATCH_RENEWED_BEFORE.0);
+const _: () = assert!(WATCH_RENEWED_BEFORE.0 < WATCH_LIFETIME.0);

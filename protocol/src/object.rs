@@ -10,8 +10,8 @@ use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
-use crate::mcp::Watched;
 use crate::mcp::envelope::Stateless;
+use crate::notification::Notice;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 
@@ -50,10 +50,10 @@ pub enum Command {
     Attach(Attach),
     /// Send what changes over the socket that this request opens.
     Listen(Listen),
-    /// Microsoft says that something has changed.
-    Changed {
-        /// What.
-        watched: Watched,
+    /// Microsoft, or somebody who found its address, says that something has changed.
+    Notified {
+        /// What was said, each once.
+        notices: Vec<Notice>,
     },
     /// End an MCP session (HTTP DELETE).
     EndSession {

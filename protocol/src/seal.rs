@@ -46,6 +46,8 @@ pub enum Purpose {
     Authorization,
     /// What joins the rounds of a request that asks its client.
     RequestState,
+    /// The addresses at which Microsoft's notifications arrive.
+    Notification,
 }
 
 impl Purpose {
@@ -59,6 +61,7 @@ impl Purpose {
             Self::Registration => "m365-mcp-server/v1/registration",
             Self::Authorization => "m365-mcp-server/v1/authorization",
             Self::RequestState => "m365-mcp-server/v1/request-state",
+            Self::Notification => "m365-mcp-server/v1/notification",
         }
     }
 }

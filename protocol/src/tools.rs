@@ -121,13 +121,19 @@ pub struct Surroundings<'a> {
     pub answers: &'a Answers,
 }
 
+/// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.
+#[must_use]
+pub fn is_granted(granted: &[String], permission: &str) -> bool {
+    granted
+        .iter()
+        .any(|granted| granted.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(permission)))
+}
+
 impl Surroundings<'_> {
-    /// Whether Microsoft granted a permission. Names are compared without case, as Microsoft does.
+    /// Whether Microsoft granted a permission.
     #[must_use]
     pub fn has_granted(&self, permission: &str) -> bool {
-        self.granted.unwrap_or_default().iter().any(|granted| {
-            granted.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(permission))
-        })
+        is_granted(self.granted.unwrap_or_default(), permission)
     }
 
     /// Refuses when none of these permissions, each of which suffices, was granted.

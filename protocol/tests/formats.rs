@@ -14,7 +14,7 @@ use protocol::connect::{ConnectState, ConnectTicket, open_state, open_ticket, se
 use protocol::digest::{from_base64url, from_hex, to_base64url, to_hex};
 use protocol::ids::{GrantId, RequestId, UserKey};
 use protocol::jsonrpc::Id;
-use protocol::mcp::Watched;
+use protocol::notification::{Notice, Says, open_address, seal_address};
 use protocol::oauth::authorization::{
     AuthorizationRequest, Journey, open_journey, open_request, seal_journey, seal_request,
 };
@@ -210,6 +210,14 @@ fn a_refresh_token() {
     assert_only_itself("m365rt_", golden, |text| open_refresh(&keys(), text).is_ok());
 }
 
+#[test]
+fn an_address_for_notifications() {
+    let golden = "AQJrMQkJCQkJCQkJCQkJCTZOpFMIrc800-NcBK7ohehtutCKrL_RG30lUqzvsovj";
+    assert_eq!(seal_address(&keys(), USER, [9; 12]).unwrap(), golden);
+    assert_eq!(open_address(&keys(), golden), Ok(USER));
+    assert_only_itself("", golden, |text| open_address(&keys(), text).is_ok());
+}
+
 /// Where a command stands in [`commands`]. One that is added does not compile before it has a place and a literal.
 const fn place(command: &Command) -> usize {
     match command {
@@ -223,7 +231,7 @@ const fn place(command: &Command) -> usize {
         Command::Revoke { .. } => 7,
         Command::Listen(Listen::Session { .. }) => 8,
         Command::Listen(Listen::Subscription { .. }) => 9,
-        Command::Changed { .. } => 10,
+        Command::Notified { .. } => 10,
     }
 }
 
@@ -285,7 +293,13 @@ fn commands() -> Vec<Command> {
             uris: vec!["u".into()],
             is_restored: true,
         }),
-        Command::Changed { watched: Watched::Inbox },
+        Command::Notified {
+            notices: vec![Notice {
+                subscription: "s-1".into(),
+                client_state: "secret".into(),
+                says: Says::Changed,
+            }],
+        },
     ]
 }
 
@@ -360,10 +374,11 @@ const COMMANDS: [&str; 11] = [
         697479f667636f6d6d616e64a1664c697374656ea16c537562736372697074696f6ea362696401647572697381\
         61756b69735f726573746f726564f5",
     "\
-        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111\
-        1111111111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61\
-        75646520286131623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74\
-        697479f667636f6d6d616e64a1674368616e676564a16777617463686564616d",
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1684e6f746966696564a1676e6f746963657381a36c737562736372697074696f6e63732d316c636c69656e74\
+        5f7374617465667365637265746473617973674368616e676564",
 ];
 
 /// What stands around every command.

@@ -12,7 +12,9 @@ export const toolNames = [
   "authenticate", "getEmails", "searchEmails", "sendEmail", "getCalendarEvents", "createCalendarEvent",
   "sendTeamsMessage", "createTeamsMeeting", "getContacts",
 ];
-export const resourceUris = ["microsoft://profile", "microsoft://calendars", "microsoft://teams"];
+export const resourceUris = [
+  "microsoft://profile", "microsoft://calendars", "microsoft://teams", "microsoft://mail/inbox", "microsoft://calendar/upcoming",
+];
 
 const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const pick = (list, ...names) => list.map((item) => names.map((name) => item[name]));
@@ -49,6 +51,24 @@ const reading = [
       assert.deepEqual(pick(shown, "id", "name"), pick(real, "id", "displayName"));
       shown.forEach(({ channels }, index) => same(channels.map(({ id }) => id), real[index].channels.map(({ id }) => id)));
       [found.team] = teams;
+    },
+  },
+  {
+    resource: "microsoft://mail/inbox",
+    check: async ({ folder, messages }, { tenant }) => {
+      assert.equal(folder, "inbox");
+      const { inbox } = (await tenant.person()).folders;
+      const expected = inbox.toSorted(newestFirst).slice(0, 10);
+      assert.deepEqual(messages.map(({ subject }) => subject), expected.map(({ subject }) => subject));
+    },
+  },
+  {
+    resource: "microsoft://calendar/upcoming",
+    check: async ({ timeZone, events }, { tenant }) => {
+      assert.equal(timeZone, await tenant.timeZone());
+      const known = (await tenant.person()).calendars.find(({ isDefault }) => isDefault).events;
+      assert.ok(events.length > 0);
+      for (const { subject } of events) assert.ok(known.some((event) => event.subject === subject), subject);
     },
   },
   {

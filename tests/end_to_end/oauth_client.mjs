@@ -2,6 +2,7 @@
 // Holds: every answer is given back as it came, status and headers included, so that refusals can be looked at.
 // Must never: follow a redirect to the client's own address, or keep a token between two tests.
 import { createHash, randomBytes } from "node:crypto";
+import { address } from "./client.mjs";
 import { signIn } from "./sign_in.mjs";
 
 export const redirectUri = "http://127.0.0.1:53682/callback";
@@ -68,4 +69,19 @@ export function oauth(stack) {
   };
 
   return { register, authorizeUrl, begin, token, renew, revoke, ask };
+}
+
+/** A demo user who signed in: the access token in hand, `renew()` for a new one, `revoke()` to give the grant back. */
+export async function signedIn(stack, user) {
+  const { begin, renew, revoke } = oauth(stack);
+  const { client, token } = await begin({ user: address(user) });
+  const person = {};
+  const keep = ({ status, text, access_token, refresh_token }) => {
+    if (status !== 200) throw new Error(`no tokens: ${status} ${text}`);
+    Object.assign(person, { token: access_token, refreshToken: refresh_token });
+  };
+  keep(await token());
+  person.renew = async () => keep(await renew(client, person.refreshToken));
+  person.revoke = () => revoke(client, person.refreshToken);
+  return person;
 }

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-export const tables = ["meta", "tokens", "grants", "sessions", "ledger", "idempotency_keys"];
+export const tables = ["meta", "tokens", "grants", "sessions", "ledger", "idempotency_keys", "watches"];
 
 /** The names that the states of a ledger entry have in logs, by their name in rows. */
 export const stateNames = {
@@ -94,6 +94,17 @@ export function ledgerOf(stack, userKey) {
   return rows.map(({ k, v }) => {
     const entry = decodeCbor(v);
     return { id: hex(k), state: stateNames[entry.s], outcome: entry.o, writes: entry.w, calls: entry.n, entry };
+  });
+}
+
+/** The sessions of one person: their identifiers, what they watch and their events, oldest first. */
+export function sessionsOf(stack, userKey) {
+  const database = databaseOf(stack, userKey);
+  const rows = database.prepare("SELECT k, v FROM sessions ORDER BY k").all();
+  database.close();
+  return rows.map(({ k, v }) => {
+    const { w: watched = [], e: events = [] } = decodeCbor(v);
+    return { id: hex(k), watched, events: events.map(([number, what]) => ({ number, what })) };
   });
 }
 

@@ -25,6 +25,9 @@ pub enum Kind {
     /// The redemption of an authorization code.
     #[serde(rename = "c")]
     Connect,
+    /// The making or renewal of a subscription to changes.
+    #[serde(rename = "w")]
+    Watch,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
             Self::Tool(name) => name,
             Self::Refresh => "refresh",
             Self::Connect => "connect",
+            Self::Watch => "watch",
         }
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use protocol::config::{Config, Problem};
+use protocol::digest::to_hex;
 use protocol::ids::RequestId;
 use protocol::limits::{PROMPT_ANSWER, REQUEST_BODY_BYTES_MAX};
 use protocol::object::{Challenge, Command, ObjectReply, ObjectRequest, decode};
@@ -58,6 +59,8 @@ struct Shell {
     replies: Cell<u64>,
     sockets: Sockets,
     is_awake: Cell<bool>,
+    /// Names this life of the object in its log lines: another name means that memory was lost in between.
+    instance: String,
 }
 
 impl DurableObject for UserSession {
@@ -76,6 +79,7 @@ impl DurableObject for UserSession {
                 replies: Cell::new(sockets.next_number()),
                 sockets,
                 is_awake: Cell::new(false),
+                instance: random_bytes::<4>().map(|bytes| to_hex(&bytes)).unwrap_or_default(),
             }),
         }
     }
@@ -223,8 +227,7 @@ impl Shell {
         match self.turn(input) {
             Ok(effects) => self.perform(effects),
             Err(fault) => {
-                let line = LogLine::new("fault", now()).with("fault", fault.to_string());
-                console_log!("{}", line.to_json());
+                self.log(LogLine::new("fault", now()).with("fault", fault.to_string()));
                 *self.core.borrow_mut() = None;
                 let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
                 for sender in waiting.into_values() {
@@ -234,6 +237,10 @@ impl Shell {
                 self.sockets.close_all();
             }
         }
+    }
+
+    fn log(&self, line: LogLine) {
+        console_log!("{}", line.with("instance", self.instance.as_str()).to_json());
     }
 
     fn turn(&self, input: Input) -> std::result::Result<Vec<Effect>, Fault> {
@@ -266,7 +273,7 @@ impl Shell {
                 }
                 Effect::Push { to, frame } => self.sockets.send(to, &frame),
                 Effect::Close { to } => self.sockets.close(to),
-                Effect::Log(line) => console_log!("{}", line.to_json()),
+                Effect::Log(line) => self.log(line),
                 Effect::Send { op, outbound } => {
                     let Ok(config) = &self.config else { continue };
                     let user = self.core.borrow().as_ref().and_then(Core::user);

@@ -217,4 +217,5 @@ statements! {
     Sessions => "sessions",
     Ledger => "ledger",
     IdempotencyKeys => "idempotency_keys",
+    Watches => "watches",
 }

@@ -42,6 +42,7 @@ impl UserSession {
         };
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        self.watches.signed_in(txn)?;
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
         let grant = Grant {
             client: caller.client.clone(),

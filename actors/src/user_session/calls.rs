@@ -87,6 +87,11 @@ impl UserSession {
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: target.name(),
             },
+            Work::Watch(subscribing) => Outbound::Graph {
+                call: subscribing.call.clone(),
+                bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
+                tool: "watch",
+            },
             Work::Refresh => {
                 let renewal = self.refresher.renewal();
                 let Renewal { refresh_token, granted, demanded } =
@@ -151,15 +156,18 @@ impl UserSession {
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
-        if matches!(run.work, Work::Tool { .. }) {
+        if matches!(run.work, Work::Tool { .. } | Work::Watch(_)) {
             self.hear_of_gateway(turn, op.request, &result);
         }
         if let CallResult::Answered(answer) = &result {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
         let next = match &run.work {
-            Work::Tool { .. } => {
-                let next = after_tool_call(self.surroundings(turn), &mut run, result)?;
+            work @ (Work::Tool { .. } | Work::Watch(_)) => {
+                let next = match work {
+                    Work::Watch(_) => self.after_watch(turn, txn, &mut run, result)?,
+                    _ => after_tool_call(self.surroundings(turn), &mut run, result)?,
+                };
                 let config = self.config.clone();
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next
@@ -274,9 +282,13 @@ impl UserSession {
                     self.runs.insert(request, run);
                 }
                 _ => {
-                    if matches!(run.work, Work::Refresh) {
-                        // It never left. The refresher has to know, or it waits for this one for ever.
-                        self.refresh_failed(turn, txn, request, None)?;
+                    // It never left. Who began it has to know, or waits for this one for ever.
+                    match &run.work {
+                        Work::Refresh => self.refresh_failed(turn, txn, request, None)?,
+                        Work::Watch(subscribing) => {
+                            self.watches.failed(txn, subscribing.watched, now, None)?;
+                        }
+                        Work::Tool { .. } | Work::Connect(_) => {}
                     }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
@@ -301,7 +313,7 @@ impl UserSession {
             .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
-                Work::Refresh | Work::Connect(_) => None,
+                Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
             })
             .collect();
         for (request, target) in waiting {
@@ -322,7 +334,7 @@ impl UserSession {
             let intent = entry.intent.clone().filter(|_| may_have_happened);
             let target = match &entry.kind {
                 Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::Connect => None,
+                Kind::Refresh | Kind::Connect | Kind::Watch => None,
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {

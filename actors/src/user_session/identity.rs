@@ -37,7 +37,7 @@ impl UserSession {
             return Ok(());
         }
         let entry = Entry::new(Kind::Refresh, false, *request.as_bytes());
-        self.enqueue_own(turn, txn, request, Work::Refresh, entry, None)
+        self.enqueue_own(turn, txn, request, (Work::Refresh, Priority::Refresh), entry, None)
     }
 
     /// Begins to redeem an authorization code.
@@ -66,21 +66,22 @@ impl UserSession {
         entry.client.clone_from(&connect.ticket.client);
         entry.grant = Some(connect.ticket.grant);
         entry.access_identity.clone_from(&caller.access_identity);
-        let work = Work::Connect(connect);
+        let work = (Work::Connect(connect), Priority::Refresh);
         self.enqueue_own(turn, txn, request, work, entry, Some(Waiter::of_the_edge(to, turn.now)))
     }
 
-    fn enqueue_own(
+    /// Gives work of the object's own its ledger entry and its place in the queue.
+    pub(super) fn enqueue_own(
         &mut self,
         turn: &Turn,
         txn: &mut Txn<'_>,
         request: RequestId,
-        work: Work,
+        (work, priority): (Work, Priority),
         entry: Entry,
         waiter: Option<Waiter>,
     ) -> Result<(), Fault> {
         self.ledger.insert(txn, request, &entry)?;
-        let mut run = Run::new(work, entry, Priority::Refresh, turn.now.plus(REQUEST_DEADLINE));
+        let mut run = Run::new(work, entry, priority, turn.now.plus(REQUEST_DEADLINE));
         run.waiters.extend(waiter);
         run.inserted_in_turn = self.turn_number;
         self.queue.requeue(run.job(request, turn.now));
@@ -191,6 +192,7 @@ impl UserSession {
         }
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        self.watches.signed_in(txn)?;
         let grant = Grant::by_link(connect.ticket.client.clone(), connect.ticket.scopes.clone(), turn.now);
         self.grants.insert(txn, connect.ticket.grant, grant)?;
         Ok(Settled::Plain { status: 200, code: "ok" })

@@ -12,8 +12,10 @@ use protocol::jsonrpc::{self, Id};
 use protocol::mcp::{self, Revision, Watched};
 use protocol::object::{Caller, Challenge, Listen, ObjectReply};
 use protocol::stream::{EventId, Frame, Then};
+use protocol::time::UnixMs;
 use serde_json::value::RawValue;
 
+use super::mcp::lacks_scope;
 use super::{Txn, UserSession, reply};
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
@@ -54,8 +56,14 @@ impl UserSession {
                 self.send_events(txn, to, id, after, primes)
             }
             Listen::Subscription { id, uris, is_restored } => {
-                let watched: BTreeSet<Watched> =
-                    uris.iter().filter_map(|uri| Watched::from_uri(uri)).collect();
+                // What the client or the account may not hear of is left out of what is honoured.
+                let watched: BTreeSet<Watched> = uris
+                    .iter()
+                    .filter_map(|uri| Watched::from_uri(uri))
+                    .filter(|watched| {
+                        has_scope(caller, *watched) && self.may_hear_of(*watched, turn.now).is_ok()
+                    })
+                    .collect();
                 if !is_restored {
                     let json = mcp::subscription_acknowledged(&id, &watched);
                     push(txn, to, None, json);
@@ -98,7 +106,13 @@ impl UserSession {
 
     /// Something that is watched has changed: everyone who watches it is told.
     pub(super) fn on_changed(&mut self, txn: &mut Txn<'_>, watched: Watched) -> Result<(), Fault> {
-        for session in self.sessions.watching(watched) {
+        let sessions: Vec<SessionId> = self
+            .sessions
+            .watching(watched)
+            .filter(|(_, grant)| self.grants.standing(grant).is_some())
+            .map(|(session, _)| session)
+            .collect();
+        for session in sessions {
             self.sessions.add_event(txn, &session, watched)?;
             let streams = self.streams_of(|listener| *listener == Listener::Session(session));
             if let Some(to) = streams.first() {
@@ -118,18 +132,25 @@ impl UserSession {
     /// `resources/subscribe` and `resources/unsubscribe` of a session.
     pub(super) fn on_subscription(
         &mut self,
+        now: UnixMs,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        session: Option<SessionId>,
+        (caller, session): (&Caller, Option<SessionId>),
         id: &Id,
         (watch, method, params): (bool, &str, Option<&RawValue>),
     ) -> Result<(), Fault> {
         let answer = match mcp::read_watched(method, params) {
-            Ok(watched) => {
-                let session = session.ok_or(Fault::Invariant("a subscription without a session"))?;
-                self.sessions.watch(txn, &session, watched, watch)?;
-                jsonrpc::success(id, &serde_json::Map::new())
+            Ok(watched) if watch && !has_scope(caller, watched) => {
+                return lacks_scope(txn, to, id, watched.resource().scope());
             }
+            Ok(watched) => match self.may_hear_of(watched, now) {
+                Err(error) if watch => jsonrpc::failure(Some(id), &mcp::failure_of(&error)),
+                _ => {
+                    let session = session.ok_or(Fault::Invariant("a subscription without a session"))?;
+                    self.sessions.watch(txn, &session, watched, watch)?;
+                    jsonrpc::success(id, &serde_json::Map::new())
+                }
+            },
             Err(error) => jsonrpc::failure(Some(id), &error),
         };
         reply(txn, to, ObjectReply::json(answer));
@@ -161,6 +182,11 @@ impl UserSession {
         self.listeners.remove(&to);
         txn.emit(Effect::Close { to });
     }
+}
+
+/// Whoever may read a resource may hear of its changes.
+fn has_scope(caller: &Caller, watched: Watched) -> bool {
+    caller.scopes.iter().any(|scope| scope == watched.resource().scope())
 }
 
 fn push(txn: &mut Txn<'_>, to: ReplyTo, number: Option<u64>, json: String) {

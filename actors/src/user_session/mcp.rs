@@ -221,13 +221,8 @@ impl UserSession {
             }
             Some(action @ (Method::Subscribe | Method::Unsubscribe)) => {
                 let watch = action == Method::Subscribe;
-                return self.on_subscription(
-                    txn,
-                    to,
-                    asking.conversation.session(),
-                    &id,
-                    (watch, name, params),
-                );
+                let from = (asking.caller, asking.conversation.session());
+                return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
             method => match (mcp::check_list(name, params), method.and_then(mcp::list_result)) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
@@ -287,6 +282,15 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::status(status));
     }
+}
+
+/// The token does not cover what is asked for; the edge tells the client which scope it needs.
+pub(super) fn lacks_scope(txn: &mut Txn<'_>, to: ReplyTo, id: &Id, scope: &'static str) -> Result<(), Fault> {
+    let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
+    let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
+    refusal.body = Some(jsonrpc::failure(Some(id), &error));
+    reply(txn, to, refusal);
+    Ok(())
 }
 
 fn refuse(

@@ -11,6 +11,7 @@ use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
+use super::watching::Subscribing;
 use crate::ledger::{Entry, EntryState};
 use crate::queue::{Job, Priority};
 use crate::turn::ReplyTo;
@@ -24,6 +25,8 @@ pub(super) enum Work {
     Refresh,
     /// The redemption of an authorization code.
     Connect(Box<Connect>),
+    /// The making or renewal of a subscription to changes.
+    Watch(Box<Subscribing>),
 }
 
 /// Within what a client asks one thing after another. What it says next there shows that it heard an earlier answer.
@@ -184,6 +187,7 @@ impl Run {
     pub fn graph_call(&self) -> Option<GraphCall> {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
+            Work::Watch(subscribing) => Some(subscribing.call.clone()),
             Work::Refresh | Work::Connect(_) => None,
         }
     }
@@ -213,7 +217,7 @@ impl Run {
                 }
                 plan.outcome_unknown()
             }
-            Work::Refresh | Work::Connect(_) => ToolError::deadline(DurationMs(0)),
+            Work::Refresh | Work::Connect(_) | Work::Watch(_) => ToolError::deadline(DurationMs(0)),
         }
     }
 
@@ -228,7 +232,7 @@ impl Run {
             not_before,
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
-                Work::Refresh | Work::Connect(_) => 0,
+                Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
             },
         }
     }

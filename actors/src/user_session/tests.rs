@@ -10,6 +10,7 @@ use protocol::ids::{GrantId, OpId};
 use protocol::mcp::envelope::Stateless;
 use protocol::object::{Caller, McpMessage, ObjectRequest};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
+use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ use crate::testing::{config, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
 mod stateless;
+mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 const SCOPES: [&str; 6] =
@@ -68,6 +70,8 @@ struct Object {
     replies: Vec<ObjectReply>,
     log: Vec<String>,
     lines: Vec<crate::log::LogLine>,
+    pushed: Vec<(ReplyTo, Frame)>,
+    closed: Vec<ReplyTo>,
 }
 
 impl Object {
@@ -105,8 +109,9 @@ impl Object {
         let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
         let lines = Vec::new();
+        let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
         let mut object =
-            Self { rows, core, now, session, count: 0, sent, forms, replies, log: Vec::new(), lines };
+            Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
         let client = json!({"name": "c", "version": "1"});
         let opened = object.ask(
             json!("open"),
@@ -139,7 +144,8 @@ impl Object {
                     self.log.push(line.to_json());
                     self.lines.push(line);
                 }
-                Effect::Push { .. } | Effect::Close { .. } => {}
+                Effect::Push { to, frame } => self.pushed.push((to, frame)),
+                Effect::Close { to } => self.closed.push(to),
             }
         }
     }

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::params::params;
 use crate::jsonrpc::{self, Id, RpcError};
 use crate::limits::WATCHED_URIS_MAX;
+use crate::tools::Resource;
+use crate::tools::catalogue::{CALENDARS_READ, MAIL_READ};
 
 /// What a client can ask to be told about when it changes. Each is a resource that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,12 +30,27 @@ impl Watched {
     /// Everything that can be watched.
     pub const ALL: [Self; 2] = [Self::Inbox, Self::Calendar];
 
+    /// The resource that changes.
+    #[must_use]
+    pub const fn resource(self) -> Resource {
+        match self {
+            Self::Inbox => Resource::Inbox,
+            Self::Calendar => Resource::Upcoming,
+        }
+    }
+
     /// The resource's URI.
     #[must_use]
     pub const fn uri(self) -> &'static str {
+        self.resource().uri()
+    }
+
+    /// The Graph permissions of which one suffices to hear of changes.
+    #[must_use]
+    pub const fn permissions(self) -> &'static [&'static str] {
         match self {
-            Self::Inbox => "microsoft://mail/inbox",
-            Self::Calendar => "microsoft://calendar/upcoming",
+            Self::Inbox => &MAIL_READ,
+            Self::Calendar => &CALENDARS_READ,
         }
     }
 

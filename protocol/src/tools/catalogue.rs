@@ -15,10 +15,10 @@ use crate::icons::{self, Icon};
 use crate::prompts::Prompt;
 
 /// The permissions of which one suffices to read mail.
-pub(super) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
+pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
 
 /// The permissions of which one suffices to read calendars.
-pub(super) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
+pub(crate) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
 
 /// A tool of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

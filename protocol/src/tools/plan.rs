@@ -134,6 +134,11 @@ impl Plan {
                 let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
                 ReadItem::new(resource, uri, around).map(|plan| Self::reading(Reading::Item(plan)))
             }
+            // They show what a tool shows without arguments.
+            Target::Resource(Resource::Inbox) => Self::of_tool(Tool::GetEmails, &Map::new(), around),
+            Target::Resource(Resource::Upcoming) => {
+                Self::of_tool(Tool::GetCalendarEvents, &Map::new(), around)
+            }
             Target::Resource(resource) => {
                 ReadResource::new(resource, around).map(|plan| Self::reading(Reading::Resource(plan)))
             }

@@ -28,6 +28,10 @@ pub enum Resource {
     Calendars,
     /// The teams that the person belongs to, with their channels.
     Teams,
+    /// The newest mails of the inbox, as `getEmails` shows them without arguments.
+    Inbox,
+    /// The events of today and the next seven days, as `getCalendarEvents` shows them without arguments.
+    Upcoming,
     /// One mail.
     Message,
     /// One event.
@@ -40,7 +44,7 @@ pub enum Resource {
 
 impl Resource {
     /// The resources that `resources/list` names, in its order.
-    pub const LISTED: [Self; 3] = [Self::Profile, Self::Calendars, Self::Teams];
+    pub const LISTED: [Self; 5] = [Self::Profile, Self::Calendars, Self::Teams, Self::Inbox, Self::Upcoming];
 
     /// The resources that have a template instead, in the order of `resources/templates/list`.
     pub const TEMPLATES: [Self; 4] = [Self::Message, Self::Event, Self::Team, Self::Channel];
@@ -65,6 +69,8 @@ impl Resource {
             Self::Profile => "microsoft://profile",
             Self::Calendars => "microsoft://calendars",
             Self::Teams => "microsoft://teams",
+            Self::Inbox => "microsoft://mail/inbox",
+            Self::Upcoming => "microsoft://calendar/upcoming",
             Self::Message => "microsoft://mail/messages/{id}",
             Self::Event => "microsoft://calendar/events/{id}",
             Self::Team => "microsoft://teams/{teamId}",
@@ -98,6 +104,8 @@ impl Resource {
             Self::Profile => "resource:profile",
             Self::Calendars => "resource:calendars",
             Self::Teams => "resource:teams",
+            Self::Inbox => "resource:inbox",
+            Self::Upcoming => "resource:upcoming",
             Self::Message => "resource:message",
             Self::Event => "resource:event",
             Self::Team => "resource:team",
@@ -110,8 +118,8 @@ impl Resource {
     pub const fn scope(self) -> &'static str {
         match self {
             Self::Profile => "profile",
-            Self::Message => "mail.read",
-            Self::Calendars | Self::Event => "calendar.read",
+            Self::Message | Self::Inbox => "mail.read",
+            Self::Calendars | Self::Event | Self::Upcoming => "calendar.read",
             Self::Teams | Self::Team | Self::Channel => "teams.send",
         }
     }
@@ -121,7 +129,8 @@ impl Resource {
     pub const fn permissions(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["User.Read", "MailboxSettings.Read"],
-            Self::Message => &["Mail.Read"],
+            Self::Message | Self::Inbox => &["Mail.Read"],
+            Self::Upcoming => &["Calendars.ReadWrite", "MailboxSettings.Read"],
             Self::Calendars | Self::Event => &["Calendars.ReadWrite"],
             Self::Team => &["Team.ReadBasic.All"],
             Self::Channel => &["Channel.ReadBasic.All"],
@@ -144,6 +153,14 @@ impl Resource {
             Self::Teams => {
                 let text = "Teams of the signed-in person and their channels, with their ids";
                 ("teams", "Teams", text, icons::TEAMS)
+            }
+            Self::Inbox => {
+                let text = "The ten newest emails of the inbox; can be watched for new ones";
+                ("inbox", "Inbox", text, icons::MAIL)
+            }
+            Self::Upcoming => {
+                let text = "Events of today and the next seven days; can be watched for changes";
+                ("upcoming", "Upcoming events", text, icons::CALENDAR)
             }
             Self::Message => {
                 let text = "One email with its text; ids come from getEmails and searchEmails";

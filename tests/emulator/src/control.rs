@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::tenant::{self, USERS, User};
 use crate::wire::{Call, Reply, pair, parse_pairs};
 use crate::world::{Shared, World};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 type Answer = Result<Value, String>;
@@ -63,6 +63,22 @@ struct Mint {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Advance {
     advance_ms: u64,
+}
+
+/// What Microsoft says of a person's subscriptions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lifecycle {
+    user: String,
+    event: LifecycleEvent,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum LifecycleEvent {
+    Missed,
+    SubscriptionRemoved,
+    ReauthorizationRequired,
 }
 
 fn read<T: for<'de> Deserialize<'de>>(call: &Call) -> Result<T, String> {
@@ -296,6 +312,15 @@ fn records(world: &World, call: &Call) -> Answer {
     Ok(world.records.to_json(pair(&query, "service"), after))
 }
 
+fn lifecycle(world: &mut World, call: &Call) -> Answer {
+    let Lifecycle { user: address, event } = read(call)?;
+    let event = serde_json::to_value(event).map_err(|error| error.to_string())?;
+    let (oid, now_ms) = (user(&address)?.oid, world.now_ms());
+    let tenant_id = world.options.tenant_id.clone();
+    let told = world.subscriptions.lifecycle(oid, event.as_str().unwrap_or_default(), &tenant_id, now_ms);
+    Ok(json!({ "subscriptions": told }))
+}
+
 fn done() -> Answer {
     Ok(json!({ "ok": true }))
 }
@@ -340,8 +365,13 @@ fn answer(shared: &Shared, call: &Call, path: &str) -> Option<Answer> {
         ("POST", "/token") => mint(world, call),
         ("POST", "/certificate") => certificate(world),
         ("POST", "/clock") => clock(world, call),
+        ("GET", "/subscriptions") => {
+            Ok(world.subscriptions.to_json(&world.options.client_id, world.now_ms()))
+        }
+        ("POST", "/lifecycle") => lifecycle(world, call),
         _ => return None,
     };
+    world.observe_changes();
     Some(result)
 }
 

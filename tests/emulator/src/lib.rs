@@ -11,6 +11,7 @@ mod clock;
 mod concurrency;
 mod contacts;
 mod control;
+mod courier;
 mod der;
 mod entra;
 mod faults;
@@ -26,6 +27,7 @@ mod router;
 mod seed;
 mod server;
 mod settings;
+mod subscriptions;
 mod teamwork;
 mod tenant;
 #[cfg(test)]
@@ -61,6 +63,7 @@ impl Emulator {
         let shared = Shared::new(World::new(options, base.clone()));
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.spawn(server::serve(listener, shared.clone()));
+        runtime.spawn(courier::run(shared.clone()));
         // Making keys takes a moment; it must not be a test's first sign-in that waits for it.
         let keys = shared.clone();
         runtime.spawn_blocking(move || {

@@ -81,6 +81,24 @@ pub struct GatewaySettings {
     pub refused_methods: Vec<String>,
 }
 
+/// How notifications of changes travel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Notifications {
+    /// How long after the change they leave; what leaves together is one batch.
+    pub delay_ms: u64,
+    /// How often each is delivered again after it was taken: once at least is all that is promised.
+    pub repeats: u32,
+    /// Whether they get lost.
+    pub lost: bool,
+}
+
+impl Default for Notifications {
+    fn default() -> Self {
+        Self { delay_ms: 50, repeats: 0, lost: false }
+    }
+}
+
 /// Everything that can be changed at run time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -113,6 +131,8 @@ pub struct Settings {
     pub rotate_keys: bool,
     /// The gateway's policies.
     pub gateway: GatewaySettings,
+    /// How notifications of changes travel.
+    pub notifications: Notifications,
 }
 
 impl Default for Settings {
@@ -132,6 +152,7 @@ impl Default for Settings {
             silent_step_up: false,
             rotate_keys: false,
             gateway: GatewaySettings::default(),
+            notifications: Notifications::default(),
         }
     }
 }
@@ -151,7 +172,7 @@ impl Settings {
             Delay::After(ms) => ms,
             Delay::Word(Never::Never) => 0,
         };
-        let longest_ms = window_ms.max(delay_ms).max(self.graph_latency_ms);
+        let longest_ms = window_ms.max(delay_ms).max(self.graph_latency_ms).max(self.notifications.delay_ms);
         if self.access_token_lifetime_s > YEAR_S || longest_ms > YEAR_S * 1000 {
             return Err("a time is longer than a year".into());
         }

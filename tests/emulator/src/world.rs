@@ -16,6 +16,7 @@ use crate::mailbox::{Mailboxes, Post};
 use crate::options::Options;
 use crate::records::Records;
 use crate::settings::Settings;
+use crate::subscriptions::Subscriptions;
 use crate::teamwork::Teamwork;
 use crate::tenant;
 use crate::wire::{Call, Outcome, Reply, pair, parse_pairs};
@@ -56,6 +57,8 @@ pub struct World {
     pub faults: Faults,
     /// Requests in flight.
     pub concurrency: Concurrency,
+    /// Subscriptions to changes.
+    pub subscriptions: Subscriptions,
 }
 
 impl World {
@@ -87,6 +90,7 @@ impl World {
             records: Records::default(),
             faults: Faults::default(),
             concurrency: Concurrency::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -120,6 +124,14 @@ impl World {
             _ => return None,
         };
         tenant::by_oid(oid).map(|user| user.address)
+    }
+
+    /// Puts what has changed since the last request on its way to those who subscribed.
+    pub fn observe_changes(&mut self) {
+        let now_ms = self.now_ms();
+        let settings = &self.settings.notifications;
+        let (held, tenant_id) = ((&self.mailboxes, &self.agendas), &self.options.tenant_id);
+        self.subscriptions.observe(held, settings, tenant_id, now_ms);
     }
 
     /// The mailboxes together with what delivery needs.

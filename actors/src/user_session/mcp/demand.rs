@@ -6,7 +6,7 @@
 
 use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
-use protocol::jsonrpc::{self, Id, RpcError};
+use protocol::jsonrpc::{Id, RpcError};
 use protocol::limits::REQUEST_DEADLINE;
 use protocol::mcp::mrtr::{self, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
@@ -20,7 +20,7 @@ use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
-use super::{Asking, refuse};
+use super::{Asking, lacks_scope, refuse};
 use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::queue::{Full, Priority};
@@ -74,11 +74,7 @@ impl UserSession {
         };
         let lacks = asked.target.scope().filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
         if let Some(scope) = lacks {
-            let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
-            let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
-            refusal.body = Some(jsonrpc::failure(Some(id), &error));
-            reply(txn, to, refusal);
-            return Ok(());
+            return lacks_scope(txn, to, id, scope);
         }
         let conversation = Some(asking.conversation);
         let uri = asked.uri.take();

@@ -24,6 +24,7 @@ pub mod model;
 pub mod odata;
 pub mod people;
 pub mod profile;
+pub mod subscriptions;
 pub mod teams;
 
 use crate::clock;
@@ -43,7 +44,7 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 8] = [
+const ROUTES: [Route; 9] = [
     profile::route,
     mail::route,
     calendar::route,
@@ -52,6 +53,7 @@ const ROUTES: [Route; 8] = [
     chats::route,
     people::route,
     directory::route,
+    subscriptions::route,
 ];
 
 /// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
@@ -74,6 +76,7 @@ fn touches_mailbox(path: &str) -> bool {
 /// Executes one request against the state; `path` is what follows the prefix `/graph`.
 pub fn execute(world: &mut World, call: &Call, path: &str) -> Reply {
     let result = Context::read(world, call, path).and_then(|context| dispatch(world, &context));
+    world.observe_changes();
     finish(world, call, result)
 }
 
@@ -177,6 +180,9 @@ pub async fn serve(shared: &Shared, call: &Call, path: &str) -> Outcome {
         let latency_ms = shared.lock().settings.graph_latency_ms;
         if latency_ms > 0 {
             tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+        }
+        if subscriptions::is_creation(call, path) {
+            return Outcome::Reply(subscriptions::create(shared, call, path).await);
         }
         Outcome::Reply(execute(&mut shared.lock(), call, path))
     };

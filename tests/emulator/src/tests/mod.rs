@@ -14,6 +14,7 @@ mod mail_strict;
 mod people_flow;
 mod robust;
 mod sockets;
+mod subscriptions_flow;
 mod teams_flow;
 
 use crate::options::Options;
