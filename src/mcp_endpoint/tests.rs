@@ -1,5 +1,8 @@
 //! The ladder of decisions, row by row: what arrives, and who answers with what.
 
+#[path = "../../tests/fuzz/mutator.rs"]
+mod mutator;
+
 use protocol::mcp::SUPPORTED;
 use serde_json::{Value, json};
 
@@ -369,4 +372,43 @@ fn a_subscription_names_what_it_watches_and_unknown_resources_are_left_out() {
     assert_eq!(listen(json!({ "resourceSubscriptions": too_many })), Refused(200, -32602));
     let bare = modern("subscriptions/listen", json!({}));
     assert_eq!(decide(&headers, &bare.to_string()).0, Refused(200, -32602));
+}
+
+/// Whatever arrives, the ladder ends with a delivery that holds no more than the body did, or with a bounded answer.
+#[test]
+fn bodies_and_headers_that_nobody_meant_to_send() {
+    let texts = [
+        modern("tools/call", json!({"name": "getEmails", "arguments": {"count": 3}})).to_string(),
+        modern("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": ["a://b"]}}))
+            .to_string(),
+        modern("resources/read", json!({"uri": "microsoft://profile"})).to_string(),
+        modern("tools/list", json!({})).to_string(),
+        request("initialize", json!({"protocolVersion": "2025-11-25"})).to_string(),
+        json!([request("ping", json!({})), {"jsonrpc": "2.0", "method": "notifications/initialized"}])
+            .to_string(),
+        json!({"jsonrpc": "2.0", "id": "a", "result": {}}).to_string(),
+    ];
+    let samples: Vec<Vec<u8>> = texts.iter().map(|text| text.clone().into_bytes()).collect();
+    let revisions =
+        [None, Some("2026-07-28"), Some("2025-11-25"), Some("2025-03-26"), Some("9999-99-99"), Some("")];
+    mutator::fuzz("the ladder", &samples, |input| {
+        let revision = revisions[input.len() % revisions.len()];
+        // A header that repeats the body, one that is random, or none.
+        let header = |name: &str| match (name.len() + input.len()) % 3 {
+            0 => Some(String::from_utf8_lossy(&input[..input.len().min(200)]).into_owned()),
+            1 => Some("tools/call".to_owned()),
+            _ => None,
+        };
+        match classify(Arrived { revision, header: &header }, input.to_vec()) {
+            Ok(Delivery::Single { body, .. }) => assert_eq!(body, input),
+            Ok(Delivery::Batch(messages)) => {
+                assert!(messages.iter().map(Vec::len).sum::<usize>() <= input.len());
+            }
+            Ok(Delivery::Listed { reply, .. }) => assert!(reply.body.len() <= 256 * 1024),
+            Ok(Delivery::Listens { uris, .. }) => {
+                assert!(uris.iter().map(String::len).sum::<usize>() <= input.len())
+            }
+            Err(reply) => assert!((200..500).contains(&reply.status) && reply.body.len() <= 4 * 1024),
+        }
+    });
 }

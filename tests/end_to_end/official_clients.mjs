@@ -1,7 +1,7 @@
-// The official MCP clients as their users have them: TypeScript v1 and v2, and Python. Each begins with nothing but
-// the MCP URL and a person, and discovers, registers and signs in by itself.
-// Holds: all three look alike from outside (`listTools`, `callTool`, `listResources`, `readResource`, `close`), what they
-// answer is what the client's own library gave, and `trail` is every HTTP request that the library made.
+// The MCP clients as their users have them: TypeScript v1 and v2, Python (the official one and fastmcp), and Rust. Each
+// begins with nothing but the MCP URL and a person, and discovers, registers and signs in by itself.
+// Holds: all look alike from outside (`listTools`, `callTool`, `listResources`, `readResource`, `close`), what they
+// answer is what the client's own library gave, and `trail` is every HTTP request that the library made (the Rust one does not show them).
 // Must never: hand a token to a client, or check anything in a client's place.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -12,7 +12,7 @@ import { UnauthorizedError as UnauthorizedV2 } from "@modelcontextprotocol/clien
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { inRoot, pythonProgram } from "../tools/project.mjs";
+import { inRoot, nativeProgram, pythonProgram } from "../tools/project.mjs";
 import { address } from "./client.mjs";
 import { signIn } from "./sign_in.mjs";
 
@@ -44,7 +44,7 @@ export class HeadlessProvider {
 
 const step = (method, url, status) => `${method} ${new URL(url).pathname} ${status}`;
 
-async function typescript(stack, user, { Client, Transport, Unauthorized, finishAuth }) {
+async function typescript(stack, user, { Client, Transport, Unauthorized, finishAuth, options }) {
   const [authProvider, trail] = [new HeadlessProvider(address(user)), []];
   const follow = async (url, init = {}) => {
     const response = await fetch(url, init);
@@ -53,7 +53,7 @@ async function typescript(stack, user, { Client, Transport, Unauthorized, finish
   };
   const transport = () => new Transport(new URL(stack.mcpUrl), { authProvider, fetch: follow });
   const attempt = async (over) => {
-    const client = new Client({ name: "end-to-end", version: "1" });
+    const client = new Client({ name: "end-to-end", version: "1" }, options);
     await client.connect(over);
     return client;
   };
@@ -82,11 +82,11 @@ const v2 = {
   finishAuth: (transport, answer) => transport.finishAuth(answer),
 };
 
-/** The Python program does one thing after the other, so that a line in is answered by a line out. */
-async function python(stack, user) {
-  if (!existsSync(pythonProgram())) throw new Error("the Python environment is missing; run npm run setup");
-  const args = ["-I", inRoot("tests", "end_to_end", "python_client.py"), stack.mcpUrl, redirectUri];
-  const child = spawn(pythonProgram(), args, { stdio: "pipe" });
+const negotiation = (mode) => ({ versionNegotiation: { mode } });
+
+/** A client that is a program does one thing after the other, so that a line in is answered by a line out. */
+async function driven(user, name, program, args) {
+  const child = spawn(program, args, { stdio: "pipe" });
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (text) => { complaint = (complaint + text).slice(-8_000); });
   const ended = new Promise((done) => child.once("close", (code, signal) => done(code ?? signal)));
@@ -94,9 +94,9 @@ async function python(stack, user) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`the Python client ended with ${await ended}:\n${complaint}`);
+    if (done) throw new Error(`${name} ended with ${await ended}:\n${complaint}`);
     const said = JSON.parse(value);
-    if (said.error) throw new Error(`the Python client: ${said.error}`);
+    if (said.error) throw new Error(`${name}: ${said.error}`);
     return said;
   };
   const tell = (line) => child.stdin.write(`${JSON.stringify(line)}\n`);
@@ -107,13 +107,13 @@ async function python(stack, user) {
   const close = async () => {
     child.stdin.end();
     const code = await ended;
-    if (code !== 0) throw new Error(`the Python client ended with ${code}:\n${complaint}`);
+    if (code !== 0) throw new Error(`${name} ended with ${code}:\n${complaint}`);
   };
   try {
     const { authorize } = await next();
     const { redirect } = await signIn(authorize, { user: address(user) });
     tell({ redirect });
-    const { trail } = await next();
+    const { trail = [] } = await next();
     return {
       trail: trail.map(([method, url, status]) => step(method, url, status)),
       listTools: () => ask("listTools"),
@@ -128,9 +128,31 @@ async function python(stack, user) {
   }
 }
 
+async function python(stack, user, library = "mcp", mode = "auto") {
+  if (!existsSync(pythonProgram())) throw new Error("the Python environment is missing; run npm run setup");
+  const script = inRoot("tests", "end_to_end", "python_client.py");
+  return driven(user, `the Python client ${library}`, pythonProgram(), ["-I", script, library, mode, stack.mcpUrl, redirectUri]);
+}
+
+const rust = (stack, user, mode) =>
+  driven(user, "the Rust client", nativeProgram("rmcp-client"), [stack.mcpUrl, redirectUri, mode]);
+
 /** Each signs a person in against a stack and gives the connected client, which has to be closed. */
 export const officialClients = {
   "TypeScript v1": (stack, user) => typescript(stack, user, v1),
   "TypeScript v2": (stack, user) => typescript(stack, user, v2),
-  Python: python,
+  Python: (stack, user) => python(stack, user),
 };
+
+/** The same and further clients with each way to open that they have, and the era in which they speak then. */
+export const openings = [
+  ["TypeScript v2, auto", "modern", (...who) => typescript(...who, { ...v2, options: negotiation("auto") })],
+  ["TypeScript v2, pinned", "modern", (...who) => typescript(...who, { ...v2, options: negotiation({ pin: "2026-07-28" }) })],
+  ["Python, legacy", "legacy", (...who) => python(...who, "mcp", "legacy")],
+  ["Python, auto", "modern", (...who) => python(...who, "mcp", "auto")],
+  ["fastmcp, legacy", "legacy", (...who) => python(...who, "fastmcp", "legacy")],
+  ["fastmcp, auto", "modern", (...who) => python(...who, "fastmcp", "auto")],
+  ["rmcp, Initialize", "legacy", (...who) => rust(...who, "initialize")],
+  ["rmcp, Discover", "modern", (...who) => rust(...who, "discover")],
+  ["rmcp, Auto", "modern", (...who) => rust(...who, "auto")],
+];

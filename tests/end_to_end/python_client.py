@@ -1,6 +1,6 @@
-"""The official Python MCP client, driven by lines of JSON over standard input and output.
+"""A Python MCP client, the official one or fastmcp, driven by lines of JSON over standard input and output.
 
-It is started with the MCP URL and a redirect URI. Once it has to send a person to a page it prints `{"authorize": url}`
+It is started with the library (`mcp` or `fastmcp`), how to open (`auto` or `legacy`), the MCP URL and a redirect URI. Once it has to send a person to a page it prints `{"authorize": url}`
 and reads `{"redirect": url}`; when it is connected it prints `{"trail": [[method, url, status], ...]}`. Then each line
 `{"method": ..., "params": ...}` is answered by one line `{"result": ...}` or `{"error": ...}`, until the input ends.
 
@@ -11,6 +11,9 @@ It must never: sign in by itself, or check or mend an answer.
 
 import json
 import sys
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -66,14 +69,70 @@ async def come_back() -> AuthorizationCodeResult:
     return AuthorizationCodeResult(code=answer["code"], state=answer.get("state"), iss=answer.get("iss"))
 
 
-async def serve(client: Client) -> None:
+Trail = list[tuple[str, str, int]]
+Methods = dict[str, Callable[..., Any]]
+
+
+def hooks(trail: Trail) -> dict[str, Any]:
+    """Notes every answer that a library's HTTP client gets."""
+
+    async def follow(response: httpx2.Response) -> None:
+        trail.append((response.request.method, str(response.request.url), response.status_code))
+
+    return {"response": [follow]}
+
+
+@asynccontextmanager
+async def official(url: str, redirect_uri: str, mode: Any, trail: Trail) -> Any:
+    """The official client, connected."""
+    metadata = OAuthClientMetadata(
+        client_name="Official client", redirect_uris=[redirect_uri], token_endpoint_auth_method="none"
+    )
+    auth = OAuthClientProvider(url, metadata, Memory(), send_to_page, come_back)
+    async with httpx2.AsyncClient(auth=auth, event_hooks=hooks(trail), timeout=60, trust_env=False) as http:
+        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            yield {
+                "listTools": client.list_tools,
+                "callTool": client.call_tool,
+                "listResources": client.list_resources,
+                "readResource": client.read_resource,
+            }
+
+
+@asynccontextmanager
+async def fast(url: str, redirect_uri: str, mode: Any, trail: Trail) -> Any:
+    """fastmcp, connected; its methods that give the protocol's own results."""
+    warnings.simplefilter("ignore")  # it advises to keep tokens on disk, which a test must not
+    import fastmcp
+    from fastmcp.client.auth import OAuth
+    from fastmcp.client.transports import StreamableHttpTransport
+
+    class Headless(OAuth):
+        """A person without a screen, as in fastmcp's own HeadlessOAuth, whose pages are opened by our caller."""
+
+        async def redirect_handler(self, authorization_url: str) -> None:
+            await send_to_page(authorization_url)
+
+        async def callback_handler(self) -> AuthorizationCodeResult:
+            return await come_back()
+
+    def factory(**options: Any) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(**{**options, "event_hooks": hooks(trail), "trust_env": False})
+
+    redirect = urlsplit(redirect_uri)
+    auth = Headless(callback_host=redirect.hostname, callback_port=redirect.port)
+    transport = StreamableHttpTransport(url, auth=auth, httpx_client_factory=factory)
+    async with fastmcp.Client(transport, mode=mode) as client:
+        yield {
+            "listTools": client.list_tools_mcp,
+            "callTool": client.call_tool_mcp,
+            "listResources": client.list_resources_mcp,
+            "readResource": client.read_resource_mcp,
+        }
+
+
+async def serve(methods: Methods) -> None:
     """Does what the lines ask for, one after the other."""
-    methods = {
-        "listTools": client.list_tools,
-        "callTool": client.call_tool,
-        "listResources": client.list_resources,
-        "readResource": client.read_resource,
-    }
     while (line := await hear()) is not None:
         try:
             result = await methods[line["method"]](**line["params"])
@@ -82,22 +141,13 @@ async def serve(client: Client) -> None:
             say(error=f"{type(error).__name__}: {error}")
 
 
-async def main(url: str, redirect_uri: str) -> None:
+async def main(library: str, mode: str, url: str, redirect_uri: str) -> None:
     """Connects, which signs in, and serves."""
-    metadata = OAuthClientMetadata(
-        client_name="Official client", redirect_uris=[redirect_uri], token_endpoint_auth_method="none"
-    )
-    auth = OAuthClientProvider(url, metadata, Memory(), send_to_page, come_back)
-    trail: list[tuple[str, str, int]] = []
-
-    async def follow(response: httpx2.Response) -> None:
-        trail.append((response.request.method, str(response.request.url), response.status_code))
-
-    hooks = {"response": [follow]}
-    async with httpx2.AsyncClient(auth=auth, event_hooks=hooks, timeout=60, trust_env=False) as http:
-        async with Client(streamable_http_client(url, http_client=http)) as client:
-            say(trail=trail)
-            await serve(client)
+    libraries: dict[str, Callable[..., AbstractAsyncContextManager[Methods]]] = {"mcp": official, "fastmcp": fast}
+    trail: Trail = []
+    async with libraries[library](url, redirect_uri, mode, trail) as methods:
+        say(trail=trail)
+        await serve(methods)
 
 
 anyio.run(main, *sys.argv[1:])

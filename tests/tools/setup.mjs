@@ -64,6 +64,13 @@ async function prepareRust() {
   }
 }
 
+/** What cargo builds and what the licences' test reads, for both platforms, so that neither needs the network later. */
+async function prepareCrates() {
+  const host = capture("rustc", ["-vV"])?.match(/^host: (.+)$/m)?.[1];
+  const platforms = [...wantedToolchain().targets, ...(host ? [host] : [])];
+  await run("cargo", ["fetch", "--locked", "--quiet", ...platforms.flatMap((platform) => ["--target", platform])]);
+}
+
 const npmProgram = () => (process.platform === "win32" ? "npm.cmd" : "npm");
 
 /** The lock file decides; a mark left inside node_modules says which one was installed. */
@@ -164,7 +171,7 @@ function installedPython() {
 
 /** An environment outlives the Python that it was made from; then it has to be made again. */
 function pythonIsReady() {
-  const looks = "import importlib.util, sys; sys.exit(importlib.util.find_spec('mcp') is None)";
+  const looks = "import importlib.util, sys; sys.exit(importlib.util.find_spec('fastmcp') is None)";
   return existsSync(pythonProgram()) && capture(pythonProgram(), ["-I", "-c", looks], quietly) !== undefined;
 }
 
@@ -174,7 +181,7 @@ async function preparePython() {
   const python = installedPython();
   const newest = `Install Python 3.${oldestPython} or newer (https://www.python.org)`;
   if (!python) throw new Advice(`The end-to-end tests run a Python client. ${newest}; npm start does not need it.`);
-  say("setup: installing the Python MCP client for the tests");
+  say("setup: installing the Python MCP clients for the tests");
   const fill = async (unfinished) => {
     const inTheEnvironment = (...args) => run(pythonProgram(unfinished), ["-I", "-m", "pip", ...args]);
     await run(python, ["-I", "-m", "venv", unfinished]).catch((error) => {
@@ -194,6 +201,7 @@ export async function setup({ tests = false } = {}) {
   const started = Date.now();
   checkPrograms();
   await prepareRust();
+  await prepareCrates();
   await prepareNodeModules();
   await prepareNode();
   await prepareCargoTools();
