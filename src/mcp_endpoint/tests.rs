@@ -406,7 +406,7 @@ fn bodies_and_headers_that_nobody_meant_to_send() {
             }
             Ok(Delivery::Listed { reply, .. }) => assert!(reply.body.len() <= 256 * 1024),
             Ok(Delivery::Listens { uris, .. }) => {
-                assert!(uris.iter().map(String::len).sum::<usize>() <= input.len())
+                assert!(uris.iter().map(String::len).sum::<usize>() <= input.len());
             }
             Err(reply) => assert!((200..500).contains(&reply.status) && reply.body.len() <= 4 * 1024),
         }
