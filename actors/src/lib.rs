@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod log;
 pub mod planted;
 pub mod queue;
+pub mod rate;
 pub mod refresher;
 pub mod sessions;
 pub mod store;

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::{GrantId, SessionId};
-use protocol::limits::{SESSION_EVENTS_MAX, SESSION_IDLE_MAX, SESSION_TOUCH_EVERY, SESSIONS_MAX};
+use protocol::limits::{SESSION_EVENTS_MAX, SESSION_TOUCH_EVERY, SESSIONS_MAX};
 use protocol::mcp::{Revision, Watched};
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
@@ -29,7 +29,7 @@ pub struct Session {
     /// When it was opened.
     #[serde(rename = "o")]
     pub opened_at: UnixMs,
-    /// When it was last used, to within [`SESSION_TOUCH_EVERY`].
+    /// When it was last used, to within [`SESSION_TOUCH_EVERY`] and a quarter of the time after which it ends.
     #[serde(rename = "u")]
     pub used_at: UnixMs,
     /// What it watches.
@@ -48,9 +48,11 @@ impl Record for Session {
 }
 
 /// All sessions of one person, in memory as in their rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
+    /// How long a session lives without use.
+    idle_max: DurationMs,
 }
 
 impl Sessions {
@@ -58,14 +60,14 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Fault::CorruptRow`] when one does not decode.
-    pub fn recover(rows: &dyn Rows) -> Result<Self, Fault> {
+    pub fn recover(rows: &dyn Rows, idle_max: DurationMs) -> Result<Self, Fault> {
         let mut by_id = BTreeMap::new();
         for (key, session) in read_range::<Session>(rows, &[], None, SESSIONS_MAX, Order::Ascending)? {
             let id = <[u8; 16]>::try_from(key.as_slice())
                 .map_err(|_| Fault::CorruptRow { table: Table::Sessions.name() })?;
             by_id.insert(SessionId::from_bytes(id), session);
         }
-        Ok(Self { by_id })
+        Ok(Self { by_id, idle_max })
     }
 
     /// Opens a session. The one that was not used for the longest time gives way when there are too many.
@@ -171,13 +173,13 @@ impl Sessions {
         Ok((from, events))
     }
 
-    /// Notes that a session was used.
+    /// Notes that a session was used: often enough that none ends in use, and seldom enough to cost nearly nothing.
     ///
     /// # Errors
     /// A fault of the storage port.
     pub fn touch(&mut self, txn: &mut Txn<'_>, id: &SessionId, now: UnixMs) -> Result<(), Fault> {
         if let Some(session) = self.by_id.get_mut(id)
-            && now.since(session.used_at) >= SESSION_TOUCH_EVERY
+            && now.since(session.used_at) >= SESSION_TOUCH_EVERY.min(DurationMs(self.idle_max.0 / 4))
         {
             session.used_at = now;
             txn.put(id.as_bytes(), session)?;
@@ -194,7 +196,7 @@ impl Sessions {
     /// When the next session has been idle for too long.
     #[must_use]
     pub fn expiry_due(&self) -> Option<UnixMs> {
-        self.by_id.values().map(|session| session.used_at.plus(SESSION_IDLE_MAX)).min()
+        self.by_id.values().map(|session| session.used_at.plus(self.idle_max)).min()
     }
 
     /// Ends the sessions that have been idle for too long.
@@ -202,7 +204,7 @@ impl Sessions {
         let idle: Vec<SessionId> = self
             .by_id
             .iter()
-            .filter(|(_, session)| session.used_at.plus(SESSION_IDLE_MAX) <= now)
+            .filter(|(_, session)| session.used_at.plus(self.idle_max) <= now)
             .map(|(id, _)| *id)
             .collect();
         for id in idle {
@@ -215,6 +217,8 @@ impl Sessions {
 mod tests {
     use super::*;
     use crate::store::MemoryRows;
+
+    const IDLE: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
 
     fn session(used_at: u64, grant: u8) -> Session {
         Session {
@@ -233,7 +237,7 @@ mod tests {
     fn a_session_is_found_only_under_its_own_grant() {
         let rows = MemoryRows::default();
         let mut txn = Txn::new(&rows);
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
         assert!(sessions.find(&id.to_string(), GrantId::from_bytes([1; 16])).is_some());
@@ -245,15 +249,17 @@ mod tests {
     fn use_is_written_once_an_hour_and_idleness_ends_a_session() {
         let rows = MemoryRows::default();
         let mut txn = Txn::new(&rows);
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
         let mut quiet = Txn::new(&rows);
         sessions.touch(&mut quiet, &id, UnixMs(SESSION_TOUCH_EVERY.0 - 1)).unwrap();
         assert!(quiet.finish().0.is_empty());
         sessions.touch(&mut txn, &id, UnixMs(SESSION_TOUCH_EVERY.0)).unwrap();
-        assert_eq!(sessions.expiry_due(), Some(UnixMs(SESSION_TOUCH_EVERY.0).plus(SESSION_IDLE_MAX)));
-        sessions.expire(&mut txn, UnixMs(SESSION_TOUCH_EVERY.0 + SESSION_IDLE_MAX.0));
+        assert_eq!(sessions.expiry_due(), Some(UnixMs(SESSION_TOUCH_EVERY.0).plus(IDLE)));
+        sessions.expire(&mut txn, UnixMs(SESSION_TOUCH_EVERY.0 + IDLE.0 - 1));
+        assert!(sessions.expiry_due().is_some(), "its time is not over");
+        sessions.expire(&mut txn, UnixMs(SESSION_TOUCH_EVERY.0 + IDLE.0));
         assert_eq!(sessions.expiry_due(), None);
     }
 
@@ -261,7 +267,7 @@ mod tests {
     fn the_idlest_session_gives_way() {
         let rows = MemoryRows::default();
         let mut txn = Txn::new(&rows);
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         for number in 0..=SESSIONS_MAX {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&(number as u64).to_be_bytes());
@@ -275,7 +281,7 @@ mod tests {
     fn events_are_handed_out_once_and_again_to_a_client_that_comes_back() {
         let rows = MemoryRows::default();
         let mut txn = Txn::new(&rows);
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
         sessions.watch(&mut txn, &id, Watched::Inbox, true).unwrap();
@@ -299,7 +305,7 @@ mod tests {
     fn a_session_keeps_its_latest_events_and_no_more() {
         let rows = MemoryRows::default();
         let mut txn = Txn::new(&rows);
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
         for _ in 0..SESSION_EVENTS_MAX + 9 {

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::grants::Grants;
 use crate::ledger::{Entry, Fingerprint, Ledger, Upkeep};
 use crate::queue::Queue;
+use crate::rate::Rate;
 use crate::refresher::{Access, Refresher};
 use crate::sessions::Sessions;
 use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
@@ -90,6 +91,8 @@ pub struct UserSession {
     meta_is_written: bool,
     digest_key: Option<DigestKey>,
     grants: Grants,
+    /// How often clients ask.
+    rate: Rate,
     sessions: Sessions,
     ledger: Ledger,
     queue: Queue,
@@ -147,12 +150,13 @@ impl UserSession {
         let is_swept = recovered.ledger.upkeep().sealed_under == config.encryption_keys.newest_id();
         let next_sweep = (!is_swept).then(|| NextSweep::after(now));
         Ok(Self {
+            rate: Rate::new(config.requests_per_minute),
+            sessions: Sessions::recover(rows, config.session_idle)?,
             config,
             user,
             meta_is_written: meta.is_some(),
             digest_key,
             grants: Grants::recover(rows)?,
-            sessions: Sessions::recover(rows)?,
             ledger: recovered.ledger,
             queue: Queue::default(),
             refresher,

@@ -6,9 +6,13 @@
 
 mod certificate;
 
+use crate::limits::{
+    REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
+};
 use crate::outbound::Transport;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
+use crate::time::DurationMs;
 
 /// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,10 @@ pub struct Config {
     pub cookie_encryption_keys: KeyRing,
     /// Keys of cookies' signatures.
     pub cookie_keys: KeyRing,
+    /// Requests that one client of a user may make in a minute.
+    pub requests_per_minute: u64,
+    /// How long an MCP session lives without use.
+    pub session_idle: DurationMs,
 }
 
 /// One setting that is missing or cannot be used. It names the setting and never its value.
@@ -186,6 +194,16 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         None
     }
 
+    /// A whole number within a range; another one where there is none.
+    fn number(&mut self, setting: &'static str, (low, high): (u64, u64), otherwise: u64) -> Option<u64> {
+        let Some(value) = self.optional(setting) else { return Some(otherwise) };
+        let number = value.parse().ok().filter(|number| (low..=high).contains(number));
+        if number.is_none() {
+            self.refuse(setting, format!("must be a whole number from {low} to {high}"));
+        }
+        number
+    }
+
     fn identifier(&mut self, setting: &'static str) -> Option<String> {
         let value = self.required(setting)?;
         let readable = value.len() <= 128
@@ -221,6 +239,10 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
     };
     let cookie_encryption_keys = reader.keys("COOKIE_ENCRYPTION_KEY");
     let cookie_keys = reader.keys("COOKIE_SECRET");
+    let requests_per_minute =
+        reader.number("RATE_LIMIT_PER_MINUTE", REQUESTS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE);
+    let session_idle_minutes =
+        reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -231,6 +253,8 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,
         cookie_keys: cookie_keys?,
+        requests_per_minute: requests_per_minute?,
+        session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
     })
 }
 

@@ -188,14 +188,30 @@ pub const IDLE_REFRESH_EVERY: DurationMs = DurationMs::from_secs(30 * 24 * 60 * 
 /// MCP sessions of one user.
 pub const SESSIONS_MAX: usize = 1_000;
 
-/// An MCP session that was not used for this long is ended.
-pub const SESSION_IDLE_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
+/// An MCP session that was not used for this long is ended, unless `SESSION_IDLE_MINUTES` says otherwise.
+pub const SESSION_IDLE_MINUTES: u64 = 7 * 24 * 60;
+
+/// The shortest and the longest time that `SESSION_IDLE_MINUTES` may name.
+pub const SESSION_IDLE_MINUTES_RANGE: (u64, u64) = (5, 30 * 24 * 60);
 
 /// A session's last use is written at most once in this span, so that a call costs no row for it.
 pub const SESSION_TOUCH_EVERY: DurationMs = DurationMs::from_secs(60 * 60);
 
 /// Grants of one user: clients that this person connected.
 pub const GRANTS_MAX: usize = 100;
+
+/// Requests that one client of a user may make in a minute, unless `RATE_LIMIT_PER_MINUTE` says otherwise. So many may
+/// also come at once. No person and no model that waits for answers gets there; a loop does.
+pub const REQUESTS_PER_MINUTE: u64 = 120;
+
+/// What `RATE_LIMIT_PER_MINUTE` may name.
+pub const REQUESTS_PER_MINUTE_RANGE: (u64, u64) = (10, 1_000_000);
+
+/// How many times as much all clients of a user together may make as one of them.
+pub const REQUESTS_USER_FACTOR: u64 = 2;
+
+/// Refusals for their rate are logged at most once in this span.
+pub const RATE_LOG_EVERY: DurationMs = DurationMs::from_secs(60);
 
 /// How long a ledger entry is kept.
 pub const LEDGER_KEPT_FOR: DurationMs = DurationMs::from_secs(90 * 24 * 60 * 60);

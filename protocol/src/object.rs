@@ -279,6 +279,8 @@ pub struct ObjectReply {
     pub late: Option<Late>,
     /// The ID of the event as which the answer travels, where its stream can be resumed.
     pub event: Option<EventId>,
+    /// How long the client should wait before it asks again (RFC 9110, section 10.2.3).
+    pub retry_after: Option<DurationMs>,
 }
 
 impl ObjectReply {
@@ -301,6 +303,7 @@ impl ObjectReply {
             delivers: false,
             late: None,
             event: None,
+            retry_after: None,
         }
     }
 
@@ -333,6 +336,7 @@ impl ObjectReply {
             delivers: false,
             late: None,
             event: None,
+            retry_after: None,
         }
     }
 }

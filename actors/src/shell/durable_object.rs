@@ -306,6 +306,9 @@ impl Shell {
             }
             None => {}
         }
+        if let Some(wait) = reply.retry_after {
+            headers.set("retry-after", &wait.as_secs_rounded_up().to_string())?;
+        }
         if let Some(late) = reply.late {
             headers.set("x-stream", &EventId::Opened(late.stream).to_string())?;
             if late.primes {

@@ -2,6 +2,7 @@
 //!
 //! What holds here: what leaves and what is answered is looked at after every turn; Microsoft is this file.
 
+mod bounds;
 mod queueing;
 mod renewal;
 

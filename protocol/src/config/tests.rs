@@ -34,6 +34,27 @@ fn with(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
+fn numbers_have_a_default_and_a_range() {
+    let config = parse(&complete()).unwrap();
+    assert_eq!(
+        (config.requests_per_minute, config.session_idle),
+        (120, DurationMs::from_secs(7 * 24 * 3_600))
+    );
+    let config = parse(&with("SESSION_IDLE_MINUTES", " 5 ")).unwrap();
+    assert_eq!(config.session_idle, DurationMs::from_secs(300));
+    assert_eq!(parse(&with("RATE_LIMIT_PER_MINUTE", "1000000")).unwrap().requests_per_minute, 1_000_000);
+    let wrong = ["4", "43201", "-5", "5.5", "five", "99999999999999999999"];
+    let wrong = wrong.map(|value| ("SESSION_IDLE_MINUTES", value));
+    for (setting, value) in
+        wrong.into_iter().chain([("RATE_LIMIT_PER_MINUTE", "9"), ("RATE_LIMIT_PER_MINUTE", "1000001")])
+    {
+        let problems = parse(&with(setting, value)).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].setting, setting);
+    }
+}
+
+#[test]
 fn a_complete_configuration_is_accepted() {
     let config = parse(&complete()).unwrap();
     assert_eq!(config.resource(), "https://mcp.example.com/mcp");

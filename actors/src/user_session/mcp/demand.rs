@@ -12,9 +12,10 @@ use protocol::mcp::mrtr::{self, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
+use protocol::time::UnixMs;
 use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
@@ -23,9 +24,11 @@ use super::super::{Txn, UserSession, reply};
 use super::{Asking, lacks_scope, refuse};
 use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
+use crate::log::LogLine;
 use crate::queue::{Full, Priority};
+use crate::rate::TooSoon;
 use crate::refresher::Access;
-use crate::turn::{Fault, ReplyTo, Turn};
+use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
 /// What is asked for, which may be new or a repeat.
 pub(super) struct Demand<'a> {
@@ -65,6 +68,10 @@ impl UserSession {
         id: &Id,
         (method, params): (Method, Option<&RawValue>),
     ) -> Result<(), Fault> {
+        if let Err(too_soon) = self.rate.pass(asking.caller.grant, turn.now) {
+            refuse_for_rate(txn, to, turn.now, (&asking, id), too_soon);
+            return Ok(());
+        }
         let is_stateless = asking.conversation.session().is_none();
         let asked = read(method, params, is_stateless);
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
@@ -274,4 +281,31 @@ fn unknown(what: &str, name: &str, list: &str) -> RpcError {
 /// Whether a target is of no use without a connected account. What says how to connect one must work without it.
 fn needs_account(target: Target) -> bool {
     target.scope().is_some() && target != Target::Tool(Tool::Authenticate)
+}
+
+/// Says when to come back (RFC 6585, section 4). It is the same in both eras, and costs neither a row nor a call.
+fn refuse_for_rate(
+    txn: &mut Txn<'_>,
+    to: ReplyTo,
+    now: UnixMs,
+    (asking, id): (&Asking<'_>, &Id),
+    too_soon: TooSoon,
+) {
+    let seconds = too_soon.wait.as_secs_rounded_up();
+    let mut error = RpcError::invalid_request(format!(
+        "Too many requests for this account. Nothing was done. Try again in {seconds} seconds."
+    ));
+    error.data = Some(json!({ "retryAfterSeconds": seconds }));
+    let mut refusal = ObjectReply::status_with_body(429, jsonrpc::failure(Some(id), &error));
+    refusal.retry_after = Some(too_soon.wait);
+    reply(txn, to, refusal);
+    if too_soon.is_logged {
+        let line = LogLine::new("rate_limited", now)
+            .with("requestId", asking.request.to_string())
+            .with("userKey", asking.caller.user.to_string())
+            .with("client", asking.caller.client.clone())
+            .with("grant", asking.caller.grant.to_string())
+            .with("retryAfterS", seconds);
+        txn.emit(Effect::Log(line));
+    }
 }
