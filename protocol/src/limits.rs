@@ -273,6 +273,9 @@ pub const ITEM_TEXT_BYTES_MAX: usize = 128 * 1024;
 /// How long a person may take to answer one question of a request.
 pub const REQUEST_STATE_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
 
+/// The beginning of a message that a person is shown before it is sent, in characters.
+pub const CONFIRMED_BODY_CHARS_MAX: usize = 500;
+
 /// Rounds of questions of one request.
 pub const INPUT_ROUNDS_MAX: u32 = 8;
 

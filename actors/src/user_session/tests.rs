@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
-use crate::testing::{config, user};
+use crate::testing::{config, config_with, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
+mod confirming;
 mod stateless;
 mod watching;
 
@@ -77,6 +78,11 @@ struct Object {
 impl Object {
     /// An object with an open MCP session and, where permissions are given, a connected account.
     fn with(permissions: Option<&[&str]>) -> Self {
+        Self::configured(permissions, &[])
+    }
+
+    /// The same under other settings.
+    fn configured(permissions: Option<&[&str]>, settings: &[(&str, &str)]) -> Self {
         let now = UnixMs(1_800_000_000_000);
         let mut rows = MemoryRows::default();
         let empty = MemoryRows::default();
@@ -106,7 +112,7 @@ impl Object {
             Refresher::default().connected(&mut txn, owner, tokens, now, &mut entropy).unwrap();
         }
         rows.apply(&txn.finish().0);
-        let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
+        let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
         let lines = Vec::new();
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());

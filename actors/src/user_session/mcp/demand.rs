@@ -155,6 +155,8 @@ impl UserSession {
             now: turn.now,
             zones: self.zones,
             answers: &call.state.answers,
+            client: call.asking.client,
+            policy: &self.config.policy,
         };
         let plan = match Plan::make(call.target, &call.arguments, around) {
             Ok(Planned::Work(plan)) => plan,
