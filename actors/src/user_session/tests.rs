@@ -118,17 +118,22 @@ impl Object {
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
         let mut object =
             Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
+        object.open(&json!({}));
+        object
+    }
+
+    /// Opens a session of a client that can be asked for this, and goes on in it.
+    fn open(&mut self, capabilities: &Value) {
         let client = json!({"name": "c", "version": "1"});
-        let opened = object.ask(
+        let opened = self.ask(
             json!("open"),
             "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
+            json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client}),
         );
         for capability in ["tools", "resources", "prompts", "completions"] {
             assert!(opened["result"]["capabilities"][capability].is_object(), "{opened}");
         }
-        object.session = object.replies.last().unwrap().session.map(|id| id.to_string());
-        object
+        self.session = self.replies.last().unwrap().session.map(|id| id.to_string());
     }
 
     fn turn(&mut self, input: Input) {
