@@ -85,8 +85,7 @@ impl UserSession {
         let connections: Vec<ReplyTo> =
             run.waiters.iter().filter(|waiter| !waiter.is_stream).filter_map(|waiter| waiter.to).collect();
         // On one of the streams only: a message is sent once (MCP 2025-11-25, basic/transports, "Multiple Connections").
-        let stream =
-            run.waiters.iter().filter(|waiter| waiter.is_stream).filter_map(|waiter| waiter.to).last();
+        let stream = run.waiters.iter().rev().filter(|waiter| waiter.is_stream).find_map(|waiter| waiter.to);
         if let Some(stream) = stream {
             self.ask_on_stream(txn, turn.now, request, &run, stream);
         }
