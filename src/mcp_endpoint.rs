@@ -102,7 +102,7 @@ fn era(arrived: Arrived<'_>, body: &[u8]) -> Result<Era, Reply> {
     let (id, method, params) = match read {
         Message::Request { id, method, params } => (id, method, params),
         Message::Notification { .. } => return without_answer(arrived, None),
-        Message::Response { id } => return without_answer(arrived, Some(&id)),
+        Message::Response { id, .. } => return without_answer(arrived, Some(&id)),
     };
     let meta = envelope::meta(params).filter(|meta| meta.contains_key(envelope::VERSION_KEY));
     if let Some(meta) = meta {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::{GrantId, SessionId};
 use protocol::limits::{SESSION_EVENTS_MAX, SESSION_TOUCH_EVERY, SESSIONS_MAX};
+use protocol::mcp::envelope::{ClientCapabilities, letters};
 use protocol::mcp::{Revision, Watched};
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Session {
     /// The number of the last event that a stream took.
     #[serde(rename = "h", default)]
     pub handed_out: u64,
+    /// What its client can be asked for.
+    #[serde(rename = "k", default, with = "letters", skip_serializing_if = "letters::are_none")]
+    pub capabilities: ClientCapabilities,
 }
 
 impl Record for Session {
@@ -98,6 +102,12 @@ impl Sessions {
     #[must_use]
     pub fn revision(&self, id: &SessionId) -> Option<Revision> {
         self.by_id.get(id).map(|session| session.revision)
+    }
+
+    /// What a session's client can be asked for.
+    #[must_use]
+    pub fn capabilities(&self, id: &SessionId) -> ClientCapabilities {
+        self.by_id.get(id).map(|session| session.capabilities).unwrap_or_default()
     }
 
     /// The grant that opened a session.
@@ -230,6 +240,7 @@ mod tests {
             watched: BTreeSet::new(),
             events: Vec::new(),
             handed_out: 0,
+            capabilities: ClientCapabilities::default(),
         }
     }
 

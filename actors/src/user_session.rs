@@ -80,7 +80,7 @@ pub struct Load {
     pub in_flight: usize,
     /// Requests that are not settled.
     pub open: usize,
-    /// Those of them for which an open stream waits.
+    /// Those of them that an open stream waits for and that memory is needed for: a question is in its row.
     pub streamed: usize,
 }
 
@@ -206,7 +206,7 @@ impl UserSession {
                     Command::Notified { notices } => self.on_notified(turn, txn, to, &notices)?,
                     Command::Attach(attach) => self.on_attach(turn, txn, to, &request.caller, attach)?,
                     Command::EndSession { session } => {
-                        self.on_end_session(txn, to, &request.caller, &session);
+                        self.on_end_session(turn, txn, to, &request.caller, &session)?;
                     }
                     Command::SignIn(sign_in) => {
                         self.on_sign_in(turn, txn, to, request.request, &request.caller, sign_in)?;
@@ -262,8 +262,9 @@ impl UserSession {
     /// What the object has to do at the moment.
     #[must_use]
     pub fn load(&self) -> Load {
-        let is_streamed =
-            |run: &&Run| run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some());
+        let is_streamed = |run: &&Run| {
+            !run.is_asking() && run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some())
+        };
         Load {
             waiting: self.queue.depth(),
             in_flight: self.queue.in_flight(),

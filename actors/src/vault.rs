@@ -36,6 +36,7 @@ struct Plaintext {
 
 const TOKENS_DATA: &[u8] = b"tokens/v1/";
 const ANSWER_DATA: &[u8] = b"answer/v1/";
+const INQUIRY_DATA: &[u8] = b"inquiry/v1/";
 const DIGEST_KEY_DATA: &[u8] = b"digest-key/v1";
 
 /// Seals tokens; `generation` binds the value to its row's generation.
@@ -137,6 +138,32 @@ pub fn seal_answer(
         .encryption_keys
         .seal(Purpose::Answer, Scope::User(user), &data, entropy.bytes(), answer.as_bytes())
         .map_err(|_| Fault::Invariant("an answer could not be sealed"))
+}
+
+/// Seals what a request that asks its client needs to go on.
+///
+/// # Errors
+/// [`Fault::Invariant`] when sealing fails.
+pub fn seal_inquiry(
+    config: &Config,
+    user: UserKey,
+    request: RequestId,
+    inquiry: &[u8],
+    entropy: &mut Entropy,
+) -> Result<Vec<u8>, Fault> {
+    let data = [INQUIRY_DATA, request.as_bytes().as_slice()].concat();
+    config
+        .encryption_keys
+        .seal(Purpose::RequestState, Scope::User(user), &data, entropy.bytes(), inquiry)
+        .map_err(|_| Fault::Invariant("an inquiry could not be sealed"))
+}
+
+/// Opens what [`seal_inquiry`] sealed; `None` when no key opens it any more, in which case nothing can go on.
+#[must_use]
+pub fn open_inquiry(config: &Config, user: UserKey, request: RequestId, sealed: &[u8]) -> Option<Vec<u8>> {
+    let data = [INQUIRY_DATA, request.as_bytes().as_slice()].concat();
+    let opened = config.encryption_keys.open(Purpose::RequestState, Scope::User(user), &data, sealed).ok()?;
+    Some(opened.plaintext.to_vec())
 }
 
 /// Opens an answer; `None` when no key opens it any more, in which case the request counts as never answered.

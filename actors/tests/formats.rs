@@ -23,6 +23,7 @@ use actors::watches::{Standing, Watch};
 use protocol::config::Config;
 use protocol::digest::{from_hex, to_hex};
 use protocol::ids::{GrantId, RequestId, SessionId, UserKey};
+use protocol::mcp::envelope::ClientCapabilities;
 use protocol::mcp::{Revision, Watched};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
@@ -216,6 +217,7 @@ fn the_row_of_a_session() {
         watched: BTreeSet::new(),
         events: Vec::new(),
         handed_out: 0,
+        capabilities: ClientCapabilities::default(),
     };
     assert_row(
         &session,

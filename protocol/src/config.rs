@@ -10,6 +10,7 @@ use crate::limits::{
     REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
 };
 use crate::outbound::Transport;
+use crate::policy::Policy;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::time::DurationMs;
@@ -94,6 +95,8 @@ pub struct Config {
     pub microsoft: MicrosoftApp,
     /// The way out.
     pub gateway: GatewaySettings,
+    /// What people have to confirm.
+    pub policy: Policy,
     /// Keys of everything that is sealed at rest or in tokens.
     pub encryption_keys: KeyRing,
     /// Keys of client identifiers, which clients keep for ever: they rotate only when one was compromised. Those of
@@ -231,6 +234,10 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
     let microsoft = read_microsoft(reader);
     let gateway = read_gateway(reader);
+    let policy = match reader.optional("POLICY") {
+        Some(text) => Policy::parse(&text).map_err(|reason| reader.refuse("POLICY", reason)).ok(),
+        None => Some(Policy::default()),
+    };
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
     let registration_keys = match reader.optional("REGISTRATION_KEY") {
         Some(_) => reader.keys("REGISTRATION_KEY"),
@@ -249,6 +256,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         graph_version: graph_version?,
         microsoft: microsoft?,
         gateway: gateway?,
+        policy: policy?,
         encryption_keys: encryption_keys?,
         registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,

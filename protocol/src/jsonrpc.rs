@@ -85,6 +85,8 @@ pub enum Message<'a> {
     Response {
         /// The id of the server's request.
         id: Id,
+        /// The result as it came; none where the client answered with an error.
+        result: Option<&'a RawValue>,
     },
 }
 
@@ -159,7 +161,7 @@ pub fn read(body: &[u8]) -> Result<Message<'_>, Unreadable> {
     }
     let Some(method) = envelope.method else {
         return match (id, envelope.result.is_some() != envelope.error.is_some()) {
-            (Some(id), true) => Ok(Message::Response { id }),
+            (Some(id), true) => Ok(Message::Response { id, result: envelope.result }),
             (id, _) => Err(refuse(id, "The member `method` is missing.")),
         };
     };
@@ -239,7 +241,7 @@ mod tests {
         let notification = read(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap();
         assert!(matches!(notification, Message::Notification { .. }));
         let response = read(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#).unwrap();
-        assert!(matches!(response, Message::Response { id: Id::Text(_) }));
+        assert!(matches!(response, Message::Response { id: Id::Text(_), .. }));
     }
 
     #[test]

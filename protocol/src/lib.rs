@@ -26,6 +26,7 @@ pub mod notification;
 pub mod oauth;
 pub mod object;
 pub mod outbound;
+pub mod policy;
 pub mod prompts;
 pub mod seal;
 pub mod secret;

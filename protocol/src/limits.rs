@@ -289,6 +289,12 @@ pub const ITEM_TEXT_BYTES_MAX: usize = 128 * 1024;
 /// How long a person may take to answer one question of a request.
 pub const REQUEST_STATE_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
 
+/// The beginning of a message that a person is shown before it is sent, in characters.
+pub const CONFIRMED_BODY_CHARS_MAX: usize = 500;
+
+/// What a call of a session that asks its client keeps until it is answered, in bytes: its arguments and the answers.
+pub const INQUIRY_BYTES_MAX: usize = 768 * 1024;
+
 /// Rounds of questions of one request.
 pub const INPUT_ROUNDS_MAX: u32 = 8;
 
@@ -299,6 +305,7 @@ pub const INPUT_RESPONSES_BYTES_MAX: usize = 16 * 1024;
 pub const REQUEST_STATE_BYTES_MAX: usize = 192 * 1024;
 
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(INQUIRY_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
 // One connection stays free for a token refresh, without which no other call could go on.

@@ -9,6 +9,7 @@ pub mod headers;
 mod method;
 pub mod mrtr;
 mod params;
+pub mod questions;
 mod results;
 mod revision;
 mod watched;

@@ -174,6 +174,9 @@ pub struct Attach {
     pub session: Option<String>,
     /// The stream.
     pub stream: StreamKey,
+    /// Whether the stream was opened before and only the core is new.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_restored: bool,
 }
 
 /// The opening of a stream that stays open.
@@ -210,6 +213,7 @@ impl Command {
             Self::Listen(Listen::Subscription { id, uris, .. }) => {
                 Self::Listen(Listen::Subscription { id, uris, is_restored: true })
             }
+            Self::Attach(attach) => Self::Attach(Attach { is_restored: true, ..attach }),
             other => other,
         }
     }

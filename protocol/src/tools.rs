@@ -9,6 +9,7 @@ pub mod authenticate;
 pub mod catalogue;
 mod collection;
 pub mod completion;
+mod confirm;
 pub mod create_event;
 pub mod create_meeting;
 pub mod error;
@@ -36,8 +37,10 @@ pub use plan::{Plan, Planned};
 pub use resource::Resource;
 
 use crate::ids::RequestId;
+use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
+use crate::policy::Policy;
 use crate::time::UnixMs;
 use crate::zones::Zones;
 
@@ -119,6 +122,10 @@ pub struct Surroundings<'a> {
     pub zones: Zones,
     /// What the client answered to questions of earlier rounds.
     pub answers: &'a Answers,
+    /// What the client can be asked for now.
+    pub client: ClientCapabilities,
+    /// What has to be confirmed.
+    pub policy: &'a Policy,
 }
 
 /// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.

@@ -280,7 +280,7 @@ fn commands() -> Vec<Command> {
         Renew { client_digest: vec![0x44; 32], generation: 7, scopes: Some(vec!["mail.read".into()]) };
     vec![
         Command::Mcp(message),
-        Command::Attach(Attach { session: None, stream: stream() }),
+        Command::Attach(Attach { session: None, stream: stream(), is_restored: false }),
         Command::EndSession { session: "66".into() },
         Command::Connect(Box::new(connect)),
         Command::SignIn(sign_in),

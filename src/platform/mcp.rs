@@ -170,7 +170,7 @@ async fn attach(
     (opened, primes): (EventId, bool),
 ) -> Result<Response> {
     let EventId::Opened(stream) = &opened else { return respond(Reply::object_unavailable()) };
-    let command = Command::Attach(Attach { session, stream: stream.clone() });
+    let command = Command::Attach(Attach { session, stream: stream.clone(), is_restored: false });
     let pace = Pace { comment_every: ANSWER_COMMENT_EVERY, ends_at: None, farewell: None };
     match event_stream::ask(env, &request_of(caller, command)?).await? {
         Ok(pump) => event_stream::respond(pump, pace, Some(&opened).filter(|_| primes)),

@@ -66,8 +66,8 @@ export function toolResult({ status, json, text }) {
 }
 
 /** A session of the older revisions over raw HTTP: `call(name, arguments)` takes the next id by itself. */
-export async function openSession(stack, token, revision = "2025-11-25") {
-  const opening = { protocolVersion: revision, capabilities: {}, clientInfo: { name: "end-to-end", version: "1" } };
+export async function openSession(stack, token, revision = "2025-11-25", capabilities = {}) {
+  const opening = { protocolVersion: revision, capabilities, clientInfo: { name: "end-to-end", version: "1" } };
   const answer = await post(stack, { token, body: request(0, "initialize", opening) });
   const session = answer.headers.get("mcp-session-id");
   if (!session) throw new Error(`no session: ${answer.status} ${answer.text}`);

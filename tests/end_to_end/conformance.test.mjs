@@ -20,10 +20,6 @@ const explained = {
   "2025-11-25": {
     "tools-call-with-logging": onStreams,
     "tools-call-with-progress": onStreams,
-    "tools-call-sampling": onStreams,
-    "tools-call-elicitation": onStreams,
-    "elicitation-sep1034-defaults": onStreams,
-    "elicitation-sep1330-enums": onStreams,
   },
   "2026-07-28": {
     "tools-call-with-progress": onStreams,

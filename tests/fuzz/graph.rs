@@ -7,8 +7,10 @@ use protocol::civil;
 use protocol::graph::{continuation, form, odata_text, query, search_text, segment};
 use protocol::ids::{RequestId, UserKey};
 use protocol::limits::UPSTREAM_BODY_BYTES_MAX;
+use protocol::mcp::envelope::ClientCapabilities;
 use protocol::mcp::mrtr::Answers;
 use protocol::outbound::{Answer, GraphCall};
+use protocol::policy::Policy;
 use protocol::time::UnixMs;
 use protocol::tools::{Found, Plan, Planned, Step, Surroundings, Target, Tool, ToolError};
 use protocol::zones::Zones;
@@ -76,12 +78,15 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
     let granted: Vec<String> = PERMISSIONS.iter().map(|name| (*name).to_owned()).collect();
     let request = RequestId::new(UnixMs(1), &UserKey::from_bytes([1; 16]), [0; 5]);
     let answers = Answers::default();
+    let policy = Policy::default();
     let around = Surroundings {
         request,
         granted: Some(&granted),
         now: NOW,
         zones: Zones::UTC_ONLY,
         answers: &answers,
+        client: ClientCapabilities::default(),
+        policy: &policy,
     };
     match Plan::make(Target::Tool(tool), arguments, around) {
         Ok(Planned::Work(plan)) => then(*plan),

@@ -66,7 +66,7 @@ fn messages_and_their_parameters() {
                 let answer = jsonrpc::failure(unreadable.id.as_ref(), &unreadable.error);
                 assert!(answer.len() <= SENTENCE_BYTES_MAX, "{answer}");
             }
-            Ok(Message::Response { id }) => assert_bounded_id(&id),
+            Ok(Message::Response { id, .. }) => assert_bounded_id(&id),
             Ok(Message::Notification { params, .. }) => drop(mcp::read_cancelled(params)),
             Ok(Message::Request { id, method, params }) => {
                 assert_bounded_id(&id);

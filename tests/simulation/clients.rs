@@ -423,7 +423,7 @@ impl World {
         let client = attempt.client;
         let session = self.clients.list[client].session.clone();
         let request = RequestId::new(self.wall(), &user(), self.random.bytes());
-        let command = Command::Attach(Attach { session, stream });
+        let command = Command::Attach(Attach { session, stream, is_restored: false });
         let message = ObjectRequest { request, caller: caller(client), command };
         let Some(attempt) = self.clients.attempts.get(&to) else { return };
         let opened = Attempt {

@@ -49,6 +49,9 @@ pub enum EntryState {
     /// It waits for a place, a token or a time.
     #[serde(rename = "q")]
     Queued,
+    /// Its client was asked something, and the answer is awaited.
+    #[serde(rename = "a")]
+    Asking,
     /// A call has left, and its answer is awaited.
     #[serde(rename = "f")]
     InFlight,
@@ -72,9 +75,11 @@ pub enum EntryState {
 /// What can happen to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryEvent {
+    /// The client is asked.
+    Asked,
     /// A call leaves.
     Sent,
-    /// The call has to be sent again later, or the next one waits for a place.
+    /// The client answered, the call has to be sent again later, or the next one waits for a place.
     Requeued,
     /// The answer to a write was lost.
     AnswerLost,
@@ -101,8 +106,9 @@ pub enum Transition {
 
 impl EntryState {
     /// Every state, in the order of life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Queued,
+        Self::Asking,
         Self::InFlight,
         Self::Reconciling,
         Self::Done,
@@ -122,6 +128,7 @@ impl EntryState {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Asking => "asking",
             Self::InFlight => "in_flight",
             Self::Reconciling => "reconciling",
             Self::Done => "done",
@@ -139,6 +146,13 @@ impl EntryState {
         use Transition as T;
         match (self, event) {
             (S::Done | S::Failed | S::Unknown | S::Cancelled, _) => T::Already,
+            (S::Queued, E::Asked) => T::To(S::Asking),
+            (S::InFlight | S::Reconciling, E::Asked) => T::Illegal,
+            (S::Asking, E::Asked) => T::Already,
+            (S::Asking, E::Requeued) => T::To(S::Queued),
+            (S::Asking, E::Refused) => T::To(S::Failed),
+            (S::Asking, E::Cancelled) => T::To(S::Cancelled),
+            (S::Asking, E::Sent | E::AnswerLost | E::Succeeded | E::GaveUp) => T::Illegal,
             (S::Queued, E::Sent) => T::To(S::InFlight),
             (S::Queued, E::Requeued) => T::Already,
             (S::Queued, E::Refused) => T::To(S::Failed),
@@ -225,6 +239,9 @@ pub struct Entry {
     /// The sealed answer, for a repeat.
     #[serde(rename = "a")]
     pub answer: Option<serde_bytes::ByteBuf>,
+    /// Sealed while the client is asked: what the request needs to go on.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub inquiry: Option<serde_bytes::ByteBuf>,
 }
 
 impl Record for Entry {
@@ -256,6 +273,7 @@ impl Entry {
             intent: None,
             delivered: false,
             answer: None,
+            inquiry: None,
         }
     }
 

@@ -28,7 +28,8 @@ fn commit(rows: &mut MemoryRows, action: impl FnOnce(&mut Txn<'_>)) {
 #[test]
 fn the_transition_table_is_pinned() {
     use EntryEvent as E;
-    let events = [E::Sent, E::Requeued, E::AnswerLost, E::Succeeded, E::Refused, E::GaveUp, E::Cancelled];
+    let events =
+        [E::Asked, E::Sent, E::Requeued, E::AnswerLost, E::Succeeded, E::Refused, E::GaveUp, E::Cancelled];
     let table: Vec<String> = EntryState::ALL
         .into_iter()
         .map(|state| {
@@ -46,13 +47,14 @@ fn the_transition_table_is_pinned() {
     assert_eq!(
         table,
         [
-            "queued: in_flight already - - failed - cancelled",
-            "in_flight: already queued reconciling done failed unknown cancelled",
-            "reconciling: already queued already done failed unknown -",
-            "done: already already already already already already already",
-            "failed: already already already already already already already",
-            "unknown: already already already already already already already",
-            "cancelled: already already already already already already already",
+            "queued: asking in_flight already - - failed - cancelled",
+            "asking: already - queued - - failed - cancelled",
+            "in_flight: - already queued reconciling done failed unknown cancelled",
+            "reconciling: - already queued already done failed unknown -",
+            "done: already already already already already already already already",
+            "failed: already already already already already already already already",
+            "unknown: already already already already already already already already",
+            "cancelled: already already already already already already already already",
         ]
     );
 }

@@ -11,6 +11,7 @@ use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Found, Plan, Target, ToolError};
 
+use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
 use super::settle::Settled;
 use super::streaming::tell_wait;
@@ -92,6 +93,7 @@ impl UserSession {
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
             },
+            Work::Ask(_) => return Err(Fault::Invariant("a question left the queue as a call")),
             Work::Refresh => {
                 let renewal = self.refresher.renewal();
                 let Renewal { refresh_token, granted, demanded } =
@@ -172,6 +174,7 @@ impl UserSession {
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next
             }
+            Work::Ask(_) => return Err(Fault::Invariant("a question ended as a call")),
             Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
         };
@@ -281,6 +284,10 @@ impl UserSession {
                     self.answer_early(txn, request, &mut run, &error)?;
                     self.runs.insert(request, run);
                 }
+                (Work::Ask(_), _) => {
+                    let settled = Settled::Error(not_answered_in_time());
+                    self.settle(turn, txn, request, run, EntryEvent::Cancelled, &settled)?;
+                }
                 _ => {
                     // It never left. Who began it has to know, or waits for this one for ever.
                     match &run.work {
@@ -288,7 +295,7 @@ impl UserSession {
                         Work::Watch(subscribing) => {
                             self.watches.failed(txn, subscribing.watched, now, None)?;
                         }
-                        Work::Tool { .. } | Work::Connect(_) => {}
+                        Work::Tool { .. } | Work::Ask(_) | Work::Connect(_) => {}
                     }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
@@ -313,7 +320,7 @@ impl UserSession {
             .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
-                Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
+                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
             })
             .collect();
         for (request, target) in waiting {
@@ -329,6 +336,7 @@ impl UserSession {
     /// may have happened are looked into.
     pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         for (request, entry) in std::mem::take(&mut self.orphans) {
+            let Some(entry) = self.ask_on(request, entry)? else { continue };
             let may_have_happened =
                 entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
             let intent = entry.intent.clone().filter(|_| may_have_happened);

@@ -6,6 +6,7 @@
 
 mod ask;
 mod demand;
+pub(super) mod inquiry;
 mod repeats;
 
 use std::collections::BTreeSet;
@@ -66,7 +67,7 @@ impl UserSession {
             return self.on_initialize(turn, txn, to, caller, message, (id, *params));
         }
         let id = match &read {
-            Message::Request { id, .. } | Message::Response { id } => Some(id),
+            Message::Request { id, .. } | Message::Response { id, .. } => Some(id),
             Message::Notification { .. } => None,
         };
         let Some(header) = &message.session else {
@@ -85,12 +86,13 @@ impl UserSession {
             );
             return refuse(txn, to, 400, id, &error);
         }
+        let capabilities = session.capabilities;
         self.sessions.touch(txn, &session_id, turn.now)?;
         let conversation = Conversation::Session(session_id);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
-        // What the client of a session can be asked for needs a stream, which sessions do not have yet.
-        let client = ClientCapabilities::default();
+        // A question travels on the stream of the call, and so needs one.
+        let client = if message.accepts_stream { capabilities } else { ClientCapabilities::default() };
         let asking = Asking { request, caller, conversation, client };
         self.on_message(turn, txn, to, (asking, session_id), read)?;
         self.confirm(txn, conversation, waited_for_word)
@@ -158,8 +160,8 @@ impl UserSession {
                 reply(txn, to, ObjectReply::status(202));
                 Ok(())
             }
-            // This server asks clients nothing yet, so an answer belongs to no question.
-            Message::Response { .. } => {
+            Message::Response { id, result } => {
+                self.on_response(turn, txn, session_id, &id, result)?;
                 reply(txn, to, ObjectReply::status(202));
                 Ok(())
             }
@@ -193,6 +195,7 @@ impl UserSession {
             watched: BTreeSet::new(),
             events: Vec::new(),
             handed_out: 0,
+            capabilities: opening.capabilities,
         };
         self.sessions.open(txn, session_id, session)?;
         let mut answer = ObjectReply::json(jsonrpc::success(id, &mcp::opening_result(opening.revision)));
@@ -267,20 +270,29 @@ impl UserSession {
     }
 
     /// Ends a session at the client's wish.
-    pub(super) fn on_end_session(&mut self, txn: &mut Txn<'_>, to: ReplyTo, caller: &Caller, header: &str) {
+    pub(super) fn on_end_session(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        caller: &Caller,
+        header: &str,
+    ) -> Result<(), Fault> {
         if self.grants.standing(&caller.grant).is_none() {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
-            return;
+            return Ok(());
         }
         let known = self.sessions.find(header, caller.grant).map(|(id, _)| id);
         let status = match known {
             Some(id) => {
                 self.sessions.end(txn, &id);
+                self.stop_asking(turn, txn, id)?;
                 204
             }
             None => 404,
         };
         reply(txn, to, ObjectReply::status(status));
+        Ok(())
     }
 }
 

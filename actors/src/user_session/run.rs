@@ -11,6 +11,7 @@ use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
+use super::mcp::inquiry::Inquiry;
 use super::watching::Subscribing;
 use crate::ledger::{Entry, EntryState};
 use crate::queue::{Job, Priority};
@@ -21,6 +22,8 @@ use crate::turn::ReplyTo;
 pub(super) enum Work {
     /// A tool call or the reading of a resource.
     Tool { target: Target, plan: Box<Plan> },
+    /// A question to the client of a session, without whose answer nothing leaves.
+    Ask(Box<Inquiry>),
     /// A refresh of the access token.
     Refresh,
     /// The redemption of an authorization code.
@@ -188,13 +191,18 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
-            Work::Refresh | Work::Connect(_) => None,
+            Work::Ask(_) | Work::Refresh | Work::Connect(_) => None,
         }
+    }
+
+    /// Whether it waits for its client's answer to a question.
+    pub const fn is_asking(&self) -> bool {
+        matches!(self.work, Work::Ask(_))
     }
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
     pub fn has_no_intent(&self) -> bool {
-        matches!(self.work, Work::Tool { .. }) && !self.looking && self.entry.intent.is_none()
+        matches!(self.work, Work::Tool { .. } | Work::Ask(_)) && !self.looking && self.entry.intent.is_none()
     }
 
     /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
@@ -217,7 +225,9 @@ impl Run {
                 }
                 plan.outcome_unknown()
             }
-            Work::Refresh | Work::Connect(_) | Work::Watch(_) => ToolError::deadline(DurationMs(0)),
+            Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
+                ToolError::deadline(DurationMs(0))
+            }
         }
     }
 
@@ -232,7 +242,7 @@ impl Run {
             not_before,
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
-                Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
+                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
             },
         }
     }

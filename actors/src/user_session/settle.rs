@@ -122,6 +122,7 @@ impl UserSession {
         let user = self.owner()?;
         let answer = settled.spoken(&entry.kind)?;
         entry.settled_at = Some(turn.now);
+        entry.inquiry = None;
         entry.outcome = Some(settled.code().to_owned());
         if entry.state != EntryState::Unknown {
             entry.intent = None;

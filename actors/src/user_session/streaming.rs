@@ -52,8 +52,8 @@ impl UserSession {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
-        let StreamKey { request, id } = attach.stream;
-        let session = attach.session.as_deref().map(|header| self.sessions.find(header, caller.grant));
+        let Attach { session, stream: StreamKey { request, id }, is_restored } = attach;
+        let session = session.as_deref().map(|header| self.sessions.find(header, caller.grant));
         let session = match session {
             Some(None) => {
                 reply(txn, to, ObjectReply::status(404));
@@ -83,7 +83,12 @@ impl UserSession {
         let waiter = Waiter::new(to, Some(id), Some(conversation), turn.now).on_stream();
         if let Some(mut run) = self.runs.remove(&request) {
             run.attach(waiter);
-            tell_state(txn, turn.now, &mut run);
+            if !run.is_asking() {
+                tell_state(txn, turn.now, &mut run);
+            } else if !is_restored {
+                // Whoever comes back may not have heard the question.
+                self.ask_on_stream(txn, turn.now, request, &run, to);
+            }
             self.runs.insert(request, run);
             return Ok(());
         }

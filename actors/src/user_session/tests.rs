@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
-use crate::testing::{config, user};
+use crate::testing::{config, config_with, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
+mod confirming;
 mod stateless;
 mod watching;
 
@@ -78,6 +79,11 @@ struct Object {
 impl Object {
     /// An object with an open MCP session and, where permissions are given, a connected account.
     fn with(permissions: Option<&[&str]>) -> Self {
+        Self::configured(permissions, &[])
+    }
+
+    /// The same under other settings.
+    fn configured(permissions: Option<&[&str]>, settings: &[(&str, &str)]) -> Self {
         let now = UnixMs(1_800_000_000_000);
         let mut rows = MemoryRows::default();
         let empty = MemoryRows::default();
@@ -107,23 +113,28 @@ impl Object {
             Refresher::default().connected(&mut txn, owner, tokens, now, &mut entropy).unwrap();
         }
         rows.apply(&txn.finish().0);
-        let core = UserSession::recover(Rc::new(config()), &rows, now).unwrap();
+        let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
         let lines = Vec::new();
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
         let mut object =
             Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
+        object.open(&json!({}));
+        object
+    }
+
+    /// Opens a session of a client that can be asked for this, and goes on in it.
+    fn open(&mut self, capabilities: &Value) {
         let client = json!({"name": "c", "version": "1"});
-        let opened = object.ask(
+        let opened = self.ask(
             json!("open"),
             "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}),
+            json!({"protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": client}),
         );
         for capability in ["tools", "resources", "prompts", "completions"] {
             assert!(opened["result"]["capabilities"][capability].is_object(), "{opened}");
         }
-        object.session = object.replies.last().unwrap().session.map(|id| id.to_string());
-        object
+        self.session = self.replies.last().unwrap().session.map(|id| id.to_string());
     }
 
     fn turn(&mut self, input: Input) {

@@ -90,6 +90,9 @@ fn malformed_values_are_refused_and_never_repeated() {
         ("MICROSOFT_LOGIN_URL", "http://login.example.com"),
         ("ENCRYPTION_KEY", "tooshort"),
         ("COOKIE_SECRET", "zz"),
+        ("POLICY", "{\"confirm\":\"maybe\"}"),
+        ("POLICY", "{\"confirm\":\"external\"}"),
+        ("POLICY", "{\"confirm\":\"always\",\"confirmed\":true}"),
     ];
     for (name, value) in cases {
         let problems = parse(&with(name, value)).unwrap_err();

@@ -48,6 +48,40 @@ impl ClientCapabilities {
     }
 }
 
+/// The short form of [`ClientCapabilities`] in a session's row: one letter for each.
+pub mod letters {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::ClientCapabilities;
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn are_none(client: &ClientCapabilities) -> bool {
+        *client == ClientCapabilities::default()
+    }
+
+    /// Writes the letters.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(client: &ClientCapabilities, serializer: S) -> Result<S::Ok, S::Error> {
+        let ClientCapabilities { forms, links, sampling, roots } = *client;
+        let all = [(forms, 'f'), (links, 'l'), (sampling, 's'), (roots, 'r')];
+        let letters: String = all.iter().filter(|(has, _)| *has).map(|(_, letter)| letter).collect();
+        serializer.serialize_str(&letters)
+    }
+
+    /// Reads the letters; one of a later version means nothing.
+    ///
+    /// # Errors
+    /// The value is no text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientCapabilities, D::Error> {
+        let letters = String::deserialize(deserializer)?;
+        let has = |letter| letters.contains(letter);
+        Ok(ClientCapabilities { forms: has('f'), links: has('l'), sampling: has('s'), roots: has('r') })
+    }
+}
+
 /// How severe a log message must be to be sent (RFC 5424, section 6.2.1), mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -168,6 +168,11 @@ impl Answers {
         self.0.extend(later.0);
     }
 
+    /// Adds one answer.
+    pub fn insert(&mut self, name: &str, answer: Value) {
+        self.0.insert(name.to_owned(), answer);
+    }
+
     /// Whether nothing was answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -19,7 +19,7 @@ use super::send_email::SendEmail;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    create_event, create_meeting,
+    confirm, create_event, create_meeting,
 };
 use crate::ids::RequestId;
 use crate::mcp::mrtr::Questions;
@@ -172,11 +172,14 @@ impl Plan {
                 GetCalendarEvents::new(arguments, around).map(Reading::GetCalendarEvents).map(read)
             }
             Tool::GetContacts => GetContacts::new(arguments, around).map(Reading::GetContacts).map(read),
-            Tool::SendEmail => SendEmail::new(arguments, around).map(Writing::SendEmail).map(write),
+            Tool::SendEmail => {
+                confirm::before(Writing::SendEmail(SendEmail::new(arguments, around)?), arguments, around)
+            }
             Tool::CreateCalendarEvent => create_event::new(arguments, around).map(write),
             Tool::CreateTeamsMeeting => create_meeting::new(arguments, around).map(write),
             Tool::SendTeamsMessage => {
-                SendTeamsMessage::new(arguments, around).map(Writing::SendTeamsMessage).map(write)
+                let message = SendTeamsMessage::new(arguments, around)?;
+                confirm::before(Writing::SendTeamsMessage(message), arguments, around)
             }
         }
     }

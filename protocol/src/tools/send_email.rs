@@ -79,15 +79,19 @@ impl SendEmail {
         })
     }
 
+    /// The mail as Microsoft will get it.
+    pub(super) fn message(&self) -> &str {
+        self.mail.as_ref().map_or("{}", |mail| mail.message.as_str())
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.mail.as_ref().map_or(0, |mail| mail.message.len())
     }
 
     pub(super) fn call(&self) -> GraphCall {
-        let message = || self.mail.as_ref().map_or("{}", |mail| mail.message.as_str());
         match &self.stage {
             Stage::CreateDraft => {
-                let body = message().to_owned();
+                let body = self.message().to_owned();
                 GraphCall::post(Lane::Mailbox, "/me/messages".to_owned(), Some(body))
                     .preferring(&[IMMUTABLE_IDS])
             }
@@ -96,7 +100,7 @@ impl SendEmail {
                     .preferring(&[IMMUTABLE_IDS])
             }
             Stage::SendMail => {
-                let body = format!(r#"{{"message":{},"saveToSentItems":true}}"#, message());
+                let body = format!(r#"{{"message":{},"saveToSentItems":true}}"#, self.message());
                 GraphCall::post(Lane::Mailbox, "/me/sendMail".to_owned(), Some(body))
             }
             Stage::CheckDraft { draft } => {

@@ -101,6 +101,11 @@ impl SendTeamsMessage {
         }
     }
 
+    /// The message as Microsoft will get it.
+    pub(super) fn message(&self) -> &str {
+        &self.body
+    }
+
     pub(super) const fn held_bytes(&self) -> usize {
         self.content.len() + self.body.len()
     }

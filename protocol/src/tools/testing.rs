@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Surroundings, Tool};
 use crate::ids::{RequestId, UserKey};
+use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::outbound::Answer;
+use crate::policy::Policy;
 use crate::time::UnixMs;
 use crate::zones;
 
@@ -19,10 +21,19 @@ pub(crate) fn operation() -> RequestId {
 }
 
 static NO_ANSWERS: LazyLock<Answers> = LazyLock::new(Answers::default);
+static NO_POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
 
 pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
     let zones = zones::testing::ZONES;
-    Surroundings { request: operation(), granted: Some(granted), now: NOW, zones, answers: &NO_ANSWERS }
+    Surroundings {
+        request: operation(),
+        granted: Some(granted),
+        now: NOW,
+        zones,
+        answers: &NO_ANSWERS,
+        client: ClientCapabilities::default(),
+        policy: &NO_POLICY,
+    }
 }
 
 pub(crate) fn with_granted<T>(granted: &[&str], test: impl FnOnce(Surroundings<'_>) -> T) -> T {

@@ -89,6 +89,7 @@ fn config() -> Result<Config, Fault> {
             "PUBLIC_URL" => "https://mcp.example.com",
             "ACCESS_MODE" => "open",
             "GRAPH_API_VERSION" => "v1.0",
+            "RATE_LIMIT_PER_MINUTE" => "1000000",
             "MICROSOFT_CLIENT_ID" => "client",
             "MICROSOFT_CLIENT_SECRET" => "secret",
             "MICROSOFT_TENANT_ID" => "11111111-2222-4333-8444-555555555555",

@@ -1,5 +1,5 @@
-//! Questions to the client in the middle of a request of the revision without sessions: asked by an answer, gone on with
-//! by another request.
+//! Questions to the client in the middle of a request. In the revision without sessions they are asked by an answer and
+//! gone on with by another request; how they are asked in a session stands in `inquiry`.
 //!
 //! What holds here: between two rounds nothing is kept here; everything is in the sealed state, which opens for the same
 //! person, target and arguments only. Nobody is asked for what the client did not declare. A write that goes on with a
@@ -7,14 +7,14 @@
 
 use protocol::jsonrpc::RpcError;
 use protocol::mcp::errors;
-use protocol::mcp::mrtr::{Answers, Binding, Questions, RequestState, Resumption, input_required};
+use protocol::mcp::mrtr::{Answers, Binding, Question, Questions, RequestState, Resumption, input_required};
 use protocol::time::UnixMs;
 use protocol::tools::{Fault as Blame, ToolError};
 
 use super::super::settle::{Settled, to_json};
 use super::super::{Txn, UserSession};
-use super::demand::Demand;
-use crate::ledger::{Entry, EntryEvent};
+use super::demand::{Demand, Started};
+use crate::ledger::EntryEvent;
 use crate::turn::{Fault, Turn};
 
 impl UserSession {
@@ -43,25 +43,23 @@ impl UserSession {
         Ok(Ok(()))
     }
 
-    /// Asks the client and ends this round. It had no effect, so an equal call with the answers is a new one.
+    /// Asks the client. Without a session this ends the round: it had no effect, so an equal call with the answers is a
+    /// new one.
     pub(super) fn ask_client(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        call: Demand<'_>,
-        entry: Entry,
+        started: Started,
         questions: &Questions,
     ) -> Result<(), Fault> {
-        let request = call.asking.request;
-        if call.asking.conversation.session().is_some() {
-            let error = ToolError::new(
-                Blame::Caller,
-                "cannot_ask",
-                "This call asks its client, which this server does in revision 2026-07-28 only. Nothing happened.",
-            );
-            return self.refuse_at_once(turn, txn, request, entry, call.waiter, error);
+        let undeclared = questions.iter().find(|(_, question)| !question.may_be_asked(started.client));
+        if started.entry.session.is_some() {
+            return match undeclared {
+                Some((_, question)) => self.refuse_at_once(turn, txn, started, cannot_ask(question)),
+                None => self.ask_in_session(turn, txn, started),
+            };
         }
-        let undeclared = questions.iter().find(|(_, question)| !question.may_be_asked(call.asking.client));
+        let Started { request, entry, waiters, state, .. } = started;
         let settled = match undeclared {
             Some((_, question)) => Settled::Refusal {
                 status: 400,
@@ -69,15 +67,15 @@ impl UserSession {
                 error: errors::missing_capability(question.capability()),
             },
             None => {
-                let binding = Binding { user: self.owner()?, request: &call.fingerprint };
+                let binding = Binding { user: self.owner()?, request: &entry.fingerprint };
                 let nonce = turn.entropy.bytes();
-                match call.state.seal(&self.config.encryption_keys, binding, turn.now, nonce) {
+                match state.seal(&self.config.encryption_keys, binding, turn.now, nonce) {
                     Ok(state) => Settled::Question(to_json(&input_required(questions, &state))?),
                     Err(error) => Settled::Refusal { status: 200, code: "too_many_rounds", error },
                 }
             }
         };
-        self.settle_entry(turn, txn, request, entry, &[call.waiter], EntryEvent::Refused, &settled)
+        self.settle_entry(turn, txn, request, entry, &waiters, EntryEvent::Refused, &settled)
     }
 
     /// What a fixture of the conformance suite does. There is no stream yet that could carry what it tells on the way.
@@ -86,22 +84,33 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        call: Demand<'_>,
-        entry: Entry,
+        started: Started,
         acts: Vec<protocol::fixtures::Act>,
     ) -> Result<(), Fault> {
         use protocol::fixtures::Act;
-        let request = call.asking.request;
         for act in acts {
             match act {
                 Act::Tell(_) | Act::Wait(_) | Act::CloseStream => {}
-                Act::Ask(questions) => return self.ask_client(turn, txn, call, entry, &questions),
+                Act::Ask(questions) => return self.ask_client(turn, txn, started, &questions),
                 Act::Done(structured) => {
                     let finished = protocol::tools::Finished { structured };
-                    return self.done_at_once(turn, txn, request, entry, call.waiter, finished);
+                    return self.done_at_once(turn, txn, started, finished);
                 }
             }
         }
         Err(Fault::Invariant("a fixture ended without an answer"))
     }
+}
+
+fn cannot_ask(question: &Question) -> ToolError {
+    ToolError::new(
+        Blame::Caller,
+        "cannot_ask",
+        format!(
+            "This call has to ask its client (`{}`), which did not declare the capability `{}` or takes no stream. \
+             Nothing happened.",
+            question.method(),
+            question.capability(),
+        ),
+    )
 }

@@ -6,9 +6,10 @@
 
 use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
-use protocol::jsonrpc::{Id, RpcError};
+use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::limits::REQUEST_DEADLINE;
-use protocol::mcp::mrtr::{self, RequestState, Resumption};
+use protocol::mcp::envelope::ClientCapabilities;
+use protocol::mcp::mrtr::{self, Answers, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
@@ -42,6 +43,21 @@ pub(super) struct Demand<'a> {
     pub idempotency_key: Option<Fingerprint>,
     /// What earlier rounds of questions brought.
     pub state: RequestState,
+}
+
+/// A request whose entry is written and of which nothing has left yet.
+pub(super) struct Started {
+    pub request: RequestId,
+    pub target: Target,
+    pub arguments: Map<String, Value>,
+    pub entry: Entry,
+    pub waiters: Vec<Waiter>,
+    /// What the client can be asked for.
+    pub client: ClientCapabilities,
+    /// What was asked and answered so far.
+    pub state: RequestState,
+    /// Whether its row says that its client is asked.
+    pub was_asked: bool,
 }
 
 /// What is asked for, before the caller's right to it is checked.
@@ -156,39 +172,73 @@ impl UserSession {
         entry.idempotency_key = call.idempotency_key;
         self.ledger.forget_old(turn.now);
         self.ledger.insert(txn, request, &entry)?;
-        let around = Surroundings {
+        let Demand { asking, target, arguments, waiter, state, .. } = call;
+        let client = asking.client;
+        let started = Started {
             request,
-            granted: self.refresher.granted(turn.now),
-            now: turn.now,
-            zones: self.zones,
-            answers: &call.state.answers,
+            target,
+            arguments,
+            entry,
+            waiters: vec![waiter],
+            client,
+            state,
+            was_asked: false,
         };
-        let plan = match Plan::make(call.target, &call.arguments, around) {
+        let planned =
+            self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
+        let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
+        self.proceed(turn, txn, started, planned)
+    }
+
+    /// Makes the plan of a request, or what has to come before it.
+    pub(super) fn plan(
+        &self,
+        now: UnixMs,
+        request: RequestId,
+        target: Target,
+        arguments: &Map<String, Value>,
+        (answers, client): (&Answers, ClientCapabilities),
+    ) -> Result<Planned, ToolError> {
+        let (granted, policy) = (self.refresher.granted(now), &self.config.policy);
+        let around = Surroundings { request, granted, now, zones: self.zones, answers, client, policy };
+        Plan::make(target, arguments, around)
+    }
+
+    /// Goes on with a request whose entry is written: its answer, a question, or a place in the queue.
+    pub(super) fn proceed(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        started: Started,
+        planned: Result<Planned, ToolError>,
+    ) -> Result<(), Fault> {
+        let plan = match planned {
             Ok(Planned::Work(plan)) => plan,
-            Ok(Planned::Done(finished)) => {
-                return self.done_at_once(turn, txn, request, entry, call.waiter, finished);
-            }
-            Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, call, entry, &questions),
+            Ok(Planned::Done(finished)) => return self.done_at_once(turn, txn, started, finished),
+            Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, started, &questions),
             #[cfg(feature = "conformance")]
-            Ok(Planned::Talk(acts)) => return self.talk(turn, txn, call, entry, acts),
-            Err(error) => {
-                let error = need.map_or(error, |need| sign_in_error(need, call.target));
-                return self.refuse_at_once(turn, txn, request, entry, call.waiter, error);
+            Ok(Planned::Talk(acts)) => return self.talk(turn, txn, started, acts),
+            Err(error) => return self.refuse_at_once(turn, txn, started, error),
+        };
+        let Started { request, target, entry, mut waiters, was_asked, .. } = started;
+        let work = Work::Tool { target, plan };
+        let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
+        run.waiters.append(&mut waiters);
+        let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
+        let refused = match closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {
+            // Waiting would be in vain.
+            Some(closed_for) => Some(ToolError::throttled(closed_for)),
+            None => {
+                let full = self.queue.admit(run.job(request, turn.now)).err();
+                full.map(|Full { retry_after }| ToolError::busy(retry_after))
             }
         };
-        let work = Work::Tool { target: call.target, plan };
-        let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
-        let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
-        if let Some(closed_for) = closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {
-            // Waiting would be in vain.
-            let throttled = ToolError::throttled(closed_for);
-            return self.refuse_at_once(turn, txn, request, run.entry, call.waiter, throttled);
+        if let Some(error) = refused {
+            return self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error));
         }
-        if let Err(Full { retry_after }) = self.queue.admit(run.job(request, turn.now)) {
-            let busy = ToolError::busy(retry_after);
-            return self.refuse_at_once(turn, txn, request, run.entry, call.waiter, busy);
+        if was_asked {
+            self.ledger.update(txn, request, &run.entry)?;
         }
-        run.waiters.push(call.waiter);
         run.inserted_in_turn = self.turn_number;
         self.runs.insert(request, run);
         Ok(())
@@ -199,29 +249,27 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        request: RequestId,
-        mut entry: Entry,
-        waiter: Waiter,
+        started: Started,
         finished: Finished,
     ) -> Result<(), Fault> {
+        let Started { request, mut entry, waiters, .. } = started;
         if entry.apply(EntryEvent::Sent) == Transition::Illegal {
             return Err(Fault::Invariant("a new entry cannot begin"));
         }
         let settled = Settled::Result(finished);
-        self.settle_entry(turn, txn, request, entry, &[waiter], EntryEvent::Succeeded, &settled)
+        self.settle_entry(turn, txn, request, entry, &waiters, EntryEvent::Succeeded, &settled)
     }
 
     pub(super) fn refuse_at_once(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        request: RequestId,
-        entry: Entry,
-        waiter: Waiter,
+        started: Started,
         error: ToolError,
     ) -> Result<(), Fault> {
+        let Started { request, entry, waiters, .. } = started;
         let settled = Settled::Error(error);
-        self.settle_entry(turn, txn, request, entry, &[waiter], EntryEvent::Refused, &settled)
+        self.settle_entry(turn, txn, request, entry, &waiters, EntryEvent::Refused, &settled)
     }
 }
 

@@ -134,7 +134,7 @@ impl UserSession {
                 // A client that names the call with a key of its own means another call than one without that key.
                 let same_name =
                     call.idempotency_key.is_none() || call.idempotency_key == entry.idempotency_key;
-                if same_name && is_joinable(&entry, now) {
+                if same_name && is_joinable(&entry, call, now) {
                     return Ok(Repeat::Of(earlier));
                 }
             }
@@ -144,8 +144,10 @@ impl UserSession {
 }
 
 /// Whether an equal call is a repeat of an earlier write: that one is not settled, or its answer was never taken.
-fn is_joinable(entry: &Entry, now: UnixMs) -> bool {
+fn is_joinable(entry: &Entry, call: &Demand<'_>, now: UnixMs) -> bool {
     match entry.state {
+        // Who has no session asks on its own, and its person decides on its own.
+        EntryState::Asking => call.in_session.is_some(),
         EntryState::Queued | EntryState::InFlight | EntryState::Reconciling => true,
         EntryState::Done | EntryState::Unknown => {
             !entry.delivered && now.since(entry.settled_at.unwrap_or(now)) < ANSWER_KEPT_FOR
