@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use catalogue::{Target, Tool};
+pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
 pub use plan::{Plan, Planned};
 pub use resource::Resource;

@@ -5,6 +5,7 @@
 
 use protocol::ids::{GrantId, RequestId, SessionId};
 use protocol::jsonrpc::Id;
+use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
 use protocol::stream::{EventId, StreamKey};
@@ -198,6 +199,14 @@ impl Run {
     /// Whether it waits for its client's answer to a question.
     pub const fn is_asking(&self) -> bool {
         matches!(self.work, Work::Ask(_))
+    }
+
+    /// Takes in one more who waits. Where nobody waited any more, the time that somebody will wait begins now.
+    pub fn join(&mut self, waiter: Waiter) {
+        if self.waiters.is_empty() {
+            self.deadline = self.deadline.max(waiter.asked_at.plus(REQUEST_DEADLINE));
+        }
+        self.waiters.push(waiter);
     }
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.

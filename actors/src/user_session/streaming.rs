@@ -147,7 +147,7 @@ impl Run {
                 waiter.uri = earlier.uri.take();
                 *earlier = waiter;
             }
-            None => self.waiters.push(waiter),
+            None => self.join(waiter),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::limits::CONFIRMED_BODY_CHARS_MAX;
 use crate::mcp::mrtr::{Filled, Question};
 use crate::policy::WithoutElicitation;
 
+/// The code of a message that its person declined.
+pub const DECLINED: &str = "declined";
+
 /// The name of the question, and of the form's only member.
 const SEND: &str = "send";
 
@@ -121,7 +124,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn declined() -> ToolError {
-    ToolError::new(Fault::Caller, "declined", "The person did not agree. Nothing was sent.")
+    ToolError::new(Fault::Caller, DECLINED, "The person did not agree. Nothing was sent.")
 }
 
 fn cannot_confirm() -> ToolError {
