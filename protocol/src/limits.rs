@@ -47,12 +47,15 @@ pub const ANSWER_COMMENT_EVERY: DurationMs = DurationMs::from_secs(1);
 /// The wait between two comments on a stream that stays open. Proxies cut streams that are silent for minutes.
 pub const STREAM_COMMENT_EVERY: DurationMs = DurationMs::from_secs(25);
 
-/// How long the edge keeps a stream open before it ends it in good order. No platform promises that a stream lives for
-/// ever, so coming back is everyday practice.
-pub const STREAM_LIFETIME: DurationMs = DurationMs::from_secs(60 * 60);
+/// How long the edge keeps a stream open before it ends it in good order, unless `STREAM_LIFETIME_SECONDS` says
+/// otherwise. No platform promises that a stream lives for ever, so coming back is everyday practice.
+pub const STREAM_LIFETIME_SECONDS: u64 = 60 * 60;
 
-/// The most by which [`STREAM_LIFETIME`] is shortened at random, so that streams do not end together.
-pub const STREAM_LIFETIME_JITTER: DurationMs = DurationMs::from_secs(10 * 60);
+/// The shortest and the longest time that `STREAM_LIFETIME_SECONDS` may name.
+pub const STREAM_LIFETIME_SECONDS_RANGE: (u64, u64) = (10, 60 * 60);
+
+/// The part of its life by which a stream is shortened at random, at most, so that streams do not end together.
+pub const STREAM_LIFETIME_JITTER_DIVISOR: u64 = 6;
 
 /// Events of one session that are kept for a client that comes back.
 pub const SESSION_EVENTS_MAX: usize = 64;
