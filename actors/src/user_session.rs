@@ -13,6 +13,8 @@ mod run;
 mod settle;
 mod streaming;
 mod sweep;
+#[cfg(feature = "conformance")]
+mod talking;
 mod verdict;
 mod watching;
 
@@ -320,6 +322,8 @@ impl UserSession {
         let now = turn.now;
         self.give_up_overdue_calls(turn, txn)?;
         self.pass_deadlines(turn, txn)?;
+        #[cfg(feature = "conformance")]
+        self.talk_when_due(turn, txn)?;
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
@@ -341,6 +345,8 @@ impl UserSession {
             _ => None,
         };
         let queue = [self.queue.due(now), waits_for_token].into_iter().flatten().min();
+        #[cfg(feature = "conformance")]
+        let queue = [queue, self.talk_due()].into_iter().flatten().min();
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);

@@ -46,7 +46,7 @@ pub(super) struct Demand<'a> {
 }
 
 /// A request whose entry is written and of which nothing has left yet.
-pub(super) struct Started {
+pub(in super::super) struct Started {
     pub request: RequestId,
     pub target: Target,
     pub arguments: Map<String, Value>,
@@ -104,6 +104,10 @@ impl UserSession {
         let mut waiter = Waiter::new(to, Some(id.clone()), conversation, turn.now);
         waiter.uri = uri;
         waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
+        #[cfg(feature = "conformance")]
+        {
+            waiter.log_level = asking.log_level;
+        }
         let mut demand = self.recognisable(turn, waiter, asking, id, asked)?;
         match self.resume(turn.now, &mut demand, resumption)? {
             Ok(()) => self.new_or_repeat(turn, txn, demand),
