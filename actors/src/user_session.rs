@@ -82,7 +82,8 @@ pub struct Load {
     pub in_flight: usize,
     /// Requests that are not settled.
     pub open: usize,
-    /// Those of them that an open stream waits for and that memory is needed for: a question is in its row.
+    /// Those of them that an open stream waits for, or that are tasks, and that memory is needed for: a question is in
+    /// its row.
     pub streamed: usize,
 }
 
@@ -265,7 +266,8 @@ impl UserSession {
     #[must_use]
     pub fn load(&self) -> Load {
         let is_streamed = |run: &&Run| {
-            !run.is_asking() && run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some())
+            let is_awaited = run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some());
+            !run.is_asking() && (is_awaited || run.entry.task.is_some())
         };
         Load {
             waiting: self.queue.depth(),

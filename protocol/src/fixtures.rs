@@ -6,6 +6,7 @@
 
 mod asking;
 mod content;
+mod tasking;
 mod telling;
 
 use serde_json::{Map, Value, json};
@@ -108,7 +109,7 @@ const fn prompt(name: &'static str, work: Work) -> Row {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    content::ROWS.iter().chain(telling::ROWS).chain(asking::ROWS)
+    content::ROWS.iter().chain(telling::ROWS).chain(asking::ROWS).chain(tasking::ROWS)
 }
 
 const TEMPLATE: &str = "test://template/{id}/data";

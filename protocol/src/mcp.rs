@@ -12,6 +12,7 @@ mod params;
 pub mod questions;
 mod results;
 mod revision;
+pub mod tasks;
 mod watched;
 
 use rmcp::model::{CallToolResult, ContentBlock};

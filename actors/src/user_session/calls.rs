@@ -337,6 +337,7 @@ impl UserSession {
     pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         for (request, entry) in std::mem::take(&mut self.orphans) {
             let Some(entry) = self.ask_on(request, entry)? else { continue };
+            let Some(entry) = self.adopt_task(turn, txn, request, entry)? else { continue };
             let may_have_happened =
                 entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
             let intent = entry.intent.clone().filter(|_| may_have_happened);

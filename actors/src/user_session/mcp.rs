@@ -8,6 +8,7 @@ mod ask;
 pub(super) mod demand;
 pub(super) mod inquiry;
 mod repeats;
+mod tasks;
 
 use std::collections::BTreeSet;
 
@@ -136,7 +137,11 @@ impl UserSession {
             #[cfg(feature = "conformance")]
             log_level: stateless.log_level,
         };
-        self.on_demand(turn, txn, to, asking, &id, (known, params))?;
+        if matches!(known, Method::GetTask | Method::UpdateTask | Method::CancelTask) {
+            self.on_task(turn, txn, to, asking, &id, (known, &method, params))?;
+        } else {
+            self.on_demand(turn, txn, to, asking, &id, (known, params))?;
+        }
         self.confirm(txn, conversation, waited_for_word)
     }
 

@@ -43,17 +43,30 @@ impl UserSession {
         acts: Vec<Act>,
     ) -> Result<(), Fault> {
         let mut acts = VecDeque::from(acts);
+        if let Some(Act::AsTask { is_required }) = acts.front() {
+            let is_required = *is_required;
+            acts.pop_front();
+            if started.may_become_task() {
+                self.begin_task(turn, txn, &mut started)?;
+            } else if is_required && started.entry.task.is_none() {
+                return self.refuse_without_tasks(turn, txn, started);
+            }
+        }
         if let Some(Act::Ask(questions)) = acts.front() {
             return self.ask_client(turn, txn, started, questions);
         }
-        let says_nothing = matches!(acts.front(), Some(Act::Done(_) | Act::Fail(_)));
-        let work = Work::Talk(Box::new(Talking { acts: std::mem::take(&mut acts), due: None }));
+        if started.was_asked {
+            self.ledger.update(txn, started.request, &started.entry)?;
+        }
+        let needs_no_stream =
+            started.entry.task.is_some() || matches!(acts.front(), Some(Act::Done(_) | Act::Fail(_)));
+        let work = Work::Talk(Box::new(Talking { acts, due: None }));
         let deadline = turn.now.plus(REQUEST_DEADLINE);
         let mut run = Run::new(work, started.entry, Priority::Interactive, deadline);
         run.waiters.append(&mut started.waiters);
         let connections: Vec<ReplyTo> = run.waiters.iter().filter_map(|waiter| waiter.to).collect();
         self.runs.insert(started.request, run);
-        if says_nothing {
+        if needs_no_stream {
             return self.go_on_talking(turn, txn, started.request);
         }
         for to in connections {

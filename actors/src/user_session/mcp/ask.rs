@@ -53,7 +53,7 @@ impl UserSession {
         questions: &Questions,
     ) -> Result<(), Fault> {
         let undeclared = questions.iter().find(|(_, question)| !question.may_be_asked(started.client));
-        if started.entry.session.is_some() {
+        if started.entry.session.is_some() || started.entry.task.is_some() {
             return match undeclared {
                 Some((_, question)) => self.refuse_at_once(turn, txn, started, cannot_ask(question)),
                 None => self.ask_in_session(turn, txn, started),
