@@ -21,6 +21,18 @@ pub const STORED_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest read answer that is kept for a repeat of the same request, in bytes; a larger one runs again.
 pub const STORED_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a task can be asked for after it was begun. Its outcome goes with the answers of other reads.
+pub const TASK_KEPT_FOR: DurationMs = ANSWER_KEPT_FOR;
+
+/// How long a task may be at work, so that there is time left to fetch its outcome.
+pub const TASK_DEADLINE: DurationMs = DurationMs::from_secs(5 * 60);
+
+/// How often a client should ask for a task.
+pub const TASK_POLL_EVERY: DurationMs = DurationMs::from_secs(2);
+
+/// The largest outcome of a task, in bytes. Nothing else has it, so that it must fit into the row.
+pub const TASK_ANSWER_BYTES_MAX: usize = 896 * 1024;
+
 /// How long an answer is kept for a repeat, and a settled write can be joined by a repeat.
 pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
 
@@ -309,6 +321,8 @@ pub const REQUEST_STATE_BYTES_MAX: usize = 192 * 1024;
 
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(INQUIRY_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(TASK_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(TASK_DEADLINE.0 < TASK_KEPT_FOR.0);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
 // One connection stays free for a token refresh, without which no other call could go on.

@@ -211,6 +211,12 @@ impl Plan {
         }
     }
 
+    /// Whether it takes so many calls that its client may rather fetch the outcome later, as that of a task.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        matches!(self, Self::Read(Reading::SearchEmails(plan)) if plan.is_long())
+    }
+
     /// What must be durable before [`Plan::call`] leaves; `None` for reads.
     #[must_use]
     pub fn intent(&self) -> Option<WriteIntent> {

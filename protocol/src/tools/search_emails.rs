@@ -12,25 +12,37 @@ use super::error::ToolError;
 use super::{Finished, Step, Surroundings, message};
 use crate::civil::When;
 use crate::graph::{IMMUTABLE_IDS, query, search_text};
+use crate::limits::PAGES_MAX;
 use crate::outbound::{Answer, GraphCall, Lane};
 
 const COUNT_MAX: u64 = 50;
 const COUNT_DEFAULT: u64 = 10;
 const WORDS_CHARS_MAX: usize = 500;
+/// Every match, as far as this goes: so many take ten calls, and as the outcome of a task they fit into a row.
+const ALL_MAX: u64 = 400;
 
 /// The tool at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchEmails {
     search: String,
+    /// Hits that are wanted at most; pages are as large as that or [`COUNT_MAX`].
     count: u64,
+    path: String,
+    pages: u32,
+    messages: Vec<Value>,
 }
 
 impl SearchEmails {
     pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Self, ToolError> {
-        let known = ["query", "from", "subject", "after", "before", "hasAttachments", "count"];
+        let known = ["query", "from", "subject", "after", "before", "hasAttachments", "count", "all"];
         let arguments = Arguments::of(Tool::SearchEmails, values, &known)?;
         around.require(&MAIL_READ)?;
-        let count = arguments.integer("count", 1..=COUNT_MAX, COUNT_DEFAULT)?;
+        let all = arguments.flag("all")?.unwrap_or(false);
+        if all && values.contains_key("count") {
+            return Err(arguments.must_be("count", "left out where `all` is true"));
+        }
+        let page = arguments.integer("count", 1..=COUNT_MAX, if all { COUNT_MAX } else { COUNT_DEFAULT })?;
+        let count = if all { ALL_MAX } else { page };
         let mut clauses: Vec<String> = Vec::new();
         for property in ["from", "subject"] {
             if let Some(value) = arguments.line(property, WORDS_CHARS_MAX)? {
@@ -62,23 +74,37 @@ impl SearchEmails {
                 "`searchEmails` needs at least one of: query, from, subject, after, before, hasAttachments.",
             ));
         }
-        Ok(Self { search: clauses.join(" AND "), count })
+        let search = clauses.join(" AND ");
+        let parameters = query(&[
+            ("$search", &search_text(&search)),
+            ("$select", message::FIELDS),
+            ("$top", &page.to_string()),
+        ]);
+        let path = format!("/me/messages{parameters}");
+        Ok(Self { search, count, path, pages: 0, messages: Vec::new() })
+    }
+
+    /// Whether it takes so many calls that its client may rather fetch the outcome later.
+    pub(super) const fn is_long(&self) -> bool {
+        self.count > COUNT_MAX
     }
 
     pub(super) fn call(&self) -> GraphCall {
-        let parameters = query(&[
-            ("$search", &search_text(&self.search)),
-            ("$select", message::FIELDS),
-            ("$top", &self.count.to_string()),
-        ]);
-        GraphCall::get(Lane::Mailbox, format!("/me/messages{parameters}")).preferring(&[IMMUTABLE_IDS])
+        GraphCall::get(Lane::Mailbox, self.path.clone()).preferring(&[IMMUTABLE_IDS])
     }
 
-    pub(super) fn answered(&self, answer: &Answer) -> Result<Step, ToolError> {
+    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let page = Page::read(answer)?;
-        let messages = message::list(&page.value, self.count);
-        let more = page.has_more();
-        let structured = json!({ "search": self.search, "messages": messages, "more": more });
+        let left = self.count.saturating_sub(self.messages.len() as u64);
+        self.messages.extend(message::list(&page.value, left));
+        self.pages += 1;
+        let is_full = self.messages.len() as u64 >= self.count || !self.is_long() || self.pages >= PAGES_MAX;
+        if let (Some(next), false) = (page.next(&self.path), is_full) {
+            self.path = next;
+            return Ok(Step::Call(self.call()));
+        }
+        let more = page.has_more() || page.value.len() as u64 > left;
+        let structured = json!({ "search": self.search, "messages": self.messages, "more": more });
         Ok(Step::Done(Finished { structured }))
     }
 }
@@ -169,11 +195,47 @@ mod tests {
             (json!({"after": "2026-01-01T10:00"}), "a date such as"),
             (json!({"hasAttachments": "yes"}), "true or false"),
             (json!({"query": "a", "count": 51}), "`count`"),
+            (json!({"query": "a", "count": 5, "all": true}), "left out"),
+            (json!({"query": "a", "all": "yes"}), "true or false"),
             (json!({"search": "a"}), "no argument"),
         ] {
             let error = plan(arguments).unwrap_err();
             assert!(error.message.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn all_follows_the_pages_up_to_its_bound() {
+        let mut search = plan(json!({"query": "a", "all": true})).unwrap();
+        assert!(search.is_long() && search.call().path.ends_with("&$top=50"));
+        let item = json!({"id": "A="});
+        let page = json!({
+            "value": vec![&item; 50],
+            "@odata.nextLink": "https://graph.microsoft.com/v1.0/me/messages?$search=%22a%22&$skiptoken=x",
+        });
+        for _ in 1..8 {
+            let Ok(Step::Call(next)) = search.answered(&answer(200, &page)) else { panic!() };
+            assert_eq!(next.path, "/me/messages?$search=%22a%22&$skiptoken=x");
+        }
+        let Ok(Step::Done(done)) = search.answered(&answer(200, &page)) else { panic!() };
+        assert_eq!(done.structured["messages"].as_array().unwrap().len() as u64, ALL_MAX);
+        assert_eq!(done.structured["more"], true);
+        assert_conforms(Tool::SearchEmails, &done.structured);
+        let mut short = plan(json!({"query": "a", "all": true})).unwrap();
+        let Ok(Step::Done(done)) = short.answered(&answer(200, &json!({"value": [item]}))) else { panic!() };
+        assert_eq!(done.structured["more"], false);
+    }
+
+    #[test]
+    fn a_search_whose_pages_hold_little_ends_too() {
+        let mut search = plan(json!({"query": "a", "all": true})).unwrap();
+        let page = json!({
+            "value": [],
+            "@odata.nextLink": "https://graph.microsoft.com/v1.0/me/messages?$skiptoken=x",
+        });
+        let calls =
+            (0..100).take_while(|_| matches!(search.answered(&answer(200, &page)), Ok(Step::Call(_))));
+        assert_eq!(calls.count(), PAGES_MAX as usize - 1);
     }
 
     #[test]

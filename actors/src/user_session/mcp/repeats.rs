@@ -38,6 +38,9 @@ impl UserSession {
             Repeat::Of(earlier) => {
                 self.unheard = Some(earlier);
                 self.remember_join(txn, earlier, &call)?;
+                if self.hand_out_task(txn, earlier, &call.waiter)? {
+                    return Ok(());
+                }
                 if let Some(run) = self.runs.get_mut(&earlier) {
                     run.join(call.waiter);
                     return Ok(());

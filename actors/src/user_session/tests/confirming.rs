@@ -10,7 +10,7 @@ use super::*;
 
 const POLICY: (&str, &str) = ("POLICY", r#"{"confirm":"always"}"#);
 const FORMS: ClientCapabilities =
-    ClientCapabilities { forms: true, links: false, sampling: false, roots: false };
+    ClientCapabilities { forms: true, links: false, sampling: false, roots: false, tasks: false };
 
 fn mail(subject: &str) -> Value {
     json!({"to": ["bob@contoso.example"], "subject": subject, "body": "B"})
