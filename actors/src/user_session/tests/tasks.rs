@@ -184,6 +184,7 @@ fn only_the_grant_that_began_a_task_sees_it_and_only_with_its_scope() {
             in_batch: false,
             accepts_stream: true,
             stateless: Some(knows_tasks()),
+            trace: None,
             body: body.to_string().into_bytes(),
         };
         let caller = Caller {
