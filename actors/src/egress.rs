@@ -73,8 +73,8 @@ pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Opti
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
         Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
-        Outbound::Graph { call, bearer, tool } => {
-            let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
+        Outbound::Graph { call, bearer, tool, trace } => {
+            let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
             match config.gateway.transport {
                 Transport::AiRun => ai_run(config, op, call, bearer, &metadata),
                 Transport::CustomProvider => custom_provider(config, op, call, bearer, &metadata),
@@ -205,6 +205,7 @@ mod tests {
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
     use protocol::time::UnixMs;
+    use protocol::trace::TraceContext;
 
     use super::*;
     use crate::testing::{config_with, user};
@@ -216,7 +217,8 @@ mod tests {
     fn outbound() -> Outbound {
         let call = GraphCall::post(Lane::Mailbox, "/me/messages".into(), Some(r#"{"subject":"Hi"}"#.into()))
             .preferring(&["IdType=\"ImmutableId\""]);
-        Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail" }
+        let trace = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail", trace }
     }
 
     #[test]
@@ -238,6 +240,7 @@ mod tests {
         assert_eq!(options["gateway"]["skipCache"], true);
         assert_eq!(options["returnRawResponse"], true);
         let metadata = options["gateway"]["metadata"].as_object().unwrap();
+        assert_eq!(metadata["traceId"], "0af7651916cd43dd8448eb211c80319c");
         assert!(metadata.len() <= 5 && metadata.values().all(Value::is_string));
     }
 

@@ -10,6 +10,7 @@ use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
 use protocol::stream::Frame;
 use protocol::time::{DurationMs, UnixMs};
+use protocol::trace::TraceContext;
 use sha2::{Digest as _, Sha256};
 
 use crate::log::LogLine;
@@ -111,6 +112,8 @@ pub enum Outbound {
         bearer: Secret<String>,
         /// The tool on whose behalf it is made, for the gateway's metadata.
         tool: &'static str,
+        /// The trace that it belongs to, for the same.
+        trace: Option<TraceContext>,
     },
     /// A form for Entra ID's token endpoint.
     Token {

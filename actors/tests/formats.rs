@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use actors::grants::{Grant, PendingCode};
-use actors::ledger::{Entry, EntryState, KeyUse, Kind, Upkeep};
+use actors::ledger::{Entry, EntryState, KeyUse, Kind, TaskMark, Upkeep};
 use actors::refresher::TokenRow;
 use actors::sessions::Session;
 use actors::store::{MemoryRows, Record, SCHEMA_VERSION, Txn};
@@ -28,6 +28,7 @@ use protocol::mcp::{Revision, Watched};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
+use protocol::trace::TraceContext;
 use serde_bytes::ByteBuf;
 
 const USER: UserKey = UserKey::from_bytes([0x11; 16]);
@@ -260,6 +261,23 @@ fn the_rows_of_watched_things() {
     );
     let refused = Watch { failures: 3, not_before: THEN, is_refused: true, ..Watch::default() };
     assert_row(&refused, "a46173f6616603616e1b000001a3185c50006172f5");
+}
+
+#[test]
+fn the_row_of_a_task() {
+    let task = Entry {
+        inquiry: Some(ByteBuf::from([4, 5])),
+        task: Some(TaskMark { changed_at: THEN, is_error: true }),
+        trace: TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ..Entry::new(Kind::Tool("sendEmail".into()), true, [0x66; 16])
+    };
+    assert_row(
+        &task,
+        "\
+        b661736171616ba161746973656e64456d61696c6177f56163606167f6616df66169f66172f661625066666666666666\
+        6666666666666666666179f6616e006166f66165f6616ff6616c806178806174f66164f46161f661714204056168a261\
+        631b000001a3185c50006165f5617658180af7651916cd43dd8448eb211c80319cb7ad6b7169203331",
+    );
 }
 
 #[test]

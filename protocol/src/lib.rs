@@ -33,4 +33,5 @@ pub mod secret;
 pub mod stream;
 pub mod time;
 pub mod tools;
+pub mod trace;
 pub mod zones;

@@ -14,6 +14,7 @@ use crate::mcp::envelope::Stateless;
 use crate::notification::Notice;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
+use crate::trace::TraceContext;
 
 /// Who asks, as the edge established it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +163,9 @@ pub struct McpMessage {
     pub accepts_stream: bool,
     /// What a request of the revision without sessions carries; none in sessions.
     pub stateless: Option<Stateless>,
+    /// The trace that the header `traceparent` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
@@ -388,6 +392,7 @@ mod tests {
                 in_batch: false,
                 accepts_stream: true,
                 stateless: Some(Stateless::default()),
+                trace: None,
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

@@ -251,6 +251,7 @@ fn commands() -> Vec<Command> {
         in_batch: false,
         accepts_stream: true,
         stateless: None,
+        trace: None,
         body: br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_vec(),
     };
     let connect = Connect {

@@ -55,9 +55,11 @@ pub(super) fn decide(
         return Ok(Era::Listens { id: id.clone(), uris });
     }
     Ok(match list_result(known) {
-        Some(list) => {
-            Era::Listed { method: method.to_owned(), reply: listed(id, method, known, params, &list) }
-        }
+        Some(list) => Era::Listed {
+            method: method.to_owned(),
+            trace: envelope::trace(meta).or(arrived.trace()),
+            reply: listed(id, method, known, params, &list),
+        },
         None => Era::Stateless(stateless),
     })
 }

@@ -14,6 +14,7 @@ use protocol::mcp::subscription_ended;
 use protocol::object::{Attach, Caller, Command, Listen, McpMessage};
 use protocol::stream::EventId;
 use protocol::time::DurationMs;
+use protocol::trace::TraceContext;
 use worker::{Env, Request, Response, Result};
 
 use super::event_stream::{self, Pace};
@@ -72,15 +73,17 @@ async fn serve_post(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let arrived = Arrived { revision: revision.as_deref(), header: &header };
+    let trace = arrived.trace();
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
         let (session, revision) = (session.clone(), revision.clone());
-        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, body })
+        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, trace, body })
     };
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    match classify(Arrived { revision: revision.as_deref(), header: &header }, bytes) {
+    match classify(arrived, bytes) {
         Err(refusal) => respond(refusal),
-        Ok(Delivery::Listed { method, reply }) => respond(listed(caller, &method, reply)?),
+        Ok(Delivery::Listed { method, trace, reply }) => respond(listed(caller, &method, trace, reply)?),
         Ok(Delivery::Listens { .. }) if !takes_streams => respond(not_acceptable()),
         Ok(Delivery::Listens { id, uris }) => {
             let farewell = subscription_ended(&id);
@@ -197,14 +200,15 @@ async fn listen(
 }
 
 /// A list that was answered here leaves one line in the log and no entry in the ledger.
-fn listed(caller: &Caller, method: &str, reply: Reply) -> Result<Reply> {
+fn listed(caller: &Caller, method: &str, trace: Option<TraceContext>, reply: Reply) -> Result<Reply> {
     let id = RequestId::new(now(), &caller.user, random()?);
     let line = LogLine::new("list", now())
         .with("requestId", id.to_string())
         .with("userKey", caller.user.to_string())
         .with("method", method)
         .with("client", caller.client.as_str())
-        .with("grant", caller.grant.to_string());
+        .with("grant", caller.grant.to_string())
+        .with_trace(trace);
     worker::console_log!("{}", line.to_json());
     Ok(reply.with("x-request-id", id.to_string()))
 }

@@ -112,6 +112,7 @@ fn requests_of_an_object() {
         in_batch: false,
         accepts_stream: true,
         stateless: None,
+        trace: None,
         body: b"{}".to_vec(),
     };
     let request =

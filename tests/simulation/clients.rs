@@ -298,6 +298,7 @@ impl World {
             in_batch: false,
             accepts_stream: true,
             stateless: None,
+            trace: None,
             body: body.to_string().into_bytes(),
         })
     }

@@ -6,6 +6,7 @@
 use protocol::ids::{GrantId, SessionId};
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
+use protocol::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
@@ -245,6 +246,9 @@ pub struct Entry {
     /// Whether its client fetches the outcome later.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskMark>,
+    /// The trace that the request belongs to.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 /// What is known of a request that goes on as a task.
@@ -289,6 +293,7 @@ impl Entry {
             answer: None,
             inquiry: None,
             task: None,
+            trace: None,
         }
     }
 

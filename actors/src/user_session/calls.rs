@@ -87,11 +87,13 @@ impl UserSession {
                 call: plan.call(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: target.name(),
+                trace: run.entry.trace,
             },
             Work::Watch(subscribing) => Outbound::Graph {
                 call: subscribing.call.clone(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
+                trace: None,
             },
             Work::Refresh => {
                 let renewal = self.refresher.renewal();

@@ -18,6 +18,7 @@ use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
 use protocol::tools::ToolError;
+use protocol::trace::TraceContext;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
@@ -34,6 +35,8 @@ pub(super) struct Asking<'a> {
     pub conversation: Conversation,
     /// What the client can be asked for in its turn.
     pub client: ClientCapabilities,
+    /// The trace that the request belongs to.
+    pub trace: Option<TraceContext>,
     /// From which level on a request without a session wants log messages.
     #[cfg(feature = "conformance")]
     pub log_level: Option<mcp::envelope::LogLevel>,
@@ -63,7 +66,7 @@ impl UserSession {
             }
         };
         if let Some(stateless) = &message.stateless {
-            return self.on_stateless(turn, txn, to, (request, caller, stateless), read);
+            return self.on_stateless(turn, txn, to, (request, caller, message, stateless), read);
         }
         if let Message::Request { id, method, params } = &read
             && Method::in_session(method) == Some(Method::Initialize)
@@ -102,6 +105,7 @@ impl UserSession {
             caller,
             conversation,
             client,
+            trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: None,
         };
@@ -115,7 +119,7 @@ impl UserSession {
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, stateless): (RequestId, &Caller, &Stateless),
+        (request, caller, message, stateless): (RequestId, &Caller, &McpMessage, &Stateless),
         read: Message<'_>,
     ) -> Result<(), Fault> {
         let Message::Request { id, method, params } = read else {
@@ -134,6 +138,7 @@ impl UserSession {
             caller,
             conversation,
             client: stateless.capabilities,
+            trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: stateless.log_level,
         };

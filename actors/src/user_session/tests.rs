@@ -13,6 +13,7 @@ use protocol::object::{Caller, McpMessage, ObjectRequest};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
+use protocol::trace::TraceContext;
 use serde_json::{Value, json};
 
 use super::*;
@@ -27,6 +28,8 @@ mod tasks;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
+/// What every message's HTTP header says.
+const HEADER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
 const SCOPES: [&str; 6] =
     ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
 
@@ -68,6 +71,8 @@ struct Object {
     session: Option<String>,
     count: u32,
     sent: Vec<(OpId, GraphCall)>,
+    /// The traces that they belong to.
+    traces: Vec<Option<TraceContext>>,
     /// Forms that left for the token endpoint.
     forms: Vec<(OpId, String)>,
     replies: Vec<ObjectReply>,
@@ -116,10 +121,23 @@ impl Object {
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
-        let lines = Vec::new();
+        let (lines, traces) = (Vec::new(), Vec::new());
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
-        let mut object =
-            Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
+        let mut object = Self {
+            rows,
+            core,
+            now,
+            session,
+            count: 0,
+            sent,
+            traces,
+            forms,
+            replies,
+            log,
+            lines,
+            pushed,
+            closed,
+        };
         object.open(&json!({}));
         object
     }
@@ -149,7 +167,10 @@ impl Object {
         for effect in effects {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
-                Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
+                Effect::Send { op, outbound: Outbound::Graph { call, trace, .. } } => {
+                    self.sent.push((op, call));
+                    self.traces.push(trace);
+                }
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
                 }
@@ -186,6 +207,7 @@ impl Object {
             in_batch: false,
             accepts_stream: true,
             stateless,
+            trace: TraceContext::parse(HEADER_TRACE),
             body: body.to_string().into_bytes(),
         };
         self.command(Command::Mcp(message));

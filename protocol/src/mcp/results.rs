@@ -80,6 +80,8 @@ pub fn opening_result(revision: Revision) -> Value {
 fn discover_result() -> Map<String, Value> {
     let mut capabilities = capabilities();
     capabilities.insert("extensions".to_owned(), json!({ TASKS: {} }));
+    #[cfg(feature = "conformance")]
+    crate::fixtures::add_stateless_capabilities(&mut capabilities);
     Map::from_iter([
         ("supportedVersions".to_owned(), json!(SUPPORTED)),
         ("capabilities".to_owned(), Value::Object(capabilities)),
@@ -187,7 +189,12 @@ mod tests {
             ("prompts", "prompts/list"),
             ("completions", "completion/complete"),
         ] {
-            let details = if capability == "resources" { json!({"subscribe": true}) } else { json!({}) };
+            let details = match capability {
+                "resources" => json!({"subscribe": true}),
+                // Only lists of fixtures change.
+                "tools" | "prompts" if cfg!(feature = "conformance") => json!({"listChanged": true}),
+                _ => json!({}),
+            };
             assert_eq!(discover["capabilities"][capability], details);
             assert!(Method::stateless(method).is_some());
         }

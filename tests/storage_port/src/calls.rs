@@ -242,6 +242,7 @@ impl<S: Counted> Calls<S> {
             in_batch: false,
             accepts_stream: false,
             stateless: None,
+            trace: None,
             body: body.into_bytes(),
         };
         let caller = Caller {

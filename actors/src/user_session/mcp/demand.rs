@@ -8,7 +8,7 @@ use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::limits::{REQUEST_DEADLINE, TASK_DEADLINE};
-use protocol::mcp::envelope::ClientCapabilities;
+use protocol::mcp::envelope::{ClientCapabilities, meta, trace};
 use protocol::mcp::mrtr::{self, Answers, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
@@ -84,6 +84,9 @@ impl UserSession {
         id: &Id,
         (method, params): (Method, Option<&RawValue>),
     ) -> Result<(), Fault> {
+        let meta = meta(params).unwrap_or_default();
+        // What the client itself says is nearer than what some proxy on the way says.
+        let asking = Asking { trace: trace(&meta).or(asking.trace), ..asking };
         if self.is_too_soon(turn, txn, to, (&asking, id)) {
             return Ok(());
         }
@@ -102,7 +105,7 @@ impl UserSession {
         let uri = asked.uri.take();
         let mut waiter = Waiter::new(to, Some(id.clone()), conversation, turn.now);
         waiter.uri = uri;
-        waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
+        waiter.progress = mcp::read_progress_token(&meta).map(|token| Progress { token, told: 0 });
         #[cfg(feature = "conformance")]
         {
             waiter.log_level = asking.log_level;
@@ -187,6 +190,7 @@ impl UserSession {
         entry.grant = Some(caller.grant);
         entry.session = call.asking.conversation.session();
         entry.access_identity.clone_from(&caller.access_identity);
+        entry.trace = call.asking.trace;
         entry.in_session = call.in_session;
         entry.idempotency_key = call.idempotency_key;
         self.ledger.forget_old(turn.now);
@@ -380,7 +384,8 @@ fn refuse_for_rate(
             .with("userKey", asking.caller.user.to_string())
             .with("client", asking.caller.client.clone())
             .with("grant", asking.caller.grant.to_string())
-            .with("retryAfterS", seconds);
+            .with("retryAfterS", seconds)
+            .with_trace(asking.trace);
         txn.emit(Effect::Log(line));
     }
 }
