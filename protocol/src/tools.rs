@@ -127,6 +127,8 @@ pub struct Surroundings<'a> {
     pub client: ClientCapabilities,
     /// What has to be confirmed.
     pub policy: &'a Policy,
+    /// The link under which the person connects a Microsoft account, where the client cannot sign in.
+    pub connect_link: Option<&'a str>,
 }
 
 /// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.

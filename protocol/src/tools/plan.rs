@@ -127,7 +127,7 @@ impl Plan {
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
-                Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
+                Authenticate::new(arguments, around).map(|_| authenticate::unconnected(around))
             }
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
