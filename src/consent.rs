@@ -8,10 +8,10 @@ use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
 use protocol::entra::{ClaimsChallenge, authorize_url};
 use protocol::oauth::authorization::{
-    AuthorizationRequest, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
+    AuthorizationRequest, Found, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
     open_request, read_request, seal_journey, seal_request,
 };
-use protocol::oauth::client::redirect_host;
+use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::time::UnixMs;
 use protocol::tools::catalogue::scopes;
@@ -37,16 +37,17 @@ fn meaning(scope: &str) -> &str {
 
 /// Shows the consent page for a client's request, or the refusal of it.
 #[must_use]
-pub fn ask(config: &Config, parameters: &Parameters, now: UnixMs, random: &Randomness) -> Reply {
+pub fn ask(
+    config: &Config,
+    parameters: &Parameters,
+    found: &Found,
+    now: UnixMs,
+    random: &Randomness,
+) -> Reply {
     let (resource, scopes) = (config.resource(), scopes());
-    let server = Server {
-        issuer: &config.public_url,
-        resource: &resource,
-        scopes: &scopes,
-        client_keys: &config.registration_keys,
-    };
-    let request = match read_request(parameters, server, now) {
-        Ok((request, _)) => request,
+    let server = Server { issuer: &config.public_url, resource: &resource, scopes: &scopes };
+    let request = match read_request(parameters, found, server, now) {
+        Ok(request) => request,
         Err(refused) => return refuse(refused),
     };
     let secret = to_hex(&random.cookie);
@@ -147,7 +148,9 @@ pub fn end(config: &Config, location: String) -> Reply {
     Reply::see_other(location).with("set-cookie", cookie_header(config, COOKIE, "", 0))
 }
 
-fn refuse(refused: Refused) -> Reply {
+/// The page or the redirect of a request that is not served.
+#[must_use]
+pub fn refuse(refused: Refused) -> Reply {
     match refused {
         Refused::Redirect(location) => Reply::see_other(location),
         Refused::Page(reason) => {
@@ -179,9 +182,12 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
     } else {
         ""
     };
+    let described = request.described_at.as_deref().map_or_else(String::new, |place| {
+        format!("<p>It is described at <code>{}</code></p>", escape(place))
+    });
     let body = format!(
         "<p><strong><bdi>{name}</bdi></strong> wants to use your Microsoft 365 account through this server.</p>\
-         <p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
+         {described}<p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
          <p>You sign in with Microsoft on the next page. The application never sees your password or Microsoft's \
          tokens. Disconnecting this server there ends its access.</p>\
          <form method=\"post\" action=\"/authorize\"><input type=\"hidden\" name=\"request\" value=\"{sealed}\">\
@@ -208,7 +214,7 @@ fn origin(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use protocol::oauth::client::{AuthMethod, Client, seal_client};
+    use protocol::oauth::client::{AuthMethod, Client};
 
     use super::*;
     use crate::health::tests::config_at;
@@ -219,24 +225,29 @@ mod tests {
         Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12] }
     }
 
-    fn parameters(config: &Config, name: &str, redirect: &str) -> Parameters {
+    fn found(name: &str) -> Found {
         let client = Client {
             name: name.into(),
             redirect_uris: vec!["https://app.example/cb".into(), "http://127.0.0.1/cb".into()],
             auth_method: AuthMethod::None,
             issued_at: NOW,
         };
-        let id = seal_client(&config.registration_keys, &client, [1; 12]).unwrap();
+        Found { client, digest: vec![9; 32], described_at: None }
+    }
+
+    /// The page for a client of a name that wants its answer at a place.
+    fn shown(config: &Config, name: &str, redirect: &str) -> Reply {
         let pairs = [
-            ("client_id", id.as_str()),
+            ("client_id", "c"),
             ("redirect_uri", redirect),
             ("response_type", "code"),
             ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             ("code_challenge_method", "S256"),
             ("state", "s"),
         ];
-        Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
-            .unwrap()
+        let parameters =
+            Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+        ask(config, &parameters.unwrap(), &found(name), NOW, &random())
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -252,8 +263,7 @@ mod tests {
     #[test]
     fn the_page_names_client_host_and_permissions_and_escapes_them() {
         let config = config_at("https://mcp.example.com");
-        let page =
-            ask(&config, &parameters(&config, "<b>Claude</b>", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "<b>Claude</b>", "https://app.example/cb");
         assert_eq!(page.status, 200);
         for text in
             ["&lt;b&gt;Claude&lt;/b&gt;", "<code>app.example</code>", "Read your mail", "Send mail as you"]
@@ -266,7 +276,7 @@ mod tests {
             "{policy}"
         );
         assert!(policy.contains("frame-ancestors 'none'"));
-        let local = ask(&config, &parameters(&config, "X", "http://127.0.0.1:5000/cb"), NOW, &random());
+        let local = shown(&config, "X", "http://127.0.0.1:5000/cb");
         assert!(local.body.contains("a program on this computer"));
     }
 
@@ -280,7 +290,7 @@ mod tests {
     #[test]
     fn only_the_browser_that_saw_the_page_can_answer_it() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
         let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
         assert_eq!(allowed.status, 303);
@@ -304,7 +314,7 @@ mod tests {
     #[test]
     fn a_second_journey_carries_the_claims_and_is_known_as_the_second() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
         let state = |reply: &Reply| {
             let location = header(reply, "location").to_owned();
@@ -332,7 +342,7 @@ mod tests {
     #[test]
     fn the_journey_comes_back_to_its_own_browser_only() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
         let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
         let location = header(&allowed, "location").to_owned();

@@ -7,11 +7,13 @@
 
 pub mod admission;
 pub mod browser;
+pub mod clients;
 pub mod consent;
 pub mod health;
 pub mod mcp_endpoint;
 pub mod notifications;
 pub mod oauth_endpoints;
+pub mod registration_rate;
 pub mod reply;
 pub mod router;
 pub mod sse;

@@ -5,6 +5,7 @@
 
 mod abort;
 mod body;
+mod clients;
 mod event_stream;
 mod mcp;
 mod microsoft;
@@ -106,7 +107,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         Route::Connect => begin_connect(config, &request),
         Route::Callback => oauth::callback(config, &request, &env).await,
         Route::ResourceMetadata | Route::ServerMetadata | Route::Preflight => {
-            respond(oauth::document(config, route))
+            respond(oauth::document(config, &env, route))
         }
         Route::Register | Route::Authorize | Route::Decide | Route::Token | Route::Revoke => {
             oauth::serve(config, &request, &env, route, authorization.as_deref()).await

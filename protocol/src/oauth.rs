@@ -6,7 +6,10 @@
 
 pub mod authorization;
 pub mod client;
+pub mod document;
 pub mod metadata;
+pub mod preregistered;
+pub mod redirect;
 pub mod token;
 
 /// The error codes of OAuth that this server uses (RFC 6749, sections 4.1.2.1 and 5.2; RFC 8707, section 2).

@@ -107,6 +107,7 @@ fn a_client() {
 fn authorization() -> AuthorizationRequest {
     AuthorizationRequest {
         client_digest: vec![0x44; 32],
+        described_at: None,
         client_name: "Claude".into(),
         redirect_uri: "https://app.example/cb".into(),
         state: Some("s-1".into()),

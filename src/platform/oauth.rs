@@ -1,11 +1,10 @@
 //! The authorization server's endpoints on the platform: read, decide, ask the user's object, answer.
 
 use protocol::config::Config;
-use protocol::digest::to_hex;
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::GrantId;
-use protocol::oauth::authorization::{Journey, code_redirect};
-use protocol::oauth::metadata::{authorization_server, protected_resource};
+use protocol::oauth::authorization::{Journey, code_redirect, read_client_id};
+use protocol::oauth::metadata::{Newcomers, authorization_server, protected_resource};
 use protocol::oauth::token::{CODE_LIFETIME, CodeClaims, issue_code};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::object::{Caller, Command, Issue, STEP_UP, SignIn};
@@ -13,7 +12,10 @@ use protocol::tools::catalogue::scopes;
 use worker::{Env, Request, Response, Result};
 
 use super::microsoft::NotSignedIn;
-use super::{ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond};
+use super::{
+    ask, body, clients, end_connect, microsoft, now, query, random, randomness, read_parameters, respond,
+};
+use crate::clients::{short_digest, unknown_client};
 use crate::oauth_endpoints::{
     self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
     scope_too_wide,
@@ -26,7 +28,7 @@ use crate::{browser, consent};
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
-pub(super) fn document(config: &Config, route: Route) -> Reply {
+pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
     let scopes = scopes();
     match route {
         Route::ResourceMetadata => {
@@ -34,7 +36,12 @@ pub(super) fn document(config: &Config, route: Route) -> Reply {
             Reply::json(200, &document).for_any_origin()
         }
         Route::ServerMetadata => {
-            Reply::json(200, &authorization_server(&config.public_url, &scopes)).for_any_origin()
+            let newcomers = Newcomers {
+                may_register: config.clients.may_register,
+                may_have_document: clients::reads_documents(env),
+            };
+            let document = authorization_server(&config.public_url, &scopes, newcomers);
+            Reply::json(200, &document).for_any_origin()
         }
         _ => Reply::preflight(),
     }
@@ -60,7 +67,7 @@ async fn answer(
     authorization: Option<&str>,
 ) -> Result<Reply> {
     if route == Route::Authorize {
-        return Ok(consent::ask(config, &query(request)?, now(), &randomness()?));
+        return authorize(config, request, env).await;
     }
     let content_type = request.headers().get("content-type")?;
     let refusal = check_content_type(content_type.as_deref(), route == Route::Register).err();
@@ -69,6 +76,12 @@ async fn answer(
         Err(too_large) => return Ok(too_large),
     };
     if let (Route::Register, None) = (route, &refusal) {
+        if !config.clients.may_register {
+            return Ok(Reply::registration_is_off());
+        }
+        if let Err(wait) = clients::pass(config, request)? {
+            return Ok(Reply::too_many_registrations(wait));
+        }
         return Ok(oauth_endpoints::register(config, &bytes, now(), random()?));
     }
     let form = match refusal {
@@ -87,6 +100,19 @@ async fn answer(
     }
 }
 
+/// Shows the consent page, once the client is known.
+async fn authorize(config: &Config, request: &Request, env: &Env) -> Result<Reply> {
+    let parameters = query(request)?;
+    let found = match read_client_id(&parameters) {
+        Ok(id) => clients::find(config, request, id, env).await?,
+        Err(refused) => Err(refused),
+    };
+    Ok(match found {
+        Ok(found) => consent::ask(config, &parameters, &found, now(), &randomness()?),
+        Err(refused) => consent::refuse(refused),
+    })
+}
+
 fn read_form(bytes: Vec<u8>) -> Result<std::result::Result<Parameters, OAuthError>> {
     let Ok(text) = String::from_utf8(bytes) else {
         return Ok(Err(OAuthError::new(ErrorCode::InvalidRequest, "The body is no UTF-8 text.")));
@@ -100,6 +126,9 @@ async fn token(config: &Config, form: &Parameters, authorization: Option<&str>, 
         Ok(question) => question,
         Err(error) => return Ok(Reply::oauth_error(&error)),
     };
+    if clients::is_denied(env, question.client_digest()).await? {
+        return Ok(Reply::oauth_error(&unknown_client()));
+    }
     let Ok(mut answer) = put(&question, env).await else { return Ok(Reply::object_unavailable()) };
     Ok(match answer.status_code() {
         200 => match serde_json::from_str::<Issue>(&answer.text().await?) {
@@ -240,8 +269,7 @@ async fn sign_in(
 }
 
 /// What logs and the ledger call a client: its own name and the beginning of its identifier's digest, because names are
-/// not unique.
+/// not unique. By the latter operators can deny it.
 fn client_label(journey: &Journey) -> String {
-    let digest = journey.request.client_digest.get(..4).map(to_hex).unwrap_or_default();
-    format!("{} ({digest})", journey.request.client_name)
+    format!("{} ({})", journey.request.client_name, short_digest(&journey.request.client_digest))
 }
