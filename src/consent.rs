@@ -7,6 +7,7 @@
 use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
 use protocol::entra::{ClaimsChallenge, authorize_url};
+use protocol::ids::UserKey;
 use protocol::oauth::authorization::{
     AuthorizationRequest, Found, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
     open_request, read_request, seal_journey, seal_request,
@@ -14,10 +15,13 @@ use protocol::oauth::authorization::{
 use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::time::UnixMs;
-use protocol::tools::catalogue::scopes;
+use protocol::tools::catalogue::{base_scopes, scopes};
 
-use crate::browser::{Randomness, cookie_header, escape, find_cookie, page_html};
+use crate::browser::{Randomness, escape, page_html};
+use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
 use crate::reply::Reply;
+
+pub mod remembered;
 
 const COOKIE: &str = "m365-sign-in";
 
@@ -35,27 +39,50 @@ fn meaning(scope: &str) -> &str {
     }
 }
 
-/// Shows the consent page for a client's request, or the refusal of it.
-#[must_use]
-pub fn ask(
+/// Reads a client's request.
+///
+/// # Errors
+/// The page or the redirect that refuses it.
+pub fn read(
     config: &Config,
     parameters: &Parameters,
     found: &Found,
     now: UnixMs,
-    random: &Randomness,
-) -> Reply {
-    let (resource, scopes) = (config.resource(), scopes());
-    let server = Server { issuer: &config.public_url, resource: &resource, scopes: &scopes };
-    let request = match read_request(parameters, found, server, now) {
-        Ok(request) => request,
-        Err(refused) => return refuse(refused),
+) -> Result<AuthorizationRequest, Reply> {
+    let (resource, scopes, base_scopes) = (config.resource(), scopes(), base_scopes());
+    let server = Server {
+        issuer: &config.public_url,
+        resource: &resource,
+        scopes: &scopes,
+        base_scopes: &base_scopes,
     };
+    read_request(parameters, found, server, now).map_err(refuse)
+}
+
+/// Shows the consent page for a client's request.
+#[must_use]
+pub fn ask(config: &Config, request: &AuthorizationRequest, random: &Randomness) -> Reply {
     let secret = to_hex(&random.cookie);
-    let Ok(sealed) = seal_request(&config.encryption_keys, &request, &secret, random.seal) else {
+    let Ok(sealed) = seal_request(&config.encryption_keys, request, &secret, random.seal) else {
         return Reply::object_unavailable();
     };
-    let page = consent_page(config, &request, &sealed);
-    page.with("set-cookie", cookie_header(config, COOKIE, &secret, SIGN_IN_LIFETIME.0 / 1_000))
+    with_secret(config, consent_page(config, request, &sealed), &secret, random)
+}
+
+/// Goes on to Microsoft without the page, because a person agreed to this client in this browser before.
+#[must_use]
+pub fn go_on(config: &Config, request: AuthorizationRequest, agreed: UserKey, random: &Randomness) -> Reply {
+    let secret = to_hex(&random.cookie);
+    let reply = to_microsoft(config, (request, Some(agreed)), &secret, None, random);
+    with_secret(config, reply, &secret, random)
+}
+
+/// Gives the browser the secret with which alone its journey goes on.
+fn with_secret(config: &Config, reply: Reply, secret: &str, random: &Randomness) -> Reply {
+    match set_cookie(config, COOKIE, secret.as_bytes(), SIGN_IN_LIFETIME, random.cookie_seal) {
+        Some(header) => reply.with("set-cookie", header),
+        None => Reply::object_unavailable(),
+    }
 }
 
 /// Takes the person's decision: on to Microsoft, or back to the client with a refusal.
@@ -67,16 +94,16 @@ pub fn decide(
     now: UnixMs,
     random: &Randomness,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
+    let secret = read_text_cookie(config, COOKIE, cookies).unwrap_or_default();
     let request = form
         .get("request")
-        .and_then(|sealed| open_request(&config.encryption_keys, sealed, secret, now).ok());
+        .and_then(|sealed| open_request(&config.encryption_keys, sealed, &secret, now).ok());
     let Some(request) = request else { return page_is_over() };
     if form.get("decision") != Some("allow") {
         let error = OAuthError::new(ErrorCode::AccessDenied, "The person declined.");
         return back_with(config, &request, &error);
     }
-    to_microsoft(config, request, secret, None, random)
+    to_microsoft(config, (request, None), &secret, None, random)
 }
 
 /// What a second journey to Microsoft is for.
@@ -97,14 +124,15 @@ pub fn once_more(
     again: Again<'_>,
     random: &Randomness,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
-    to_microsoft(config, journey.request.clone(), secret, Some(again), random)
+    let secret = read_text_cookie(config, COOKIE, cookies).unwrap_or_default();
+    let request = (journey.request.clone(), journey.agreed_before);
+    to_microsoft(config, request, &secret, Some(again), random)
 }
 
 /// Begins a journey, each with a verifier and a nonce of its own.
 fn to_microsoft(
     config: &Config,
-    request: AuthorizationRequest,
+    (request, agreed_before): (AuthorizationRequest, Option<UserKey>),
     secret: &str,
     again: Option<Again<'_>>,
     random: &Randomness,
@@ -112,8 +140,9 @@ fn to_microsoft(
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
+    let stepped_up = again.is_some();
     let journey =
-        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up: again.is_some() };
+        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up, agreed_before };
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };
@@ -131,8 +160,8 @@ fn to_microsoft(
 /// The journey that a return from Microsoft belongs to, if it began on a consent page of this browser.
 #[must_use]
 pub fn journey(config: &Config, state: Option<&str>, cookies: Option<&str>, now: UnixMs) -> Option<Journey> {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header))?;
-    open_journey(&config.encryption_keys, state?, secret, now).ok()
+    let secret = read_text_cookie(config, COOKIE, cookies)?;
+    open_journey(&config.encryption_keys, state?, &secret, now).ok()
 }
 
 /// Sends an error back to the client and ends the journey.
@@ -145,7 +174,7 @@ pub fn back_with(config: &Config, request: &AuthorizationRequest, error: &OAuthE
 /// Sends the browser back to the client and ends the journey.
 #[must_use]
 pub fn end(config: &Config, location: String) -> Reply {
-    Reply::see_other(location).with("set-cookie", cookie_header(config, COOKIE, "", 0))
+    Reply::see_other(location).with("set-cookie", end_cookie(config, COOKIE))
 }
 
 /// The page or the redirect of a request that is not served.
@@ -222,7 +251,7 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_000_000);
 
     fn random() -> Randomness {
-        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12] }
+        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12], cookie_seal: [8; 12] }
     }
 
     fn found(name: &str) -> Found {
@@ -247,7 +276,8 @@ mod tests {
         ];
         let parameters =
             Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-        ask(config, &parameters.unwrap(), &found(name), NOW, &random())
+        let request = read(config, &parameters.unwrap(), &found(name), NOW).unwrap();
+        ask(config, &request, &random())
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -326,7 +356,7 @@ mod tests {
         assert!(!begun.stepped_up && !header(&first, "location").contains("acrs"));
         let claims = ClaimsChallenge::parse(r#"{"access_token":{"acrs":{"essential":true}}}"#).unwrap();
         let again = Again { claims: &claims, login_hint: Some("a@x.example") };
-        let random = Randomness { verifier: [5; 32], nonce: [6; 16], cookie: [0; 16], seal: [7; 12] };
+        let random = Randomness { verifier: [5; 32], nonce: [6; 16], seal: [7; 12], ..random() };
         let second = once_more(&config, &begun, Some(&cookie), again, &random);
         let location = header(&second, "location");
         for part in ["acrs", "xms_cc", "login_hint=a%40x.example"] {

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod browser;
 pub mod clients;
 pub mod consent;
+pub mod cookies;
 pub mod health;
 pub mod mcp_endpoint;
 pub mod notifications;

@@ -208,7 +208,8 @@ async fn demanded(answer: &mut Response) -> Option<ClaimsChallenge> {
 }
 
 fn randomness() -> Result<Randomness> {
-    Ok(Randomness { verifier: random()?, nonce: random()?, cookie: random()?, seal: random()? })
+    let (verifier, nonce, cookie) = (random()?, random()?, random()?);
+    Ok(Randomness { verifier, nonce, cookie, seal: random()?, cookie_seal: random()? })
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

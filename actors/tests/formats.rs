@@ -189,6 +189,7 @@ fn the_row_of_a_grant() {
         }),
         generation: 0,
         rotated_at: THEN,
+        redirect_host: String::new(),
     };
     assert_row(
         &pending,

@@ -21,8 +21,8 @@ use protocol::oauth::authorization::{
 use protocol::oauth::client::{AuthMethod, Client, client_secret, open_client, seal_client};
 use protocol::oauth::token::{CodeClaims, RefreshClaims, issue_code, issue_refresh, open_code, open_refresh};
 use protocol::object::{
-    Attach, Caller, Command, Connect, Issue, Listen, Malformed, McpMessage, ObjectRequest, Redeem, Renew,
-    SignIn, decode, encode,
+    Attach, Caller, Command, Connect, Consented, Issue, Listen, Malformed, McpMessage, ObjectRequest, Redeem,
+    Renew, SignIn, decode, encode,
 };
 use protocol::seal::KeyRing;
 use protocol::stream::{EventId, StreamKey};
@@ -136,6 +136,7 @@ fn a_journey() {
         pkce_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
         nonce: "55555555555555555555555555555555".into(),
         stepped_up: false,
+        agreed_before: None,
     };
     let golden = "\
         AQJrMQQEBAQEBAQEBAQEBMssFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
@@ -233,6 +234,7 @@ const fn place(command: &Command) -> usize {
         Command::Listen(Listen::Session { .. }) => 8,
         Command::Listen(Listen::Subscription { .. }) => 9,
         Command::Notified { .. } => 10,
+        Command::Consented(_) => 11,
     }
 }
 
@@ -301,11 +303,16 @@ fn commands() -> Vec<Command> {
                 says: Says::Changed,
             }],
         },
+        Command::Consented(Consented {
+            client_digest: vec![0x44; 32],
+            redirect_host: "app.example".into(),
+            scopes: vec!["mail.read".into()],
+        }),
     ]
 }
 
 /// What the edge sends for each of [`commands`], in their order and in hexadecimal.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -380,6 +387,13 @@ const COMMANDS: [&str; 11] = [
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
         616e64a1684e6f746966696564a1676e6f746963657381a36c737562736372697074696f6e63732d316c636c69656e74\
         5f7374617465667365637265746473617973674368616e676564",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a169436f6e73656e746564a36d636c69656e745f64696765737458204444444444444444444444444444444444\
+        4444444444444444444444444444446d72656469726563745f686f73746b6170702e6578616d706c656673636f706573\
+        81696d61696c2e72656164",
 ];
 
 /// What stands around every command.

@@ -2,13 +2,14 @@
 
 use protocol::config::Config;
 use protocol::entra::ClaimsChallenge;
-use protocol::ids::GrantId;
-use protocol::oauth::authorization::{Journey, code_redirect, read_client_id};
+use protocol::ids::{GrantId, UserKey};
+use protocol::oauth::authorization::{AuthorizationRequest, Journey, code_redirect, read_client_id};
 use protocol::oauth::metadata::{Newcomers, authorization_server, protected_resource};
+use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::token::{CODE_LIFETIME, CodeClaims, issue_code};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
-use protocol::object::{Caller, Command, Issue, STEP_UP, SignIn};
-use protocol::tools::catalogue::scopes;
+use protocol::object::{Caller, Command, Consented, Issue, STEP_UP, SignIn};
+use protocol::tools::catalogue::{base_scopes, scopes};
 use worker::{Env, Request, Response, Result};
 
 use super::microsoft::NotSignedIn;
@@ -16,6 +17,7 @@ use super::{
     ask, body, clients, end_connect, microsoft, now, query, random, randomness, read_parameters, respond,
 };
 use crate::clients::{short_digest, unknown_client};
+use crate::consent::remembered;
 use crate::oauth_endpoints::{
     self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
     scope_too_wide,
@@ -29,10 +31,9 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
 pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
-    let scopes = scopes();
     match route {
         Route::ResourceMetadata => {
-            let document = protected_resource(&config.public_url, &config.resource(), &scopes);
+            let document = protected_resource(&config.public_url, &config.resource(), &base_scopes());
             Reply::json(200, &document).for_any_origin()
         }
         Route::ServerMetadata => {
@@ -40,7 +41,7 @@ pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
                 may_register: config.clients.may_register,
                 may_have_document: clients::reads_documents(env),
             };
-            let document = authorization_server(&config.public_url, &scopes, newcomers);
+            let document = authorization_server(&config.public_url, &scopes(), newcomers);
             Reply::json(200, &document).for_any_origin()
         }
         _ => Reply::preflight(),
@@ -100,17 +101,41 @@ async fn answer(
     }
 }
 
-/// Shows the consent page, once the client is known.
+/// Shows the consent page once the client is known, or goes on without it where the person agreed before.
 async fn authorize(config: &Config, request: &Request, env: &Env) -> Result<Reply> {
     let parameters = query(request)?;
     let found = match read_client_id(&parameters) {
         Ok(id) => clients::find(config, request, id, env).await?,
         Err(refused) => Err(refused),
     };
-    Ok(match found {
-        Ok(found) => consent::ask(config, &parameters, &found, now(), &randomness()?),
-        Err(refused) => consent::refuse(refused),
+    let asked = match found {
+        Ok(found) => consent::read(config, &parameters, &found, now()),
+        Err(refused) => Err(consent::refuse(refused)),
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return Ok(refusal),
+    };
+    let cookies = request.headers().get("cookie")?;
+    let agreed = remembered::who_agreed(config, &parameters, &asked, cookies.as_deref());
+    Ok(match agreed {
+        Some(user) if still_stands(&asked, user, env).await => {
+            consent::go_on(config, asked, user, &randomness()?)
+        }
+        _ => consent::ask(config, &asked, &randomness()?),
     })
+}
+
+/// Asks a person's object whether what they agreed to covers a request. Without an answer they are asked again.
+async fn still_stands(asked: &AuthorizationRequest, user: UserKey, env: &Env) -> bool {
+    let consent = Consented {
+        client_digest: asked.client_digest.clone(),
+        redirect_host: redirect_host(&asked.redirect_uri).to_owned(),
+        scopes: asked.scopes.clone(),
+    };
+    let nobody = GrantId::from_bytes([0; 16]);
+    let question = Question { user, grant: nobody, command: Command::Consented(consent) };
+    put(&question, env).await.is_ok_and(|answer| answer.status_code() == 204)
 }
 
 fn read_form(bytes: Vec<u8>) -> Result<std::result::Result<Parameters, OAuthError>> {
@@ -178,7 +203,13 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
         (error, _) => Err(not_signed_in(error).into()),
     };
     respond(match outcome {
-        Ok(code) => consent::end(config, code_redirect(&journey.request, &config.public_url, &code)),
+        Ok((code, user)) => {
+            let end = consent::end(config, code_redirect(&journey.request, &config.public_url, &code));
+            match remembered::remember(config, &journey.request, user, cookies.as_deref(), random()?) {
+                Some(header) => end.with("set-cookie", header),
+                None => end,
+            }
+        }
         Err(Detour::OnceMore(claims, hint)) if !journey.stepped_up => {
             let again = consent::Again { claims: &claims, login_hint: hint.as_deref() };
             consent::once_more(config, &journey, cookies.as_deref(), again, &randomness()?)
@@ -188,6 +219,13 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
             consent::back_with(config, &journey.request, &OAuthError::new(ErrorCode::AccessDenied, error))
         }
         Err(Detour::Back(error)) => consent::back_with(config, &journey.request, &error),
+        Err(Detour::AnotherPerson) => {
+            let error = "Another person agreed to this in this browser. Sign in once more.";
+            let error = OAuthError::new(ErrorCode::AccessDenied, error);
+            // The next attempt asks.
+            consent::back_with(config, &journey.request, &error)
+                .with("set-cookie", remembered::forget(config))
+        }
     })
 }
 
@@ -208,6 +246,8 @@ fn not_signed_in(error: Option<&str>) -> OAuthError {
 enum Detour {
     /// To Microsoft with these claims; the second value names the account.
     OnceMore(ClaimsChallenge, Option<String>),
+    /// To the client: whoever signed in is not the person who agreed.
+    AnotherPerson,
     /// To the client with an error.
     Back(OAuthError),
 }
@@ -233,10 +273,13 @@ async fn sign_in(
     journey: &Journey,
     code: &str,
     env: &Env,
-) -> std::result::Result<String, Detour> {
+) -> std::result::Result<(String, UserKey), Detour> {
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "The sign-in could not be completed. Try again.");
     let person = microsoft::exchange(config, journey, code, env).await?;
+    if journey.agreed_before.is_some_and(|agreed| agreed != person.user) {
+        return Err(Detour::AnotherPerson);
+    }
     let grant = GrantId::from_bytes(random().map_err(|_| unavailable.clone())?);
     let caller = Caller {
         user: person.user,
@@ -265,7 +308,8 @@ async fn sign_in(
     }
     let claims = CodeClaims { user: person.user, grant, expires_at: now().plus(CODE_LIFETIME) };
     let nonce = random().map_err(|_| unavailable.clone())?;
-    issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable.into())
+    let code = issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable)?;
+    Ok((code, person.user))
 }
 
 /// What logs and the ledger call a client: its own name and the beginning of its identifier's digest, because names are

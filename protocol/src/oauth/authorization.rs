@@ -11,6 +11,7 @@ use super::client::Client;
 use super::redirect::redirect_matches;
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
 use crate::graph::form;
+use crate::ids::UserKey;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
 use crate::{cbor, digest};
@@ -65,6 +66,10 @@ pub struct Journey {
     /// Whether this is the second journey, with the claims that Microsoft demanded. There is never a third.
     #[serde(rename = "u", default)]
     pub stepped_up: bool,
+    /// The person who agreed to the client in this browser before, if the question was left out for that. Nobody else may
+    /// end the journey.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub agreed_before: Option<UserKey>,
 }
 
 /// Why a request is not served.
@@ -85,6 +90,8 @@ pub struct Server<'a> {
     pub resource: &'a str,
     /// The scopes that exist.
     pub scopes: &'a [&'a str],
+    /// The scopes that are meant when none is named.
+    pub base_scopes: &'a [&'a str],
 }
 
 /// A client that is known here, in whichever way.
@@ -135,7 +142,7 @@ pub fn read_request(
     parameters.check().map_err(refuse)?;
     check_protocol(parameters).map_err(refuse)?;
     check_resource(parameters, server.resource).map_err(refuse)?;
-    let scopes = read_scopes(parameters.get("scope"), server.scopes).map_err(refuse)?;
+    let scopes = read_scopes(parameters.get("scope"), server.scopes, server.base_scopes).map_err(refuse)?;
     Ok(AuthorizationRequest {
         client_digest: digest.clone(),
         client_name: client.name.clone(),
@@ -328,7 +335,8 @@ mod tests {
         let server = Server {
             issuer: "https://mcp.example",
             resource: "https://mcp.example/mcp",
-            scopes: &["mail.read", "mail.send"],
+            scopes: &["mail.read", "mail.send", "teams.send"],
+            base_scopes: &["mail.read", "mail.send"],
         };
         let parameters = Parameters::unchecked(pairs);
         read_client_id(&parameters)?;
@@ -347,6 +355,8 @@ mod tests {
         let request = ask(&[]).unwrap();
         assert_eq!(request.scopes, ["mail.read"]);
         assert_eq!(ask(&[("scope", None)]).unwrap().scopes, ["mail.read", "mail.send"]);
+        assert_eq!(ask(&[("scope", Some("offline_access"))]).unwrap().scopes, ["mail.read", "mail.send"]);
+        assert_eq!(ask(&[("scope", Some("teams.send unknown"))]).unwrap().scopes, ["teams.send"]);
         assert_eq!(ask(&[("redirect_uri", None)]).unwrap().redirect_uri, "https://app.example/cb");
         assert_eq!(ask(&[("resource", None)]).unwrap(), request);
     }
