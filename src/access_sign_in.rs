@@ -6,10 +6,10 @@
 use protocol::access::sign_in::{AccessJourney, authorize_url, open_journey, seal_journey};
 use protocol::config::{Config, SignInApplication};
 use protocol::digest::{sha256, to_base64url, to_hex};
-use protocol::oauth::authorization::AuthorizationRequest;
 use protocol::time::UnixMs;
 
 use crate::browser::Randomness;
+use crate::consent::Begun;
 use crate::reply::Reply;
 
 /// Sends the browser to Access; `secret` is the value of the consent page's cookie.
@@ -17,14 +17,14 @@ use crate::reply::Reply;
 pub fn begin(
     config: &Config,
     application: &SignInApplication,
-    request: AuthorizationRequest,
+    (request, agreed_before): Begun,
     secret: &str,
     random: &Randomness,
 ) -> Reply {
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
-    let journey = AccessJourney { request, pkce_verifier: verifier, nonce: nonce.clone() };
+    let journey = AccessJourney { request, pkce_verifier: verifier, nonce: nonce.clone(), agreed_before };
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };

@@ -6,6 +6,7 @@
 mod abort;
 mod access;
 mod body;
+mod clients;
 mod event_stream;
 mod mcp;
 mod microsoft;
@@ -120,7 +121,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         Route::AccessCallback => oauth::access_callback(config, &request, &env).await,
         Route::Operators => access::operators(config, &request, &env).await,
         Route::ResourceMetadata | Route::ServerMetadata | Route::Preflight => {
-            respond(oauth::document(config, route))
+            respond(oauth::document(config, &env, route))
         }
         Route::Register | Route::Authorize | Route::Decide | Route::Token | Route::Revoke => {
             oauth::serve(config, &request, &env, route, authorization.as_deref()).await
@@ -225,7 +226,8 @@ async fn demanded(answer: &mut Response) -> Option<ClaimsChallenge> {
 }
 
 fn randomness() -> Result<Randomness> {
-    Ok(Randomness { verifier: random()?, nonce: random()?, cookie: random()?, seal: random()? })
+    let (verifier, nonce, cookie) = (random()?, random()?, random()?);
+    Ok(Randomness { verifier, nonce, cookie, seal: random()?, cookie_seal: random()? })
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

@@ -6,6 +6,7 @@
 use protocol::config::Config;
 use protocol::oauth::metadata::RESOURCE_PATH;
 use protocol::oauth::{ErrorCode, OAuthError};
+use protocol::time::DurationMs;
 use serde_json::{Value, json};
 
 /// A reply before it becomes the platform's response.
@@ -91,6 +92,31 @@ impl Reply {
             ErrorCode::TemporarilyUnavailable => Self::json(503, &body),
             _ => Self::json(400, &body),
         }
+    }
+
+    /// Clients cannot register themselves here.
+    #[must_use]
+    pub fn registration_is_off() -> Self {
+        Self::json(
+            403,
+            &json!({
+                "error": "access_denied",
+                "error_description": "Registration is switched off here. The operators of this server register clients."
+            }),
+        )
+    }
+
+    /// An address registers too many clients.
+    #[must_use]
+    pub fn too_many_registrations(wait: DurationMs) -> Self {
+        Self::json(
+            429,
+            &json!({
+                "error": "temporarily_unavailable",
+                "error_description": "Too many registrations came from this address. Try again later."
+            }),
+        )
+        .with("retry-after", wait.as_secs_rounded_up().to_string())
     }
 
     /// Lets pages of any origin read the reply: documents and endpoints that use no cookie.

@@ -222,6 +222,10 @@ impl UserSession {
                     }
                     Command::Redeem(redeem) => self.on_redeem(turn, txn, to, &request.caller, &redeem)?,
                     Command::Renew(renew) => self.on_renew(turn, txn, to, &request.caller, &renew)?,
+                    Command::Consented(consent) => {
+                        let status = if self.grants.covers(&consent) { 204 } else { 404 };
+                        reply(txn, to, ObjectReply::status(status));
+                    }
                     Command::Revoke { client_digest } => {
                         self.grants.revoke(txn, &request.caller.grant, &client_digest);
                         reply(txn, to, ObjectReply::status(204));

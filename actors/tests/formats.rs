@@ -191,6 +191,7 @@ fn the_row_of_a_grant() {
         generation: 0,
         rotated_at: THEN,
         access_identity: None,
+        redirect_host: String::new(),
     };
     assert_row(
         &pending,

@@ -10,9 +10,10 @@ mod certificate;
 pub use access::{AccessMode, Application, SignInApplication};
 
 use crate::limits::{
-    REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
-    STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
+    REGISTRATIONS_PER_MINUTE, REGISTRATIONS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE,
+    SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE, STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
 };
+use crate::oauth::preregistered::{Preregistered, read_clients};
 use crate::outbound::Transport;
 use crate::policy::Policy;
 use crate::seal::KeyRing;
@@ -79,6 +80,20 @@ pub struct GatewaySettings {
     pub service_token: Option<Secret<String>>,
 }
 
+/// Which clients are known, and how others become known.
+#[derive(Debug)]
+pub struct ClientSettings {
+    /// Clients that operators registered.
+    pub preregistered: Vec<Preregistered>,
+    /// Whether clients may register themselves.
+    pub may_register: bool,
+    /// Registrations that one address may make in a minute.
+    pub registrations_per_minute: u64,
+    /// The one origin of this machine whose client ID metadata documents are read. A server that is reached from
+    /// elsewhere has none.
+    pub local_documents: Option<String>,
+}
+
 /// The complete configuration of one deployment.
 #[derive(Debug)]
 pub struct Config {
@@ -94,6 +109,8 @@ pub struct Config {
     pub gateway: GatewaySettings,
     /// What people have to confirm.
     pub policy: Policy,
+    /// Which clients are known.
+    pub clients: ClientSettings,
     /// Keys of everything that is sealed at rest or in tokens.
     pub encryption_keys: KeyRing,
     /// Keys of client identifiers, which clients keep for ever: they rotate only when one was compromised. Those of
@@ -243,6 +260,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         Some(text) => Policy::parse(&text).map_err(|reason| reader.refuse("POLICY", reason)).ok(),
         None => Some(Policy::default()),
     };
+    let clients = read_client_settings(reader, public_url.as_deref());
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
     let registration_keys = match reader.optional("REGISTRATION_KEY") {
         Some(_) => reader.keys("REGISTRATION_KEY"),
@@ -264,6 +282,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         microsoft: microsoft?,
         gateway: gateway?,
         policy: policy?,
+        clients: clients?,
         encryption_keys: encryption_keys?,
         registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,
@@ -271,6 +290,41 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         requests_per_minute: requests_per_minute?,
         session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
         stream_lifetime: DurationMs::from_secs(stream_lifetime_seconds?),
+    })
+}
+
+fn read_client_settings<L: Fn(&str) -> Option<String>>(
+    reader: &mut Reader<L>,
+    public_url: Option<&str>,
+) -> Option<ClientSettings> {
+    let preregistered = match reader.optional("CLIENTS") {
+        Some(text) => read_clients(&text).map_err(|reason| reader.refuse("CLIENTS", reason)).ok(),
+        None => Some(Vec::new()),
+    };
+    let may_register = match reader.optional("REGISTRATION") {
+        Some(_) => reader.one_of("REGISTRATION", &[("open", true), ("off", false)]),
+        None => Some(true),
+    };
+    let registrations_per_minute =
+        reader.number("REGISTRATIONS_PER_MINUTE", REGISTRATIONS_PER_MINUTE_RANGE, REGISTRATIONS_PER_MINUTE);
+    let local_documents = reader.optional("LOCAL_CLIENT_DOCUMENTS");
+    // A base URL without encryption is one of a loopback address.
+    let is_here =
+        |url: &str| is_base_url(url) && url.strip_prefix("http://").is_some_and(|rest| !rest.contains('/'));
+    if let Some(origin) = &local_documents
+        && !(is_here(origin) && public_url.is_some_and(is_here))
+    {
+        reader.refuse(
+            "LOCAL_CLIENT_DOCUMENTS",
+            "must be an http origin of this machine, and only a server that is itself reached at a loopback address \
+             may have it",
+        );
+    }
+    Some(ClientSettings {
+        preregistered: preregistered?,
+        may_register: may_register?,
+        registrations_per_minute: registrations_per_minute?,
+        local_documents,
     })
 }
 

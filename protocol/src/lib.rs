@@ -12,6 +12,7 @@ pub mod cbor;
 pub mod civil;
 pub mod config;
 pub mod connect;
+pub mod cookie;
 pub mod digest;
 pub mod entra;
 #[cfg(feature = "conformance")]

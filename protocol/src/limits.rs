@@ -241,6 +241,26 @@ pub const REQUESTS_PER_MINUTE_RANGE: (u64, u64) = (10, 1_000_000);
 /// How many times as much all clients of a user together may make as one of them.
 pub const REQUESTS_USER_FACTOR: u64 = 2;
 
+/// Registrations of clients, and readings of clients' documents, that one address may cause in a minute in one instance
+/// of the edge, unless `REGISTRATIONS_PER_MINUTE` says otherwise. A client registers once and a document is kept.
+pub const REGISTRATIONS_PER_MINUTE: u64 = 20;
+
+/// What `REGISTRATIONS_PER_MINUTE` may name.
+pub const REGISTRATIONS_PER_MINUTE_RANGE: (u64, u64) = (1, 1_000_000);
+
+/// Addresses whose registrations one instance counts; the one that was counted first gives way. About 64 bytes each.
+pub const REGISTRATION_ADDRESSES_MAX: usize = 256;
+
+/// The largest client ID metadata document, in bytes (the bound that draft-ietf-oauth-client-id-metadata-document
+/// recommends).
+pub const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
+
+/// How long a client ID metadata document is kept whose headers say nothing.
+pub const DOCUMENT_FRESH_FOR: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// How long a client ID metadata document is kept at most, whatever its headers say.
+pub const DOCUMENT_FRESH_FOR_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
+
 /// Refusals for their rate are logged at most once in this span.
 pub const RATE_LOG_EVERY: DurationMs = DurationMs::from_secs(60);
 

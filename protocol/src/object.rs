@@ -69,6 +69,8 @@ pub enum Command {
     Redeem(Redeem),
     /// Renew a grant's tokens.
     Renew(Renew),
+    /// Say whether the person agreed to a client already.
+    Consented(Consented),
     /// Withdraw a grant (RFC 7009).
     Revoke {
         /// The digest of the client's identifier.
@@ -172,6 +174,18 @@ pub struct Renew {
     pub generation: u32,
     /// The scopes that it asks for, if fewer than the grant's.
     pub scopes: Option<Vec<String>>,
+}
+
+/// What a person would be asked to agree to. The object answers 204 if a grant that stands covers it, else 404.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consented {
+    /// The digest of the client's identifier.
+    #[serde(with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// The host that gets the answer.
+    pub redirect_host: String,
+    /// The scopes.
+    pub scopes: Vec<String>,
 }
 
 /// The object's answer to a redemption or a renewal.

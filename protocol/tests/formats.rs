@@ -21,8 +21,8 @@ use protocol::oauth::authorization::{
 use protocol::oauth::client::{AuthMethod, Client, client_secret, open_client, seal_client};
 use protocol::oauth::token::{CodeClaims, RefreshClaims, issue_code, issue_refresh, open_code, open_refresh};
 use protocol::object::{
-    Attach, Caller, Command, Connect, Issue, Link, Listen, Malformed, McpMessage, ObjectRequest, Redeem,
-    Renew, SignIn, decode, encode,
+    Attach, Caller, Command, Connect, Consented, Issue, Link, Listen, Malformed, McpMessage, ObjectRequest,
+    Redeem, Renew, SignIn, decode, encode,
 };
 use protocol::seal::KeyRing;
 use protocol::stream::{EventId, StreamKey};
@@ -108,6 +108,7 @@ fn a_client() {
 fn authorization() -> AuthorizationRequest {
     AuthorizationRequest {
         client_digest: vec![0x44; 32],
+        described_at: None,
         client_name: "Claude".into(),
         redirect_uri: "https://app.example/cb".into(),
         state: Some("s-1".into()),
@@ -137,6 +138,7 @@ fn a_journey() {
         nonce: "55555555555555555555555555555555".into(),
         stepped_up: false,
         access: None,
+        agreed_before: None,
     };
     let golden = "\
         AQJrMQQEBAQEBAQEBAQEBMssFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
@@ -237,6 +239,7 @@ const fn place(command: &Command) -> usize {
         Command::Claim { .. } => 11,
         Command::Release { .. } => 12,
         Command::Link(_) => 13,
+        Command::Consented(_) => 14,
     }
 }
 
@@ -316,11 +319,16 @@ fn commands() -> Vec<Command> {
             granted: vec!["Mail.Read".into()],
             stepped_up: true,
         }),
+        Command::Consented(Consented {
+            client_digest: vec![0x44; 32],
+            redirect_host: "app.example".into(),
+            scopes: vec!["mail.read".into()],
+        }),
     ]
 }
 
 /// What the edge sends for each of [`commands`], in their order and in hexadecimal.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -412,6 +420,13 @@ const COMMANDS: [&str; 14] = [
         616e64a1644c696e6ba6676163636f756e7450111111111111111111111111111111116c6163636573735f746f6b656e\
         666163636573736d726566726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee8067677261\
         6e74656481694d61696c2e526561646a737465707065645f7570f5",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a169436f6e73656e746564a36d636c69656e745f64696765737458204444444444444444444444444444444444\
+        4444444444444444444444444444446d72656469726563745f686f73746b6170702e6578616d706c656673636f706573\
+        81696d61696c2e72656164",
 ];
 
 /// What stands around every command.

@@ -2,21 +2,24 @@
 
 use protocol::access::Person;
 use protocol::config::Config;
-use protocol::digest::to_hex;
 use protocol::entra::ClaimsChallenge;
-use protocol::ids::GrantId;
-use protocol::oauth::authorization::{Journey, code_redirect};
-use protocol::oauth::metadata::{authorization_server, protected_resource};
+use protocol::ids::{GrantId, UserKey};
+use protocol::oauth::authorization::{AuthorizationRequest, Journey, code_redirect, read_client_id};
+use protocol::oauth::metadata::{Newcomers, authorization_server, protected_resource};
+use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::token::{CODE_LIFETIME, CodeClaims, issue_code};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
-use protocol::object::{Caller, Command, Issue, STEP_UP, SignIn};
-use protocol::tools::catalogue::scopes;
+use protocol::object::{Caller, Command, Consented, Issue, STEP_UP, SignIn};
+use protocol::tools::catalogue::{base_scopes, scopes};
 use worker::{Env, Request, Response, Result};
 
 use super::microsoft::{NotSignedIn, Way};
 use super::{
-    access, ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond,
+    access, ask, body, clients, end_connect, microsoft, now, query, random, randomness, read_parameters,
+    respond,
 };
+use crate::clients::{short_digest, unknown_client};
+use crate::consent::remembered;
 use crate::oauth_endpoints::{
     self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
     scope_too_wide,
@@ -29,15 +32,19 @@ use crate::{access_sign_in, browser, consent};
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
-pub(super) fn document(config: &Config, route: Route) -> Reply {
-    let scopes = scopes();
+pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
     match route {
         Route::ResourceMetadata => {
-            let document = protected_resource(&config.public_url, &config.resource(), &scopes);
+            let document = protected_resource(&config.public_url, &config.resource(), &base_scopes());
             Reply::json(200, &document).for_any_origin()
         }
         Route::ServerMetadata => {
-            Reply::json(200, &authorization_server(&config.public_url, &scopes)).for_any_origin()
+            let newcomers = Newcomers {
+                may_register: config.clients.may_register,
+                may_have_document: clients::reads_documents(env),
+            };
+            let document = authorization_server(&config.public_url, &scopes(), newcomers);
+            Reply::json(200, &document).for_any_origin()
         }
         _ => Reply::preflight(),
     }
@@ -73,7 +80,7 @@ async fn answer(
     person: Option<Person>,
 ) -> Result<Reply> {
     if route == Route::Authorize {
-        return Ok(consent::ask(config, &query(request)?, now(), &randomness()?));
+        return authorize(config, request, env, person).await;
     }
     let content_type = request.headers().get("content-type")?;
     let refusal = check_content_type(content_type.as_deref(), route == Route::Register).err();
@@ -82,6 +89,12 @@ async fn answer(
         Err(too_large) => return Ok(too_large),
     };
     if let (Route::Register, None) = (route, &refusal) {
+        if !config.clients.may_register {
+            return Ok(Reply::registration_is_off());
+        }
+        if let Err(wait) = clients::pass(config, request)? {
+            return Ok(Reply::too_many_registrations(wait));
+        }
         return Ok(oauth_endpoints::register(config, &bytes, now(), random()?));
     }
     let form = match refusal {
@@ -100,6 +113,43 @@ async fn answer(
     }
 }
 
+/// Shows the consent page once the client is known, or goes on without it where the person agreed before.
+async fn authorize(config: &Config, request: &Request, env: &Env, person: Option<Person>) -> Result<Reply> {
+    let parameters = query(request)?;
+    let found = match read_client_id(&parameters) {
+        Ok(id) => clients::find(config, request, id, env).await?,
+        Err(refused) => Err(refused),
+    };
+    let asked = match found {
+        Ok(found) => consent::read(config, &parameters, &found, now()),
+        Err(refused) => Err(consent::refuse(refused)),
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return Ok(refusal),
+    };
+    let cookies = request.headers().get("cookie")?;
+    let agreed = remembered::who_agreed(config, &parameters, &asked, cookies.as_deref());
+    Ok(match agreed {
+        Some(user) if still_stands(&asked, user, env).await => {
+            consent::go_on(config, asked, user, &randomness()?, person)
+        }
+        _ => consent::ask(config, &asked, &randomness()?),
+    })
+}
+
+/// Asks a person's object whether what they agreed to covers a request. Without an answer they are asked again.
+async fn still_stands(asked: &AuthorizationRequest, user: UserKey, env: &Env) -> bool {
+    let consent = Consented {
+        client_digest: asked.client_digest.clone(),
+        redirect_host: redirect_host(&asked.redirect_uri).to_owned(),
+        scopes: asked.scopes.clone(),
+    };
+    let nobody = GrantId::from_bytes([0; 16]);
+    let question = Question { user, grant: nobody, command: Command::Consented(consent) };
+    put(&question, env).await.is_ok_and(|answer| answer.status_code() == 204)
+}
+
 fn read_form(bytes: Vec<u8>) -> Result<std::result::Result<Parameters, OAuthError>> {
     let Ok(text) = String::from_utf8(bytes) else {
         return Ok(Err(OAuthError::new(ErrorCode::InvalidRequest, "The body is no UTF-8 text.")));
@@ -113,6 +163,9 @@ async fn token(config: &Config, form: &Parameters, authorization: Option<&str>, 
         Ok(question) => question,
         Err(error) => return Ok(Reply::oauth_error(&error)),
     };
+    if clients::is_denied(env, question.client_digest()).await? {
+        return Ok(Reply::oauth_error(&unknown_client()));
+    }
     let Ok(mut answer) = put(&question, env).await else { return Ok(Reply::object_unavailable()) };
     Ok(match answer.status_code() {
         200 => match serde_json::from_str::<Issue>(&answer.text().await?) {
@@ -151,7 +204,7 @@ async fn put(question: &Question, env: &Env) -> Result<Response> {
 pub(super) async fn access_callback(config: &Config, request: &Request, env: &Env) -> Result<Response> {
     let (parameters, cookies) = (query(request)?, request.headers().get("cookie")?);
     let secret = consent::secret(config, cookies.as_deref());
-    let journey = access_sign_in::journey(config, parameters.get("state"), secret, now());
+    let journey = access_sign_in::journey(config, parameters.get("state"), &secret, now());
     let application = config.access_mode.sign_in();
     let (Some(journey), Some(application), Ok(())) = (journey, application, parameters.check()) else {
         return respond(consent::page_is_over());
@@ -162,7 +215,8 @@ pub(super) async fn access_callback(config: &Config, request: &Request, env: &En
     };
     respond(match person {
         Ok(person) => {
-            consent::to_microsoft(config, journey.request, secret, None, &randomness()?, Some(person))
+            let begun = (journey.request, journey.agreed_before);
+            consent::to_microsoft(config, begun, &secret, None, &randomness()?, Some(person))
         }
         Err(error) => consent::back_with(config, &journey.request, &error),
     })
@@ -183,7 +237,13 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
         (error, _) => Err(not_signed_in(error).into()),
     };
     respond(match outcome {
-        Ok(code) => consent::end(config, code_redirect(&journey.request, &config.public_url, &code)),
+        Ok((code, user)) => {
+            let end = consent::end(config, code_redirect(&journey.request, &config.public_url, &code));
+            match remembered::remember(config, &journey.request, user, cookies.as_deref(), random()?) {
+                Some(header) => end.with("set-cookie", header),
+                None => end,
+            }
+        }
         Err(Detour::OnceMore(claims, hint)) if !journey.stepped_up => {
             let again = consent::Again { claims: &claims, login_hint: hint.as_deref() };
             consent::once_more(config, &journey, cookies.as_deref(), again, &randomness()?)
@@ -193,6 +253,13 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
             consent::back_with(config, &journey.request, &OAuthError::new(ErrorCode::AccessDenied, error))
         }
         Err(Detour::Back(error)) => consent::back_with(config, &journey.request, &error),
+        Err(Detour::AnotherPerson) => {
+            let error = "Another person agreed to this in this browser. Sign in once more.";
+            let error = OAuthError::new(ErrorCode::AccessDenied, error);
+            // The next attempt asks.
+            consent::back_with(config, &journey.request, &error)
+                .with("set-cookie", remembered::forget(config))
+        }
     })
 }
 
@@ -213,6 +280,8 @@ fn not_signed_in(error: Option<&str>) -> OAuthError {
 enum Detour {
     /// To Microsoft with these claims; the second value names the account.
     OnceMore(ClaimsChallenge, Option<String>),
+    /// To the client: whoever signed in is not the person who agreed.
+    AnotherPerson,
     /// To the client with an error.
     Back(OAuthError),
 }
@@ -238,7 +307,7 @@ async fn sign_in(
     journey: &Journey,
     code: &str,
     env: &Env,
-) -> std::result::Result<String, Detour> {
+) -> std::result::Result<(String, UserKey), Detour> {
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "The sign-in could not be completed. Try again.");
     let way = Way { pkce_verifier: &journey.pkce_verifier, nonce: &journey.nonce };
@@ -247,6 +316,9 @@ async fn sign_in(
     if journey.access.is_some() && !config.policy.may_connect(email, &person.addresses) {
         let error = "The Microsoft account has another address than the one under which the organisation knows the person.";
         return Err(OAuthError::new(ErrorCode::AccessDenied, error).into());
+    }
+    if journey.agreed_before.is_some_and(|agreed| agreed != person.user) {
+        return Err(Detour::AnotherPerson);
     }
     let grant = GrantId::from_bytes(random().map_err(|_| unavailable.clone())?);
     let caller = Caller {
@@ -276,12 +348,12 @@ async fn sign_in(
     }
     let claims = CodeClaims { user: person.user, grant, expires_at: now().plus(CODE_LIFETIME) };
     let nonce = random().map_err(|_| unavailable.clone())?;
-    issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable.into())
+    let code = issue_code(&config.encryption_keys, &claims, nonce).map_err(|_| unavailable)?;
+    Ok((code, person.user))
 }
 
 /// What logs and the ledger call a client: its own name and the beginning of its identifier's digest, because names are
-/// not unique.
+/// not unique. By the latter operators can deny it.
 fn client_label(journey: &Journey) -> String {
-    let digest = journey.request.client_digest.get(..4).map(to_hex).unwrap_or_default();
-    format!("{} ({digest})", journey.request.client_name)
+    format!("{} ({})", journey.request.client_name, short_digest(&journey.request.client_digest))
 }

@@ -93,7 +93,7 @@ export async function signIn(authorizationUrl, { user = "alice@contoso.example",
 }
 
 /** Microsoft's page, where the account is chosen unless the request names it. */
-async function atMicrosoft(browser, url, user) {
+export async function atMicrosoft(browser, url, user) {
   const accounts = await browser.open(url);
   if (accounts.next) return accounts;
   const target = new URL(unescape(accounts.text.match(/<form method="post" action="([^"]*)"/)[1]), url).href;

@@ -19,6 +19,8 @@ use protocol::jsonrpc::{self, Id, Message};
 use protocol::limits::{EVENT_ID_BYTES_MAX, JSONRPC_ID_BYTES_MAX, METHOD_BYTES_MAX};
 use protocol::mcp::{self, envelope, headers, mrtr};
 use protocol::oauth::client::read_registration;
+use protocol::oauth::document::{DocumentUrl, read_document};
+use protocol::oauth::preregistered::read_clients;
 use protocol::outbound::Answer;
 use protocol::secret::Secret;
 use protocol::stream::{EventId, Frame, StreamKey, Then};
@@ -178,6 +180,23 @@ fn registrations() {
     fuzz("registrations", &samples(&[text]), |input| {
         if let Ok(client) = read_registration(input, UnixMs(1)) {
             assert!(client.name.len() <= SENTENCE_BYTES_MAX && client.redirect_uris.len() <= 10);
+            assert!(!client.name.chars().any(char::is_control));
+        }
+        let url = DocumentUrl::read(&self::text(input), None);
+        assert!(
+            url.as_ref().is_none_or(|url| url.as_str().starts_with("https://") && !url.host().is_empty())
+        );
+        let _ = read_clients(&self::text(input));
+    });
+}
+
+#[test]
+fn documents_of_clients() {
+    let url = DocumentUrl::read("https://a.example/c", None).unwrap();
+    let text = r#"{"client_id":"https://a.example/c","client_name":"Claude","redirect_uris":["https://a.example/cb"],"token_endpoint_auth_methods_supported":["none"],"jwks":{"keys":[{"kty":"RSA"}]}}"#;
+    fuzz("documents of clients", &samples(&[text]), |input| {
+        if let Ok(client) = read_document(&url, &self::text(input), UnixMs(1)) {
+            assert!(client.name.len() <= SENTENCE_BYTES_MAX && !client.redirect_uris.is_empty());
             assert!(!client.name.chars().any(char::is_control));
         }
     });

@@ -67,6 +67,7 @@ fn tokens_and_client_ids() {
 fn what_travels_through_a_browser() {
     let request = AuthorizationRequest {
         client_digest: vec![4; 32],
+        described_at: None,
         client_name: "Claude".into(),
         redirect_uri: "https://app.example/cb".into(),
         state: Some("s".into()),

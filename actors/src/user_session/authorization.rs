@@ -5,6 +5,7 @@
 
 use protocol::entra::Tokens;
 use protocol::ids::RequestId;
+use protocol::oauth::redirect::redirect_host;
 use protocol::object::{Caller, Issue, ObjectReply, Redeem, Renew, SignIn};
 use protocol::secret::Secret;
 
@@ -43,6 +44,7 @@ impl UserSession {
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         self.watches.signed_in(txn)?;
+        let redirect_host = redirect_host(&sign_in.redirect_uri).to_owned();
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
         let grant = Grant {
             client: caller.client.clone(),
@@ -53,6 +55,7 @@ impl UserSession {
             generation: 0,
             rotated_at: turn.now,
             access_identity: caller.access_identity.clone(),
+            redirect_host,
         };
         self.grants.insert(txn, caller.grant, grant)?;
         self.record_sign_in(turn, txn, request, caller, EntryEvent::Succeeded, "ok")?;

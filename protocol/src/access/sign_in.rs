@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audience, Person, check_times};
 use crate::config::SignInApplication;
 use crate::graph::form;
+use crate::ids::UserKey;
 use crate::jwt::{self, NotBelieved};
 use crate::oauth::authorization::{AuthorizationRequest, open, seal};
 use crate::outbound::Answer;
@@ -32,6 +33,9 @@ pub struct AccessJourney {
     /// The nonce that the ID token must repeat.
     #[serde(rename = "n")]
     pub nonce: String,
+    /// The person who agreed to the client in this browser before, if the question was left out for that.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub agreed_before: Option<UserKey>,
 }
 
 /// Seals a journey so that it opens only with `browser_secret`, the value of the browser's cookie.

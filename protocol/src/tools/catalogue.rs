@@ -292,6 +292,9 @@ impl Target {
     }
 }
 
+/// The scopes of tools that are used rarely and reach many people at once.
+const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
+
 /// Every scope that the tools and resources need, once each.
 #[must_use]
 pub fn scopes() -> Vec<&'static str> {
@@ -302,6 +305,15 @@ pub fn scopes() -> Vec<&'static str> {
             scopes.push(scope);
         }
     }
+    scopes
+}
+
+/// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
+/// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
+#[must_use]
+pub fn base_scopes() -> Vec<&'static str> {
+    let mut scopes = scopes();
+    scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
 

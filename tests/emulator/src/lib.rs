@@ -13,6 +13,7 @@ mod contacts;
 mod control;
 mod courier;
 mod der;
+mod documents;
 mod entra;
 mod faults;
 mod gateway;
