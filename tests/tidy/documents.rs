@@ -5,7 +5,7 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 9] = [
+const SCHEMA_SOURCES: [&str; 10] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
     "actors/src/ledger/entry.rs",
@@ -14,6 +14,7 @@ const SCHEMA_SOURCES: [&str; 9] = [
     "actors/src/sessions.rs",
     "actors/src/refresher.rs",
     "actors/src/user_session.rs",
+    "actors/src/user_session/linking.rs",
     "actors/src/watches.rs",
 ];
 
