@@ -122,7 +122,7 @@ impl KeyCache {
     /// Chooses a key by its name. A look that the cache asks for on account of an unknown name is counted at once, so
     /// that whoever asks in the meantime gets no second one.
     pub fn choose(&mut self, key_id: &str, now: UnixMs) -> Choice {
-        if !self.fetched_at.is_some_and(|at| now.since(at) < KEYS_FRESH_FOR) {
+        if self.fetched_at.is_none_or(|at| now.since(at) >= KEYS_FRESH_FOR) {
             return Choice::Fetch;
         }
         if let Some(key) = self.find(key_id) {

@@ -23,6 +23,7 @@ use crate::testing::{config, config_with, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
 mod confirming;
+mod linking;
 mod stateless;
 mod tasks;
 mod watching;
@@ -217,13 +218,19 @@ impl Object {
 
     /// Hands a command of the edge over.
     fn command(&mut self, command: Command) {
+        // As the edge says it in each mode.
+        let is_perimeter = self.core.config.access_mode.is_perimeter();
         let caller = Caller {
             user: user(),
-            grant: GRANT,
+            grant: if is_perimeter { GrantId::of_perimeter(&user()) } else { GRANT },
             client: "client".into(),
             scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
-            access_identity: None,
+            access_identity: is_perimeter.then(|| "7f-1".to_owned()),
         };
+        self.command_of(caller, command);
+    }
+
+    fn command_of(&mut self, caller: Caller, command: Command) {
         let mut random = [0; 5];
         random[1..].copy_from_slice(&self.count.to_be_bytes());
         let request = RequestId::new(self.now, &user(), random);
