@@ -118,3 +118,34 @@ fn documents_have_one_title_and_links_that_lead_somewhere() {
     }
     report("A document has one title, and its links work.", &findings);
 }
+
+/// The tests that a row of a table names: pairs of a file and a name, each in backticks, in the row's last cell.
+fn named_tests(row: &str) -> Vec<(String, String)> {
+    let cell = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+    let quoted: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    quoted.chunks(2).map(|pair| (pair[0].to_owned(), pair.get(1).unwrap_or(&"").to_string())).collect()
+}
+
+#[test]
+fn every_rule_of_the_authorization_server_names_tests_that_exist() {
+    let document = read("docs/oauth-conformance.md");
+    let rows: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Rule")).collect();
+    assert!(rows.len() > 40, "only {} rules were found", rows.len());
+    let mut findings = Vec::new();
+    for row in rows {
+        let tests = named_tests(row);
+        if tests.is_empty() {
+            findings.push(format!("no test stands in {row}"));
+        }
+        for (file, name) in tests {
+            let is_script = file.ends_with(".mjs");
+            let path = if is_script { format!("tests/end_to_end/{file}") } else { file };
+            let wanted = if is_script { name.clone() } else { format!("fn {name}(") };
+            if name.len() < 4 || !super::root().join(&path).is_file() || !read(&path).contains(&wanted) {
+                findings.push(format!("{path} has no test `{name}`"));
+            }
+        }
+    }
+    report("docs/oauth-conformance.md names a test for each rule.", &findings);
+}
