@@ -52,7 +52,7 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
 pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
         // The scopes of all everyday tools at once: many clients ask only once.
-        let scopes = scopes().join(" ");
+        let scopes = scopes(&config.linked_apps).join(" ");
         return Err(Reply::challenge(
             config,
             401,

@@ -31,6 +31,7 @@ fn meaning(scope: &str) -> &str {
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.send" => "See your teams and chats, and send messages as you",
         "contacts.read" => "Read your contacts and the people you work with",
+        "apps.call" => "Use your organisation's internal applications as you",
         other => other,
     }
 }
@@ -38,7 +39,7 @@ fn meaning(scope: &str) -> &str {
 /// Shows the consent page for a client's request, or the refusal of it.
 #[must_use]
 pub fn ask(config: &Config, parameters: &Parameters, now: UnixMs, random: &Randomness) -> Reply {
-    let (resource, scopes) = (config.resource(), scopes());
+    let (resource, scopes) = (config.resource(), scopes(&config.linked_apps));
     let server = Server {
         issuer: &config.public_url,
         resource: &resource,
@@ -209,6 +210,7 @@ fn origin(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use protocol::oauth::client::{AuthMethod, Client, seal_client};
+    use protocol::tools::Tool;
 
     use super::*;
     use crate::health::tests::config_at;
@@ -272,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_scope_has_a_meaning() {
-        for scope in scopes() {
+        for scope in scopes(&[]).into_iter().chain([Tool::CallLinkedApp.scope()]) {
             assert_ne!(meaning(scope), scope, "the consent page would show `{scope}`");
         }
     }

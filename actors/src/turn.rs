@@ -5,6 +5,7 @@
 
 use protocol::entra::TokenForm;
 use protocol::ids::{OpId, RequestId};
+use protocol::linked_app::AppCall;
 use protocol::object::{ObjectReply, ObjectRequest};
 use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
@@ -112,11 +113,25 @@ pub enum Outbound {
         /// The tool on whose behalf it is made, for the gateway's metadata.
         tool: &'static str,
     },
+    /// A call to a linked app.
+    App {
+        /// The call.
+        call: AppCall,
+        /// As whom it is made.
+        credential: AppCredential,
+    },
     /// A form for Entra ID's token endpoint.
     Token {
         /// The form, which holds credentials.
         form: TokenForm,
     },
+}
+
+/// What tells a linked app, or Access in front of it, who calls.
+#[derive(Debug)]
+pub enum AppCredential {
+    /// The assertion with which Access let the request pass.
+    Assertion(Secret<String>),
 }
 
 /// What leaves an object after a turn was committed.

@@ -4,6 +4,7 @@
 //! refresher, watches); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
 //! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
 
+mod apps;
 mod authorization;
 mod calls;
 mod identity;

@@ -9,6 +9,7 @@ mod certificate;
 use crate::limits::{
     REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
 };
+use crate::linked_app::{self, LinkedApp};
 use crate::outbound::Transport;
 use crate::policy::Policy;
 use crate::seal::KeyRing;
@@ -110,6 +111,8 @@ pub struct Config {
     pub requests_per_minute: u64,
     /// How long an MCP session lives without use.
     pub session_idle: DurationMs,
+    /// Internal applications that a tool calls as the person.
+    pub linked_apps: Vec<LinkedApp>,
 }
 
 /// One setting that is missing or cannot be used. It names the setting and never its value.
@@ -250,6 +253,10 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.number("RATE_LIMIT_PER_MINUTE", REQUESTS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE);
     let session_idle_minutes =
         reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
+    let linked_apps = match reader.optional("LINKED_APPS") {
+        Some(text) => linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok(),
+        None => Some(Vec::new()),
+    };
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -263,6 +270,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         cookie_keys: cookie_keys?,
         requests_per_minute: requests_per_minute?,
         session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
+        linked_apps: linked_apps?,
     })
 }
 
@@ -347,7 +355,7 @@ fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option
 }
 
 /// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.
-fn is_base_url(url: &str) -> bool {
+pub(crate) fn is_base_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {

@@ -21,6 +21,7 @@ pub mod icons;
 pub mod ids;
 pub mod jsonrpc;
 pub mod limits;
+pub mod linked_app;
 pub mod mcp;
 pub mod notification;
 pub mod oauth;

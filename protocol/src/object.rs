@@ -162,9 +162,23 @@ pub struct McpMessage {
     pub accepts_stream: bool,
     /// What a request of the revision without sessions carries; none in sessions.
     pub stateless: Option<Stateless>,
+    /// The assertion with which Access let this very request pass; only where a linked app may be called with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
+}
+
+/// An assertion of Access on its way through. It is never stored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Assertion(pub String);
+
+impl std::fmt::Debug for Assertion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Assertion(hidden)")
+    }
 }
 
 /// The opening or resumption of the stream on which one request is answered.
@@ -388,6 +402,7 @@ mod tests {
                 in_batch: false,
                 accepts_stream: true,
                 stateless: Some(Stateless::default()),
+                assertion: Some(Assertion("a.b.c".into())),
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

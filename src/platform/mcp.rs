@@ -73,13 +73,18 @@ async fn serve_post(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
+    let assertion = None::<protocol::object::Assertion>;
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
         let (session, revision) = (session.clone(), revision.clone());
-        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, body })
+        let assertion = assertion.clone();
+        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, assertion, body })
     };
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    match classify(Arrived { revision: revision.as_deref(), header: &header }, bytes) {
+    match classify(
+        Arrived { revision: revision.as_deref(), header: &header, linked_apps: &config.linked_apps },
+        bytes,
+    ) {
         Err(refusal) => respond(refusal),
         Ok(Delivery::Listed { method, reply }) => respond(listed(caller, &method, reply)?),
         Ok(Delivery::Listens { .. }) if !takes_streams => respond(not_acceptable()),

@@ -27,7 +27,7 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
 pub(super) fn document(config: &Config, route: Route) -> Reply {
-    let scopes = scopes();
+    let scopes = scopes(&config.linked_apps);
     match route {
         Route::ResourceMetadata => {
             let document = protected_resource(&config.public_url, &config.resource(), &scopes);

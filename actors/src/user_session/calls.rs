@@ -6,10 +6,10 @@
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
-use protocol::outbound::{CallResult, Lost};
+use protocol::outbound::{CallResult, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Found, Plan, Target, ToolError};
+use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app};
 
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
@@ -20,7 +20,7 @@ use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
 use crate::log::LogLine;
 use crate::planted::{self, Bug};
-use crate::queue::{Change, Priority, Word};
+use crate::queue::{Change, Priority, Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 
@@ -67,7 +67,8 @@ impl UserSession {
                     None
                 }
             };
-            let Some(request) = self.queue.next(turn.now, token.is_some()) else { return Ok(()) };
+            let ready = Ready { graph: token.is_some(), apps: true };
+            let Some(request) = self.queue.next(turn.now, ready) else { return Ok(()) };
             self.launch(turn, txn, request, token)?;
         }
     }
@@ -93,6 +94,7 @@ impl UserSession {
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
             },
+            Work::App(calling) => calling.outbound()?,
             Work::Ask(_) => return Err(Fault::Invariant("a question left the queue as a call")),
             Work::Refresh => {
                 let renewal = self.refresher.renewal();
@@ -117,9 +119,7 @@ impl UserSession {
             if run.entry.apply(EntryEvent::Sent) == Transition::Illegal {
                 return Err(Fault::Invariant("a settled request sends a call"));
             }
-            if let Work::Tool { plan, .. } = &run.work {
-                run.entry.intent = plan.intent();
-            }
+            run.entry.intent = run.intent();
             let says = (run.entry.state, run.entry.intent.clone());
             // A read that is interrupted is simply over, so its row need not say that it left; and so is a write that
             // is still reading what it needs to know.
@@ -147,7 +147,7 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
-            if self.queue.release_abandoned(&op) {
+            if self.queue.release_abandoned(&op).is_some_and(Lane::is_graph) {
                 self.hear_of_gateway(turn, op.request, &result);
             }
             if planted::has(Bug::StaleRefreshOverwrites) {
@@ -161,7 +161,8 @@ impl UserSession {
         if matches!(run.work, Work::Tool { .. } | Work::Watch(_)) {
             self.hear_of_gateway(turn, op.request, &result);
         }
-        if let CallResult::Answered(answer) = &result {
+        // An application's headers prove nothing about Microsoft.
+        if let (CallResult::Answered(answer), false) = (&result, matches!(run.work, Work::App(_))) {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
         let next = match &run.work {
@@ -175,6 +176,7 @@ impl UserSession {
                 next
             }
             Work::Ask(_) => return Err(Fault::Invariant("a question ended as a call")),
+            Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
             Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
         };
@@ -295,7 +297,7 @@ impl UserSession {
                         Work::Watch(subscribing) => {
                             self.watches.failed(txn, subscribing.watched, now, None)?;
                         }
-                        Work::Tool { .. } | Work::Ask(_) | Work::Connect(_) => {}
+                        Work::Tool { .. } | Work::App(_) | Work::Ask(_) | Work::Connect(_) => {}
                     }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
@@ -320,7 +322,7 @@ impl UserSession {
             .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
-                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
+                Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
             })
             .collect();
         for (request, target) in waiting {
@@ -346,7 +348,12 @@ impl UserSession {
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {
-                    let mut plan = Box::new(Plan::recovered(intent, request));
+                    let Some(plan) = Plan::recovered(intent, request) else {
+                        let settled = Settled::Error(call_linked_app::unknown());
+                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
+                        continue;
+                    };
+                    let mut plan = Box::new(plan);
                     if plan.look_into() == Found::NeverKnown {
                         let settled = Settled::Error(plan.outcome_unknown());
                         self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;

@@ -15,7 +15,7 @@ use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
-use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
+use protocol::object::{Assertion, Caller, Challenge, McpMessage, ObjectReply};
 use protocol::tools::ToolError;
 use serde_json::Map;
 use serde_json::value::RawValue;
@@ -33,6 +33,8 @@ pub(super) struct Asking<'a> {
     pub conversation: Conversation,
     /// What the client can be asked for in its turn.
     pub client: ClientCapabilities,
+    /// The assertion that came with the request.
+    pub assertion: Option<&'a Assertion>,
 }
 
 impl UserSession {
@@ -59,7 +61,8 @@ impl UserSession {
             }
         };
         if let Some(stateless) = &message.stateless {
-            return self.on_stateless(turn, txn, to, (request, caller, stateless), read);
+            let assertion = message.assertion.as_ref();
+            return self.on_stateless(turn, txn, to, (request, caller, stateless, assertion), read);
         }
         if let Message::Request { id, method, params } = &read
             && Method::in_session(method) == Some(Method::Initialize)
@@ -93,7 +96,8 @@ impl UserSession {
         self.unheard = None;
         // A question travels on the stream of the call, and so needs one.
         let client = if message.accepts_stream { capabilities } else { ClientCapabilities::default() };
-        let asking = Asking { request, caller, conversation, client };
+        let assertion = message.assertion.as_ref();
+        let asking = Asking { request, caller, conversation, client, assertion };
         self.on_message(turn, txn, to, (asking, session_id), read)?;
         self.confirm(txn, conversation, waited_for_word)
     }
@@ -104,7 +108,7 @@ impl UserSession {
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, stateless): (RequestId, &Caller, &Stateless),
+        (request, caller, stateless, assertion): (RequestId, &Caller, &Stateless, Option<&Assertion>),
         read: Message<'_>,
     ) -> Result<(), Fault> {
         let Message::Request { id, method, params } = read else {
@@ -118,7 +122,8 @@ impl UserSession {
         let conversation = Conversation::Grant(caller.grant);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
-        let asking = Asking { request, caller, conversation, client: stateless.capabilities };
+        let client = stateless.capabilities;
+        let asking = Asking { request, caller, conversation, client, assertion };
         self.on_demand(turn, txn, to, asking, &id, (known, params))?;
         self.confirm(txn, conversation, waited_for_word)
     }
@@ -227,7 +232,7 @@ impl UserSession {
                 let from = (asking.caller, asking.conversation.session());
                 return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
-            method => match (mcp::check_list(name, params), method.and_then(mcp::list_result)) {
+            method => match (mcp::check_list(name, params), method.and_then(|it| self.list_of(it))) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
                 (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
                 (Ok(()), Some(list)) => jsonrpc::success(&id, &list),
@@ -235,6 +240,10 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())
+    }
+
+    fn list_of(&self, method: Method) -> Option<Map<String, serde_json::Value>> {
+        mcp::list_result(method, &self.config.linked_apps)
     }
 
     /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and

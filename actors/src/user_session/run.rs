@@ -12,6 +12,7 @@ use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
+use super::apps::Calling;
 use super::mcp::inquiry::Inquiry;
 use super::watching::Subscribing;
 use crate::ledger::{Entry, EntryState};
@@ -23,6 +24,8 @@ use crate::turn::ReplyTo;
 pub(super) enum Work {
     /// A tool call or the reading of a resource.
     Tool { target: Target, plan: Box<Plan> },
+    /// A call to a linked app.
+    App(Box<Calling>),
     /// A question to the client of a session, without whose answer nothing leaves.
     Ask(Box<Inquiry>),
     /// A refresh of the access token.
@@ -192,7 +195,16 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
-            Work::Ask(_) | Work::Refresh | Work::Connect(_) => None,
+            Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) => None,
+        }
+    }
+
+    /// What must be durable before the next call leaves.
+    pub fn intent(&self) -> Option<WriteIntent> {
+        match &self.work {
+            Work::Tool { plan, .. } => plan.intent(),
+            Work::App(calling) => calling.call.writes().then_some(WriteIntent::CallApp),
+            Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
         }
     }
 
@@ -211,7 +223,8 @@ impl Run {
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
     pub fn has_no_intent(&self) -> bool {
-        matches!(self.work, Work::Tool { .. } | Work::Ask(_)) && !self.looking && self.entry.intent.is_none()
+        let is_a_call = matches!(self.work, Work::Tool { .. } | Work::App(_) | Work::Ask(_));
+        is_a_call && !self.looking && self.entry.intent.is_none()
     }
 
     /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
@@ -234,7 +247,7 @@ impl Run {
                 }
                 plan.outcome_unknown()
             }
-            Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
+            Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
                 ToolError::deadline(DurationMs(0))
             }
         }
@@ -242,15 +255,19 @@ impl Run {
 
     /// The place in the queue that the next call needs.
     pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
-        let call = self.graph_call();
+        let lane = match &self.work {
+            Work::App(_) => Lane::LinkedApp,
+            _ => self.graph_call().map_or(Lane::Identity, |call| call.lane),
+        };
         Job {
             request,
-            lane: call.as_ref().map_or(Lane::Identity, |call| call.lane),
+            lane,
             client: self.entry.client.clone(),
             priority: if self.looking { Priority::Background } else { self.priority },
             not_before,
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
+                Work::App(calling) => calling.call.held_bytes(),
                 Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
             },
         }

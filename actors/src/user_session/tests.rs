@@ -8,8 +8,9 @@ mod renewal;
 
 use protocol::entra::Tokens;
 use protocol::ids::{GrantId, OpId};
+use protocol::linked_app::AppCall;
 use protocol::mcp::envelope::Stateless;
-use protocol::object::{Caller, McpMessage, ObjectRequest};
+use protocol::object::{Assertion, Caller, McpMessage, ObjectRequest};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
@@ -19,15 +20,16 @@ use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
 use crate::testing::{config, config_with, user};
-use crate::turn::{Commit, Entropy, Outbound, run};
+use crate::turn::{AppCredential, Commit, Entropy, Outbound, run};
 
 mod confirming;
+mod linked;
 mod stateless;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
-const SCOPES: [&str; 6] =
-    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
+const SCOPES: [&str; 7] =
+    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send", "apps.call"];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {
@@ -69,6 +71,10 @@ struct Object {
     sent: Vec<(OpId, GraphCall)>,
     /// Forms that left for the token endpoint.
     forms: Vec<(OpId, String)>,
+    /// Calls that left for linked apps.
+    called: Vec<(OpId, AppCall, AppCredential)>,
+    /// What the edge hands over of Access with each message.
+    assertion: Option<Assertion>,
     replies: Vec<ObjectReply>,
     log: Vec<String>,
     lines: Vec<crate::log::LogLine>,
@@ -115,10 +121,24 @@ impl Object {
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
-        let lines = Vec::new();
+        let (lines, called, assertion) = (Vec::new(), Vec::new(), None);
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
-        let mut object =
-            Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
+        let mut object = Self {
+            rows,
+            core,
+            now,
+            session,
+            count: 0,
+            sent,
+            forms,
+            called,
+            assertion,
+            replies,
+            log,
+            lines,
+            pushed,
+            closed,
+        };
         object.open(&json!({}));
         object
     }
@@ -151,6 +171,9 @@ impl Object {
                 Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
+                }
+                Effect::Send { op, outbound: Outbound::App { call, credential } } => {
+                    self.called.push((op, call, credential));
                 }
                 Effect::Log(line) => {
                     self.log.push(line.to_json());
@@ -185,6 +208,7 @@ impl Object {
             in_batch: false,
             accepts_stream: true,
             stateless,
+            assertion: self.assertion.clone(),
             body: body.to_string().into_bytes(),
         };
         self.command(Command::Mcp(message));

@@ -16,6 +16,8 @@ pub enum Fault {
     Account,
     /// Microsoft.
     Microsoft,
+    /// A linked app, by outage or limit.
+    Application,
     /// AI Gateway, by outage, limit or policy.
     Gateway,
     /// The deployment's configuration: an operator must act.
@@ -85,6 +87,17 @@ impl ToolError {
             Fault::Account,
             "sign_in_again",
             "Microsoft wants this person to sign in again. Connect the account again in the client.",
+        )
+    }
+
+    /// Access took no part in this sign-in, so that no linked app would know whose call it is.
+    #[must_use]
+    pub fn no_access_identity() -> Self {
+        Self::new(
+            Fault::Account,
+            "access_sign_in_again",
+            "Cloudflare Access wants this person to sign in again before linked apps can be called. Connect the account \
+             again in the client. Everything else works.",
         )
     }
 

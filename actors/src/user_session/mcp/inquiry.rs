@@ -262,7 +262,9 @@ impl UserSession {
             return Err(Fault::Invariant("an answered call cannot go on"));
         }
         entry.inquiry = None;
-        let started = Started { request, target, arguments, entry, waiters, client, state, was_asked: true };
+        let (was_asked, assertion) = (true, None);
+        let started =
+            Started { request, target, arguments, entry, waiters, client, state, was_asked, assertion };
         self.proceed(turn, txn, started, planned)
     }
 
