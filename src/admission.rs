@@ -136,6 +136,7 @@ mod tests {
             audience: config.resource(),
             issued_at: UnixMs(0),
             expires_at: UnixMs(1_000),
+            access_identity: None,
         };
         let token = issue(&config.encryption_keys, &claims, [0; 12]).unwrap();
         let with = |header: &str, now| {

@@ -62,7 +62,9 @@ pub fn once_more(
     to_microsoft(config, ticket, Some(demanded), random)
 }
 
-fn to_microsoft(
+/// Sends the browser of a ticket's person to Microsoft, with the claims that were demanded there, if any.
+#[must_use]
+pub fn to_microsoft(
     config: &Config,
     ticket: ConnectTicket,
     demanded: Option<&ClaimsChallenge>,
@@ -150,7 +152,12 @@ pub fn ended(config: &Config, status: u16) -> Reply {
              your assistant for a new link in a few minutes.</p>",
         ),
     };
-    // The journey is over; its cookie goes.
+    journey_is_over(config, shown)
+}
+
+/// The last page of a journey, with which its cookie goes.
+#[must_use]
+pub fn journey_is_over(config: &Config, shown: Reply) -> Reply {
     shown.with("set-cookie", cookie_header(config, COOKIE, "", 0))
 }
 

@@ -4,6 +4,7 @@
 //! answer in the person's name; a client's name is shown beside the host that gets the answer, because anyone can claim
 //! any name; the page works without scripts and cannot be framed.
 
+use protocol::access::Person;
 use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
 use protocol::entra::{ClaimsChallenge, authorize_url};
@@ -16,6 +17,7 @@ use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::time::UnixMs;
 use protocol::tools::catalogue::scopes;
 
+use crate::access_sign_in;
 use crate::browser::{Randomness, cookie_header, escape, find_cookie, page_html};
 use crate::reply::Reply;
 
@@ -66,8 +68,9 @@ pub fn decide(
     cookies: Option<&str>,
     now: UnixMs,
     random: &Randomness,
+    access: Option<Person>,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
+    let secret = secret(config, cookies);
     let request = form
         .get("request")
         .and_then(|sealed| open_request(&config.encryption_keys, sealed, secret, now).ok());
@@ -76,7 +79,16 @@ pub fn decide(
         let error = OAuthError::new(ErrorCode::AccessDenied, "The person declined.");
         return back_with(config, &request, &error);
     }
-    to_microsoft(config, request, secret, None, random)
+    match config.access_mode.sign_in() {
+        Some(application) => access_sign_in::begin(config, application, request, secret, random),
+        None => to_microsoft(config, request, secret, None, random, access),
+    }
+}
+
+/// The value of the consent page's cookie, without which nothing that was sealed for its browser opens.
+#[must_use]
+pub fn secret<'a>(config: &Config, cookies: Option<&'a str>) -> &'a str {
+    cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default()
 }
 
 /// What a second journey to Microsoft is for.
@@ -97,23 +109,25 @@ pub fn once_more(
     again: Again<'_>,
     random: &Randomness,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
-    to_microsoft(config, journey.request.clone(), secret, Some(again), random)
+    let (request, access) = (journey.request.clone(), journey.access.clone());
+    to_microsoft(config, request, secret(config, cookies), Some(again), random, access)
 }
 
-/// Begins a journey, each with a verifier and a nonce of its own.
-fn to_microsoft(
+/// Begins a journey, each with a verifier and a nonce of its own. `access` is the person as Access knows them.
+#[must_use]
+pub fn to_microsoft(
     config: &Config,
     request: AuthorizationRequest,
     secret: &str,
     again: Option<Again<'_>>,
     random: &Randomness,
+    access: Option<Person>,
 ) -> Reply {
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
-    let journey =
-        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up: again.is_some() };
+    let stepped_up = again.is_some();
+    let journey = Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up, access };
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };
@@ -191,7 +205,11 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
         name = escape(&request.client_name),
         host = escape(host),
     );
-    let targets = format!("'self' {} {}", origin(&config.microsoft.login_url), origin(&request.redirect_uri));
+    let mut targets =
+        format!("'self' {} {}", origin(&config.microsoft.login_url), origin(&request.redirect_uri));
+    if let Some(application) = config.access_mode.sign_in() {
+        targets.push_str(&format!(" {}", origin(&application.team_url)));
+    }
     Reply::form_page(200, page_html("Allow access to Microsoft 365?", &body), &targets)
 }
 
@@ -284,7 +302,7 @@ mod tests {
         let config = config_at("https://mcp.example.com");
         let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
-        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         assert_eq!(allowed.status, 303);
         assert!(
             header(&allowed, "location")
@@ -294,12 +312,12 @@ mod tests {
             [None, Some("__Host-m365-sign-in=00"), Some("m365-sign-in=03030303030303030303030303030303")]
         {
             assert_eq!(
-                decide(&config, &form(&page, "allow"), cookies, NOW, &random()).status,
+                decide(&config, &form(&page, "allow"), cookies, NOW, &random(), None).status,
                 400,
                 "{cookies:?}"
             );
         }
-        let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random());
+        let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random(), None);
         assert!(header(&denied, "location").starts_with("https://app.example/cb?error=access_denied&"));
     }
 
@@ -312,7 +330,7 @@ mod tests {
             let location = header(reply, "location").to_owned();
             location.split("&state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
         };
-        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         let journey_of = |reply: &Reply| journey(&config, Some(&state(reply)), Some(&cookie), NOW).unwrap();
         let begun = journey_of(&first);
         assert!(!begun.stepped_up && !header(&first, "location").contains("acrs"));
@@ -336,7 +354,7 @@ mod tests {
         let config = config_at("https://mcp.example.com");
         let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
-        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         let location = header(&allowed, "location").to_owned();
         let state = location.split("&state=").nth(1).unwrap().split('&').next().unwrap();
         assert_eq!(journey(&config, Some(state), Some(&cookie), NOW).unwrap().nonce, to_hex(&[2; 16]));

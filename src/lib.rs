@@ -5,6 +5,8 @@
 //!
 //! The edge must never hold a Microsoft token and never answer for an object.
 
+pub mod access;
+pub mod access_sign_in;
 pub mod admission;
 pub mod browser;
 pub mod consent;

@@ -134,6 +134,7 @@ pub fn issue_tokens(
         audience: config.resource(),
         issued_at: now,
         expires_at: now.plus(ACCESS_TOKEN_LIFETIME),
+        access_identity: issued.access_identity.clone(),
     };
     let refresh = RefreshClaims { user: question.user, grant: question.grant, generation: issued.generation };
     let access = issue(&config.encryption_keys, &claims, access_nonce);
@@ -321,7 +322,7 @@ mod tests {
             grant,
             command: Command::Renew(Renew { client_digest: vec![], generation: 1, scopes: None }),
         };
-        let issued = Issue { client: "c".into(), scopes: vec![], generation: 2 };
+        let issued = Issue { client: "c".into(), scopes: vec![], generation: 2, access_identity: None };
         let reply = issue_tokens(&config, &question, &issued, NOW, [[1; 12], [2; 12]]);
         assert!(reply.headers.contains(&("pragma", "no-cache".to_owned())));
         let tokens: serde_json::Value = serde_json::from_str(&reply.body).unwrap();

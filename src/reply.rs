@@ -152,6 +152,12 @@ impl Reply {
         Self::json(status, &body).with("www-authenticate", challenge)
     }
 
+    /// There is no such page.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::text(404, "There is nothing here.")
+    }
+
     /// Nothing is served while the settings are not complete.
     #[must_use]
     pub fn not_configured() -> Self {

@@ -51,6 +51,9 @@ pub struct Grant {
     /// When that refresh token was issued.
     #[serde(rename = "t")]
     pub rotated_at: UnixMs,
+    /// The subject under which Access knew the person who agreed.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub access_identity: Option<String>,
 }
 
 impl Record for Grant {
@@ -69,11 +72,17 @@ impl Grant {
             code: None,
             generation: 0,
             rotated_at: now,
+            access_identity: None,
         }
     }
 
     fn issue(&self, scopes: Vec<String>) -> Issue {
-        Issue { client: self.client.clone(), scopes, generation: self.generation }
+        Issue {
+            client: self.client.clone(),
+            scopes,
+            generation: self.generation,
+            access_identity: self.access_identity.clone(),
+        }
     }
 }
 
@@ -250,6 +259,7 @@ mod tests {
             }),
             generation: 0,
             rotated_at: UnixMs(0),
+            access_identity: None,
         }
     }
 

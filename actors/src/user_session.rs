@@ -8,6 +8,7 @@ mod apps;
 mod authorization;
 mod calls;
 mod identity;
+mod linking;
 mod listening;
 mod mcp;
 mod run;
@@ -41,6 +42,7 @@ use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault;
 use crate::watches::Watches;
+use linking::Ties;
 use listening::Listener;
 use run::{Conversation, Run};
 use sweep::NextSweep;
@@ -60,6 +62,8 @@ struct Meta {
     /// encryption keys, because idempotency keys are recognised by it for months.
     #[serde(rename = "d", with = "serde_bytes")]
     sealed_digest_key: Vec<u8>,
+    #[serde(rename = "a", default, skip_serializing_if = "Ties::is_empty")]
+    ties: Ties,
 }
 
 impl Record for Meta {
@@ -90,6 +94,7 @@ pub struct UserSession {
     config: Rc<Config>,
     user: Option<UserKey>,
     meta_is_written: bool,
+    ties: Ties,
     digest_key: Option<DigestKey>,
     grants: Grants,
     /// How often clients ask.
@@ -156,6 +161,7 @@ impl UserSession {
             config,
             user,
             meta_is_written: meta.is_some(),
+            ties: meta.as_ref().map(|meta| meta.ties.clone()).unwrap_or_default(),
             digest_key,
             grants: Grants::recover(rows)?,
             ledger: recovered.ledger,
@@ -217,6 +223,13 @@ impl UserSession {
                     Command::Revoke { client_digest } => {
                         self.grants.revoke(txn, &request.caller.grant, &client_digest);
                         reply(txn, to, ObjectReply::status(204));
+                    }
+                    Command::Claim { claimant } => {
+                        self.on_claim(turn, txn, to, &request.caller, claimant)?;
+                    }
+                    Command::Release { claimant } => self.on_release(txn, to, claimant)?,
+                    Command::Link(link) => {
+                        self.on_link(turn, txn, to, request.request, &request.caller, link)?;
                     }
                     Command::Connect(connect) => {
                         self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
@@ -373,6 +386,7 @@ impl UserSession {
             user,
             upkeep: self.ledger.upkeep().clone(),
             sealed_digest_key: key.sealed.clone(),
+            ties: self.ties.clone(),
         };
         txn.put(META_KEY, &meta)
     }

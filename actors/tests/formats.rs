@@ -189,6 +189,7 @@ fn the_row_of_a_grant() {
         }),
         generation: 0,
         rotated_at: THEN,
+        access_identity: None,
     };
     assert_row(
         &pending,

@@ -4,7 +4,10 @@
 //! in one pass and named; no message contains a value. Settings arrive as Worker secrets, so they are parsed
 //! once and never read from anywhere else.
 
+mod access;
 mod certificate;
+
+pub use access::{AccessMode, Application, SignInApplication};
 
 use crate::limits::{
     REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
@@ -15,13 +18,6 @@ use crate::policy::Policy;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::time::DurationMs;
-
-/// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessMode {
-    /// No Access: the server's own authorization and Microsoft sign-in alone.
-    Open,
-}
 
 /// The Graph API version that calls go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +133,12 @@ impl Config {
         format!("{}/callback", self.public_url)
     }
 
+    /// Where Access sends people back to who signed in there.
+    #[must_use]
+    pub fn access_redirect_uri(&self) -> String {
+        format!("{}{}", self.public_url, crate::access::sign_in::CALLBACK_PATH)
+    }
+
     /// Reads every setting through `lookup`.
     ///
     /// # Errors
@@ -232,7 +234,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         }
         is_origin
     });
-    let access_mode = reader.one_of("ACCESS_MODE", &[("open", AccessMode::Open)]);
+    let access_mode = access::read(reader);
     let graph_version =
         reader.one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
     let microsoft = read_microsoft(reader);

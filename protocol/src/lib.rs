@@ -6,6 +6,7 @@
 //!
 //! This crate must never depend on `worker`, on a JavaScript binding or on another crate of this workspace.
 
+pub mod access;
 pub mod access_token;
 pub mod cbor;
 pub mod civil;
@@ -20,6 +21,7 @@ pub mod graph;
 pub mod icons;
 pub mod ids;
 pub mod jsonrpc;
+pub mod jwt;
 pub mod limits;
 pub mod linked_app;
 pub mod mcp;

@@ -94,6 +94,22 @@ pub const WATCH_BACKOFF_MAX: DurationMs = DurationMs::from_secs(60 * 60);
 /// The longest JSON-RPC method name that is looked at, in bytes.
 pub const METHOD_BYTES_MAX: usize = 128;
 
+/// The longest signed token of another issuer that is looked at, in bytes. Cloudflare Access keeps its own below 4 KiB,
+/// because they have to fit into a cookie; an ID token of Microsoft may be larger.
+pub const SIGNED_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest subject of an Access identity, in bytes. Cloudflare's are UUIDs.
+pub const SUBJECT_BYTES_MAX: usize = 128;
+
+/// How long the published keys of an issuer are used before they are fetched again.
+pub const KEYS_FRESH_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// How long nobody looks again for a key of an unknown name, in one instance.
+pub const KEYS_FETCHED_AGAIN_AFTER: DurationMs = DurationMs::from_secs(30);
+
+/// Keys of one issuer that are kept.
+pub const KEYS_KEPT_MAX: usize = 32;
+
 /// The longest access token that is opened, in bytes. Real ones are a few hundred bytes long.
 pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
 

@@ -26,7 +26,7 @@ pub struct Caller {
     pub client: String,
     /// The scopes of the token.
     pub scopes: Vec<String>,
-    /// The Cloudflare Access identity, where Access stands in front.
+    /// The subject under which Cloudflare Access knows the person, where it takes part.
     pub access_identity: Option<String>,
 }
 
@@ -74,6 +74,41 @@ pub enum Command {
         #[serde(with = "serde_bytes")]
         client_digest: Vec<u8>,
     },
+    /// Note who uses this object's Microsoft account, where Access stands in front. There is never a second one.
+    Claim {
+        /// The object that asks.
+        claimant: UserKey,
+    },
+    /// Forget the claim of this object, which was of no use to it.
+    Release {
+        /// The object that asks.
+        claimant: UserKey,
+    },
+    /// Store the Microsoft tokens of an account that was claimed for this object.
+    Link(Link),
+}
+
+/// What the edge established when a person connected a Microsoft account, where Access stands in front.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The object that the account itself names.
+    pub account: UserKey,
+    /// Microsoft's access token for Graph.
+    pub access_token: String,
+    /// Microsoft's refresh token.
+    pub refresh_token: String,
+    /// How long the access token lives.
+    pub lives_for: DurationMs,
+    /// The Graph permissions that Microsoft granted.
+    pub granted: Vec<String>,
+    /// Whether Microsoft was asked with the claims that it had demanded.
+    pub stepped_up: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Link({}, permissions {:?}, tokens hidden)", self.account, self.granted)
+    }
 }
 
 /// What the edge established when a person signed in with Microsoft.
@@ -147,6 +182,9 @@ pub struct Issue {
     pub scopes: Vec<String>,
     /// The generation of the refresh token to issue.
     pub generation: u32,
+    /// The subject under which Access knows the person, where it took part in the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_identity: Option<String>,
 }
 
 /// One MCP message of a client.

@@ -1,4 +1,4 @@
-//! The operators' policy: which messages a person has to confirm before they leave.
+//! The operators' policy: which messages a person has to confirm before they leave, and what an Access identity may.
 //!
 //! What holds here: a policy is complete or refused as a whole, and a refusal never repeats a value. A domain counts as
 //! internal only where it is listed letter for letter, without regard to case: a subdomain is another domain.
@@ -14,6 +14,21 @@ pub struct Policy {
     pub confirm: Confirm,
     /// What becomes of such a message where the client cannot ask its person.
     pub without_elicitation: WithoutElicitation,
+    /// Which Microsoft accounts an Access identity may connect.
+    pub access_identity: AccessIdentity,
+    /// The service tokens that may use the operators' API, by their client ids.
+    pub service_tokens: BTreeSet<String>,
+}
+
+/// Which Microsoft accounts an Access identity may connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessIdentity {
+    /// One that has the address under which Access knows the person.
+    #[default]
+    MustMatch,
+    /// Any of the tenant.
+    Any,
 }
 
 /// Which messages a person has to confirm.
@@ -58,10 +73,13 @@ impl Policy {
             confirm: Option<Which>,
             internal_domains: Option<Vec<String>>,
             without_elicitation: Option<WithoutElicitation>,
+            access_identity: Option<AccessIdentity>,
+            service_tokens: Option<Vec<String>>,
         }
         let setting: Setting = serde_json::from_str(text).map_err(|_| {
-            "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list) \
-             and `withoutElicitation` (refuse or send), each of them optional"
+            "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
+             `withoutElicitation` (refuse or send), `accessIdentity` (must_match or any) and `serviceTokens` (a list), \
+             each of them optional"
         })?;
         let domains: BTreeSet<String> = setting
             .internal_domains
@@ -80,7 +98,26 @@ impl Policy {
             Some(Which::Always) => Confirm::Always,
             Some(Which::Never) | None => Confirm::Never,
         };
-        Ok(Self { confirm, without_elicitation: setting.without_elicitation.unwrap_or_default() })
+        let service_tokens: BTreeSet<String> = setting.service_tokens.into_iter().flatten().collect();
+        // An entry that no token can have would let nobody in and be noticed by nobody.
+        if !service_tokens.iter().all(|id| id.len() > ".access".len() && id.ends_with(".access")) {
+            return Err(
+                "has a member of `serviceTokens` that is no client id of a service token, such as 0a1b.access",
+            );
+        }
+        Ok(Self {
+            confirm,
+            without_elicitation: setting.without_elicitation.unwrap_or_default(),
+            access_identity: setting.access_identity.unwrap_or_default(),
+            service_tokens,
+        })
+    }
+
+    /// Whether an Access identity with this address may connect a Microsoft account that has these.
+    #[must_use]
+    pub fn may_connect(&self, email: Option<&str>, addresses: &[String]) -> bool {
+        let is_equal = |address: &String| email.is_some_and(|email| is_same_address(email, address));
+        self.access_identity == AccessIdentity::Any || addresses.iter().any(is_equal)
     }
 
     /// Whether a mail to these addresses has to be confirmed.
@@ -102,6 +139,11 @@ impl Policy {
     pub const fn demands_for_teams(&self) -> bool {
         matches!(self.confirm, Confirm::Always)
     }
+}
+
+/// Whether two addresses are the same but for case. An empty one is nobody's.
+fn is_same_address(one: &str, other: &str) -> bool {
+    !one.is_empty() && one.to_lowercase() == other.to_lowercase()
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -138,6 +180,34 @@ mod tests {
         ] {
             assert!(Policy::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_access_identity_connects_the_account_of_its_own_address() {
+        let strict = Policy::default();
+        let own = ["Alice@Contoso.example".to_owned(), "alice@corp.example".to_owned()];
+        for email in ["alice@contoso.example", "ALICE@CORP.EXAMPLE"] {
+            assert!(strict.may_connect(Some(email), &own), "{email}");
+        }
+        for email in [None, Some(""), Some("bob@contoso.example"), Some("alice@contoso.example.evil.example")]
+        {
+            assert!(!strict.may_connect(email, &own), "{email:?}");
+        }
+        assert!(!strict.may_connect(Some(""), &[String::new()]) && !strict.may_connect(None, &[]));
+        let any = Policy::parse(r#"{"accessIdentity":"any"}"#).unwrap();
+        assert!(any.may_connect(None, &[]) && any.may_connect(Some("bob@contoso.example"), &own));
+    }
+
+    #[test]
+    fn service_tokens_are_named_by_client_ids() {
+        let policy = Policy::parse(r#"{"serviceTokens":["0a1b.access"]}"#).unwrap();
+        assert!(policy.service_tokens.contains("0a1b.access"));
+        for bad in
+            [r#"{"serviceTokens":[""]}"#, r#"{"serviceTokens":[".access"]}"#, r#"{"serviceTokens":["0a1b"]}"#]
+        {
+            assert!(Policy::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Policy::parse(r#"{"accessIdentity":"never"}"#).is_err());
     }
 
     #[test]

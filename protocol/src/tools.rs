@@ -133,6 +133,8 @@ pub struct Surroundings<'a> {
     pub policy: &'a Policy,
     /// The applications that may be called.
     pub linked_apps: &'a [LinkedApp],
+    /// The link under which the person connects a Microsoft account, where the client cannot sign in.
+    pub connect_link: Option<&'a str>,
 }
 
 /// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.

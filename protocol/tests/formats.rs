@@ -21,8 +21,8 @@ use protocol::oauth::authorization::{
 use protocol::oauth::client::{AuthMethod, Client, client_secret, open_client, seal_client};
 use protocol::oauth::token::{CodeClaims, RefreshClaims, issue_code, issue_refresh, open_code, open_refresh};
 use protocol::object::{
-    Attach, Caller, Command, Connect, Issue, Listen, Malformed, McpMessage, ObjectRequest, Redeem, Renew,
-    SignIn, decode, encode,
+    Attach, Caller, Command, Connect, Issue, Link, Listen, Malformed, McpMessage, ObjectRequest, Redeem,
+    Renew, SignIn, decode, encode,
 };
 use protocol::seal::KeyRing;
 use protocol::stream::{EventId, StreamKey};
@@ -76,6 +76,7 @@ fn an_access_token() {
         audience: AUDIENCE.into(),
         issued_at: ISSUED,
         expires_at: END,
+        access_identity: None,
     };
     let golden = "\
         m365at_AQJrMQEBAQEBAQEBAQEBAZoh5w2qsSrpyug25xXG6CIlxzvwALwtJ0vp9X3GajKBiQ-BWna7AyBGJmveHO7hF-hDB\
@@ -135,6 +136,7 @@ fn a_journey() {
         pkce_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
         nonce: "55555555555555555555555555555555".into(),
         stepped_up: false,
+        access: None,
     };
     let golden = "\
         AQJrMQQEBAQEBAQEBAQEBMssFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
@@ -232,6 +234,9 @@ const fn place(command: &Command) -> usize {
         Command::Listen(Listen::Session { .. }) => 8,
         Command::Listen(Listen::Subscription { .. }) => 9,
         Command::Notified { .. } => 10,
+        Command::Claim { .. } => 11,
+        Command::Release { .. } => 12,
+        Command::Link(_) => 13,
     }
 }
 
@@ -300,11 +305,21 @@ fn commands() -> Vec<Command> {
                 says: Says::Changed,
             }],
         },
+        Command::Claim { claimant: USER },
+        Command::Release { claimant: USER },
+        Command::Link(Link {
+            account: USER,
+            access_token: "access".into(),
+            refresh_token: "refresh".into(),
+            lives_for: DurationMs::from_secs(3_600),
+            granted: vec!["Mail.Read".into()],
+            stepped_up: true,
+        }),
     ]
 }
 
 /// What the edge sends for each of [`commands`], in their order and in hexadecimal.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -379,6 +394,23 @@ const COMMANDS: [&str; 11] = [
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
         616e64a1684e6f746966696564a1676e6f746963657381a36c737562736372697074696f6e63732d316c636c69656e74\
         5f7374617465667365637265746473617973674368616e676564",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a165436c61696da168636c61696d616e745011111111111111111111111111111111",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a16752656c65617365a168636c61696d616e745011111111111111111111111111111111",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1644c696e6ba6676163636f756e7450111111111111111111111111111111116c6163636573735f746f6b656e\
+        666163636573736d726566726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee8067677261\
+        6e74656481694d61696c2e526561646a737465707065645f7570f5",
 ];
 
 /// What stands around every command.
@@ -426,7 +458,12 @@ fn a_request_that_was_cut_or_prolonged_is_none_and_a_changed_one_harms_nobody() 
 
 #[test]
 fn what_an_object_answers_to_a_redemption() {
-    let issue = Issue { client: "Claude".into(), scopes: vec!["mail.read".into()], generation: 2 };
+    let issue = Issue {
+        client: "Claude".into(),
+        scopes: vec!["mail.read".into()],
+        generation: 2,
+        access_identity: None,
+    };
     let golden = r#"{"client":"Claude","scopes":["mail.read"],"generation":2}"#;
     assert_eq!(serde_json::to_string(&issue).unwrap(), golden);
     assert_eq!(serde_json::from_str::<Issue>(golden).unwrap(), issue);

@@ -4,7 +4,7 @@
 //! body owns the socket that feeds it.
 
 use actors::log::LogLine;
-use protocol::config::Config;
+use protocol::config::{AccessMode, Config};
 use protocol::ids::RequestId;
 use protocol::limits::{
     ANSWER_COMMENT_EVERY, REQUEST_BODY_BYTES_MAX, STREAM_COMMENT_EVERY, STREAM_LIFETIME,
@@ -18,7 +18,8 @@ use protocol::time::DurationMs;
 use worker::{Env, Request, Response, Result};
 
 use super::event_stream::{self, Pace};
-use super::{ask, body, complete, now, random, request_of, respond};
+use super::{access, ask, body, complete, now, random, request_of, respond};
+use crate::access::caller;
 use crate::admission::{Presented, admit};
 use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
@@ -32,16 +33,21 @@ pub(super) async fn serve(
     presented: Presented<'_>,
     route: Route,
 ) -> Result<Response> {
-    let claims = match admit(config, presented, now()) {
-        Ok(claims) => claims,
-        Err(refusal) => return respond(refusal),
-    };
-    let caller = Caller {
-        user: claims.user,
-        grant: claims.grant,
-        client: claims.client,
-        scopes: claims.scopes,
-        access_identity: None,
+    let caller = match &config.access_mode {
+        AccessMode::Perimeter(application) => match access::person(application, &request, env).await {
+            Ok(person) => caller(application, &person),
+            Err(refused) => return respond(refused.reply()),
+        },
+        AccessMode::Open | AccessMode::OAuth { .. } => match admit(config, presented, now()) {
+            Ok(claims) => Caller {
+                user: claims.user,
+                grant: claims.grant,
+                client: claims.client,
+                scopes: claims.scopes,
+                access_identity: claims.access_identity,
+            },
+            Err(refusal) => return respond(refusal),
+        },
     };
     if route == Route::McpOther {
         return respond(Reply::wrong_method("POST, GET, DELETE"));
@@ -209,7 +215,8 @@ fn listed(caller: &Caller, method: &str, reply: Reply) -> Result<Reply> {
         .with("userKey", caller.user.to_string())
         .with("method", method)
         .with("client", caller.client.as_str())
-        .with("grant", caller.grant.to_string());
+        .with("grant", caller.grant.to_string())
+        .with_some("accessIdentity", caller.access_identity.clone());
     worker::console_log!("{}", line.to_json());
     Ok(reply.with("x-request-id", id.to_string()))
 }

@@ -1,5 +1,6 @@
 //! The authorization server's endpoints on the platform: read, decide, ask the user's object, answer.
 
+use protocol::access::Person;
 use protocol::config::Config;
 use protocol::digest::to_hex;
 use protocol::entra::ClaimsChallenge;
@@ -12,15 +13,17 @@ use protocol::object::{Caller, Command, Issue, STEP_UP, SignIn};
 use protocol::tools::catalogue::scopes;
 use worker::{Env, Request, Response, Result};
 
-use super::microsoft::NotSignedIn;
-use super::{ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond};
+use super::microsoft::{NotSignedIn, Way};
+use super::{
+    access, ask, body, end_connect, microsoft, now, query, random, randomness, read_parameters, respond,
+};
 use crate::oauth_endpoints::{
     self, Question, check_content_type, issue_tokens, not_accepted, read_revocation, read_token_request,
     scope_too_wide,
 };
 use crate::reply::Reply;
 use crate::router::Route;
-use crate::{browser, consent};
+use crate::{access_sign_in, browser, consent};
 
 /// The largest form or registration, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -48,7 +51,16 @@ pub(super) async fn serve(
     route: Route,
     authorization: Option<&str>,
 ) -> Result<Response> {
-    let reply = answer(config, request, env, route, authorization).await?;
+    let person = match config.access_mode.application() {
+        Some(application) if matches!(route, Route::Authorize | Route::Decide) => {
+            match access::person(application, request, env).await {
+                Ok(person) => Some(person),
+                Err(refused) => return respond(refused.page()),
+            }
+        }
+        _ => None,
+    };
+    let reply = answer(config, request, env, route, authorization, person).await?;
     respond(if route.is_open_to_any_origin() { reply.for_any_origin() } else { reply })
 }
 
@@ -58,6 +70,7 @@ async fn answer(
     env: &Env,
     route: Route,
     authorization: Option<&str>,
+    person: Option<Person>,
 ) -> Result<Reply> {
     if route == Route::Authorize {
         return Ok(consent::ask(config, &query(request)?, now(), &randomness()?));
@@ -78,7 +91,7 @@ async fn answer(
     match (route, form) {
         (Route::Decide, Ok(form)) => {
             let cookies = request.headers().get("cookie")?;
-            Ok(consent::decide(config, &form, cookies.as_deref(), now(), &randomness()?))
+            Ok(consent::decide(config, &form, cookies.as_deref(), now(), &randomness()?, person))
         }
         (Route::Decide, Err(_)) => Ok(consent::page_is_over()),
         (_, Err(error)) => Ok(Reply::oauth_error(&error)),
@@ -132,6 +145,27 @@ async fn put(question: &Question, env: &Env) -> Result<Response> {
         access_identity: None,
     };
     ask(env, &caller, question.command.clone()).await
+}
+
+/// The way back from Access, and on to Microsoft.
+pub(super) async fn access_callback(config: &Config, request: &Request, env: &Env) -> Result<Response> {
+    let (parameters, cookies) = (query(request)?, request.headers().get("cookie")?);
+    let secret = consent::secret(config, cookies.as_deref());
+    let journey = access_sign_in::journey(config, parameters.get("state"), secret, now());
+    let application = config.access_mode.sign_in();
+    let (Some(journey), Some(application), Ok(())) = (journey, application, parameters.check()) else {
+        return respond(consent::page_is_over());
+    };
+    let person = match (parameters.get("error"), parameters.get("code")) {
+        (None, Some(code)) => access::sign_in(config, application, &journey, code, env).await,
+        _ => Err(OAuthError::new(ErrorCode::AccessDenied, "Cloudflare Access did not sign the person in.")),
+    };
+    respond(match person {
+        Ok(person) => {
+            consent::to_microsoft(config, journey.request, secret, None, &randomness()?, Some(person))
+        }
+        Err(error) => consent::back_with(config, &journey.request, &error),
+    })
 }
 
 /// The way back from Microsoft: to the client that began the journey, or to the link that did.
@@ -207,14 +241,20 @@ async fn sign_in(
 ) -> std::result::Result<String, Detour> {
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "The sign-in could not be completed. Try again.");
-    let person = microsoft::exchange(config, journey, code, env).await?;
+    let way = Way { pkce_verifier: &journey.pkce_verifier, nonce: &journey.nonce };
+    let person = microsoft::exchange(config, way, code, env).await?;
+    let email = journey.access.as_ref().and_then(|access| access.email.as_deref());
+    if journey.access.is_some() && !config.policy.may_connect(email, &person.addresses) {
+        let error = "The Microsoft account has another address than the one under which the organisation knows the person.";
+        return Err(OAuthError::new(ErrorCode::AccessDenied, error).into());
+    }
     let grant = GrantId::from_bytes(random().map_err(|_| unavailable.clone())?);
     let caller = Caller {
         user: person.user,
         grant,
         client: client_label(journey),
         scopes: journey.request.scopes.clone(),
-        access_identity: None,
+        access_identity: journey.access.as_ref().map(|access| access.subject.clone()),
     };
     let sign_in = SignIn {
         client_digest: journey.request.client_digest.clone(),

@@ -43,7 +43,7 @@ function merged(settings, changes) {
 }
 
 /**
- * Starts a stack. `settings` change or remove (undefined) single settings, `emulatorArgs` go to the emulator,
+ * Starts a stack. `settings` change or remove (undefined) single settings, or make them of `{ origin, emulator }`; `emulatorArgs` go to the emulator,
  * `persistTo` is a folder of the caller's that outlives the stack, `main` the entry of another build. `stop()` it in
  * `after`.
  */
@@ -53,11 +53,13 @@ export async function startStack({ settings = {}, emulatorArgs = [], persistTo, 
   // Chosen before the start, because the worker must know its own address.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
+  const places = { origin, emulator: emulator.url };
+  const own = typeof settings === "function" ? settings(places) : settings;
   const state = {
     folder, emulator, port, origin, main,
     envFile: join(folder, "settings"),
     statePath: persistTo ?? join(folder, "state"),
-    settings: merged(freshSettings({ origin, emulator: emulator.url }), { ...unhurried, ...egress, ...settings }),
+    settings: merged(freshSettings(places), { ...unhurried, ...egress, ...own }),
     lines: [], waiters: new Set(), workerd: undefined,
   };
   stacks.add(state);

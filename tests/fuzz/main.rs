@@ -163,7 +163,9 @@ fn answers_of_entra_and_of_the_gateway() {
             assert!(tokens.access_token.expose().len() <= input.len());
             let _ = tokens.id_token.as_ref().and_then(entra::login_hint);
         }
-        let _ = entra::take_apart(&Secret::new(text(input)));
+        let _ = protocol::jwt::take_apart(&text(input));
+        let _ = protocol::jwt::read_keys(input);
+        let _ = entra::addresses(&Secret::new(text(input)));
         let _ = ClaimsChallenge::parse(&text(input));
         assert!(gateway::read_refusal(input).code.len() <= input.len().max(32));
         let error = ToolError::from_refusal(&answer);

@@ -43,6 +43,7 @@ fn tokens_and_client_ids() {
         audience: AUDIENCE.into(),
         issued_at: NOW,
         expires_at: END,
+        access_identity: None,
     };
     let token = issue(&keys(), &claims, [1; 12]).unwrap();
     only_itself("access tokens", token.expose(), |text| verify(&keys(), text, AUDIENCE, NOW).is_ok());

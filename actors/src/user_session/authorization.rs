@@ -52,6 +52,7 @@ impl UserSession {
             code: Some(code),
             generation: 0,
             rotated_at: turn.now,
+            access_identity: caller.access_identity.clone(),
         };
         self.grants.insert(txn, caller.grant, grant)?;
         self.record_sign_in(turn, txn, request, caller, EntryEvent::Succeeded, "ok")?;
@@ -60,7 +61,7 @@ impl UserSession {
     }
 
     /// Writes entry and log line of a sign-in, whose call the edge made.
-    fn record_sign_in(
+    pub(super) fn record_sign_in(
         &mut self,
         turn: &Turn,
         txn: &mut Txn<'_>,

@@ -77,9 +77,12 @@ impl UserSession {
         txn: &mut Txn<'_>,
         request: RequestId,
         (work, priority): (Work, Priority),
-        entry: Entry,
+        mut entry: Entry,
         waiter: Option<Waiter>,
     ) -> Result<(), Fault> {
+        if entry.access_identity.is_none() {
+            entry.access_identity.clone_from(&self.ties.subject);
+        }
         self.ledger.insert(txn, request, &entry)?;
         let mut run = Run::new(work, entry, priority, turn.now.plus(REQUEST_DEADLINE));
         run.waiters.extend(waiter);

@@ -38,7 +38,7 @@ impl UserSession {
         caller: &Caller,
         listen: Listen,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl UserSession {
         let sessions: Vec<SessionId> = self
             .sessions
             .watching(watched)
-            .filter(|(_, grant)| self.grants.standing(grant).is_some())
+            .filter(|(_, grant)| self.may_act(grant))
             .map(|(session, _)| session)
             .collect();
         for session in sessions {
@@ -163,9 +163,9 @@ impl UserSession {
             let lives = |listener: &Listener| match listener {
                 Listener::Session(session) => {
                     let grant = self.sessions.grant(session);
-                    grant.is_some_and(|grant| self.grants.standing(&grant).is_some())
+                    grant.is_some_and(|grant| self.may_act(&grant))
                 }
-                Listener::Subscription { grant, .. } => self.grants.standing(grant).is_some(),
+                Listener::Subscription { grant, .. } => self.may_act(grant),
             };
             self.streams_of(|listener| !lives(listener))
         };

@@ -48,7 +48,7 @@ impl UserSession {
         caller: &Caller,
         message: &McpMessage,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
@@ -90,6 +90,7 @@ impl UserSession {
             return refuse(txn, to, 400, id, &error);
         }
         let capabilities = session.capabilities;
+        let caller = &self.named(caller, Some(&session.client_name));
         self.sessions.touch(txn, &session_id, turn.now)?;
         let conversation = Conversation::Session(session_id);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
@@ -119,6 +120,7 @@ impl UserSession {
         let Some(known) = known else {
             return refuse(txn, to, 404, Some(&id), &errors::unknown_method(&method));
         };
+        let caller = &self.named(caller, stateless.client_name.as_deref());
         let conversation = Conversation::Grant(caller.grant);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
@@ -287,7 +289,7 @@ impl UserSession {
         caller: &Caller,
         header: &str,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }

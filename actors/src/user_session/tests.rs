@@ -38,6 +38,7 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         user: UserKey::from_bytes([0x11; 16]),
         upkeep: Upkeep { pruned_at: UnixMs(1_800_000_000_000), ..Upkeep::default() },
         sealed_digest_key: vec![1, 2, 3],
+        ties: Ties::default(),
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -104,6 +105,7 @@ impl Object {
             user: user(),
             upkeep: Upkeep::default(),
             sealed_digest_key: vault::seal_digest_key(&config(), user(), &key, &mut entropy).unwrap(),
+            ties: Ties::default(),
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, open_client, redirect_matches};
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
+use crate::access::Person;
 use crate::graph::form;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
@@ -61,6 +62,9 @@ pub struct Journey {
     /// Whether this is the second journey, with the claims that Microsoft demanded. There is never a third.
     #[serde(rename = "u", default)]
     pub stepped_up: bool,
+    /// As whom Access knows the person, where it takes part.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Person>,
 }
 
 /// Why a request is not served.
@@ -239,7 +243,7 @@ fn data(kind: &[u8], browser_secret: &str) -> Vec<u8> {
     [kind, &digest::sha256(browser_secret.as_bytes())].concat()
 }
 
-fn seal<T: Serialize>(
+pub(crate) fn seal<T: Serialize>(
     keys: &KeyRing,
     kind: &[u8],
     value: &T,
@@ -256,7 +260,7 @@ fn seal<T: Serialize>(
     Ok(digest::to_base64url(&sealed))
 }
 
-fn open<T: DeserializeOwned>(
+pub(crate) fn open<T: DeserializeOwned>(
     keys: &KeyRing,
     kind: &[u8],
     text: &str,

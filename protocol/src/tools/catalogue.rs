@@ -485,7 +485,7 @@ mod tests {
 
     #[test]
     fn a_person_is_asked_for_exactly_what_is_used() {
-        let mut used: Vec<&str> = vec!["openid", "profile", "offline_access"];
+        let mut used: Vec<&str> = vec!["openid", "profile", "email", "offline_access"];
         used.extend(Tool::ALL.into_iter().flat_map(Tool::permissions));
         used.extend(Resource::all().flat_map(Resource::permissions));
         used.sort_unstable();

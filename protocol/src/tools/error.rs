@@ -62,6 +62,22 @@ impl ToolError {
         self
     }
 
+    /// Whether it would help to connect the Microsoft account, or to connect it again.
+    #[must_use]
+    pub fn is_mended_by_connecting(&self) -> bool {
+        matches!(self.code, "sign_in_again" | "permission_missing")
+    }
+
+    /// The same error with the link under which the person connects the account.
+    #[must_use]
+    pub fn with_link(mut self, link: &str) -> Self {
+        self.message.push_str(&format!(
+            " Ask the person to open this link within ten minutes, in a browser that is signed in to the organisation: \
+             {link}"
+        ));
+        self
+    }
+
     /// The queue of this person is full.
     #[must_use]
     pub fn busy(wait: DurationMs) -> Self {

@@ -130,7 +130,7 @@ impl Plan {
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
-                Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
+                Authenticate::new(arguments, around).map(|_| authenticate::unconnected(around))
             }
             // It concerns Access and not Microsoft.
             Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),

@@ -34,6 +34,7 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,
         linked_apps: &[],
+        connect_link: None,
     }
 }
 

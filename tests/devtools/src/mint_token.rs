@@ -95,6 +95,7 @@ fn mint(options: &Options) -> Result<String, String> {
         audience: config.resource(),
         issued_at: now,
         expires_at: now.plus(options.lifetime),
+        access_identity: None,
     };
     let ticket = ConnectTicket {
         user,

@@ -28,6 +28,7 @@ pub struct Keys {
     entra: OnceLock<Option<Key>>,
     entra_next: OnceLock<Option<Key>>,
     access: OnceLock<Option<Key>>,
+    access_next: OnceLock<Option<Key>>,
 }
 
 impl Keys {
@@ -58,6 +59,25 @@ impl Keys {
     /// Access's key.
     pub fn access(&self) -> Option<&Key> {
         self.access.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Access rotates to.
+    fn access_next(&self) -> Option<&Key> {
+        self.access_next.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Access signs with, before or after its rotation.
+    pub fn access_signing(&self, rotated: bool) -> Option<&Key> {
+        if rotated { self.access_next() } else { self.access() }
+    }
+
+    /// What Access publishes: after a rotation the previous key too, and first.
+    pub fn access_published(&self, rotated: bool) -> Option<Vec<Value>> {
+        let mut list = vec![self.access()?.jwk()];
+        if rotated {
+            list.push(self.access_next()?.jwk());
+        }
+        Some(list)
     }
 }
 

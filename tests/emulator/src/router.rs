@@ -31,7 +31,7 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
         return shared.observed("entra", &call, targets, run).await;
     }
     if let Some(rest) = under("/access") {
-        let run = async { Outcome::Reply(access::execute(&shared.lock(), shared.keys(), &call, rest)) };
+        let run = async { Outcome::Reply(access::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
         return shared.observed("access", &call, targets, run).await;
     }
     Outcome::Reply(Reply::text(404, "text/plain", "no emulated service has this path"))

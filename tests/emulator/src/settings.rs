@@ -129,6 +129,10 @@ pub struct Settings {
     pub silent_step_up: bool,
     /// Whether Entra signs with its second key; both keys are published then.
     pub rotate_keys: bool,
+    /// Whether Access signs with its second key; both keys are published then.
+    pub rotate_access_keys: bool,
+    /// Who is signed in at Access; nobody if it is null.
+    pub access_person: Option<String>,
     /// The gateway's policies.
     pub gateway: GatewaySettings,
     /// How notifications of changes travel.
@@ -151,6 +155,8 @@ impl Default for Settings {
             graph_step_up: Vec::new(),
             silent_step_up: false,
             rotate_keys: false,
+            rotate_access_keys: false,
+            access_person: Some("alice@contoso.example".into()),
             gateway: GatewaySettings::default(),
             notifications: Notifications::default(),
         }

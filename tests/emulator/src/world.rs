@@ -2,6 +2,7 @@
 //! services are functions over `World`; only `Shared` knows about locks and waiting. A lock is held for
 //! one synchronous step and never across an await.
 
+use crate::access::sign_in::Codes;
 use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
@@ -47,6 +48,8 @@ pub struct World {
     pub teamwork: Teamwork,
     /// Codes and tokens.
     pub grants: Grants,
+    /// Codes of sign-ins through Access.
+    pub access_codes: Codes,
     /// The certificates of the application.
     pub certificates: Certificates,
     /// The gateway's log, cache and counters.
@@ -85,6 +88,7 @@ impl World {
             contacts,
             teamwork,
             grants: Grants::default(),
+            access_codes: Codes::default(),
             certificates: Certificates::default(),
             gateway: GatewayState::default(),
             records: Records::default(),

@@ -194,6 +194,15 @@ impl UserSession {
         let planned =
             self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
         let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
+        let planned = match planned {
+            Err(error) if error.is_mended_by_connecting() => {
+                Err(match self.connect_link(turn.now, request)? {
+                    Some(link) => error.with_link(&link),
+                    None => error,
+                })
+            }
+            planned => planned,
+        };
         self.proceed(turn, txn, started, planned)
     }
 
@@ -207,9 +216,26 @@ impl UserSession {
         (answers, client): (&Answers, ClientCapabilities),
     ) -> Result<Planned, ToolError> {
         let (granted, policy) = (self.refresher.granted(now), &self.config.policy);
+        let link = if target == Target::Tool(Tool::Authenticate) {
+            self.connect_link(now, request)
+        } else {
+            Ok(None)
+        };
+        let connect_link = link.ok().flatten();
+        let connect_link = connect_link.as_deref();
+        let zones = self.zones;
         let linked_apps = &self.config.linked_apps;
-        let around =
-            Surroundings { request, granted, now, zones: self.zones, answers, client, policy, linked_apps };
+        let around = Surroundings {
+            request,
+            granted,
+            now,
+            zones,
+            answers,
+            client,
+            policy,
+            linked_apps,
+            connect_link,
+        };
         Plan::make(target, arguments, around)
     }
 
@@ -371,6 +397,7 @@ fn refuse_for_rate(
             .with("userKey", asking.caller.user.to_string())
             .with("client", asking.caller.client.clone())
             .with("grant", asking.caller.grant.to_string())
+            .with_some("accessIdentity", asking.caller.access_identity.clone())
             .with("retryAfterS", seconds);
         txn.emit(Effect::Log(line));
     }

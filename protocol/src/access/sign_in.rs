@@ -1,0 +1,218 @@
+//! Signing in through Access for SaaS, an OpenID Connect provider (OpenID Connect Core 1.0, section 3.1).
+//!
+//! What holds here: of what the provider issues only the ID token is looked at, to learn who the person is; its other
+//! tokens are dropped.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Audience, Person, check_times};
+use crate::config::SignInApplication;
+use crate::graph::form;
+use crate::jwt::{self, NotBelieved};
+use crate::oauth::authorization::{AuthorizationRequest, open, seal};
+use crate::outbound::Answer;
+use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES};
+use crate::secret::Secret;
+use crate::time::UnixMs;
+
+/// The path to which the provider sends people back.
+pub const CALLBACK_PATH: &str = "/callback/access";
+
+const KIND: &[u8] = b"access-journey/v1/";
+
+/// The journey to Access and back. It opens for nothing else than the way back from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessJourney {
+    /// The request that began it.
+    #[serde(rename = "q")]
+    pub request: AuthorizationRequest,
+    /// The PKCE verifier towards Access.
+    #[serde(rename = "v")]
+    pub pkce_verifier: String,
+    /// The nonce that the ID token must repeat.
+    #[serde(rename = "n")]
+    pub nonce: String,
+}
+
+/// Seals a journey so that it opens only with `browser_secret`, the value of the browser's cookie.
+///
+/// # Errors
+/// [`CannotOpen`] when sealing fails, which is a fault of this server, or there is no cookie.
+pub fn seal_journey(
+    keys: &KeyRing,
+    journey: &AccessJourney,
+    browser_secret: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, CannotOpen> {
+    seal(keys, KIND, journey, browser_secret, nonce)
+}
+
+/// Opens a journey that came back, with the cookie of the browser that brought it, and checks its time.
+///
+/// # Errors
+/// [`CannotOpen`] when it was not sealed by this server for this browser, or its time is over.
+pub fn open_journey(
+    keys: &KeyRing,
+    text: &str,
+    browser_secret: &str,
+    now: UnixMs,
+) -> Result<AccessJourney, CannotOpen> {
+    let journey: AccessJourney = open(keys, KIND, text, browser_secret)?;
+    if now < journey.request.expires_at { Ok(journey) } else { Err(CannotOpen) }
+}
+
+/// The issuer of the application's ID tokens, below which its endpoints lie.
+fn issuer(application: &SignInApplication) -> String {
+    format!("{}/cdn-cgi/access/sso/oidc/{}", application.team_url, application.client_id)
+}
+
+/// The URL that a person is sent to.
+#[must_use]
+pub fn authorize_url(
+    application: &SignInApplication,
+    redirect_uri: &str,
+    state: &str,
+    nonce: &str,
+    challenge: &str,
+) -> String {
+    let fields = [
+        ("client_id", application.client_id.as_str()),
+        ("response_type", "code"),
+        ("redirect_uri", redirect_uri),
+        ("scope", "openid email"),
+        ("state", state),
+        ("nonce", nonce),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    format!("{}/authorization?{}", issuer(application), form(&fields))
+}
+
+/// The URL of the token endpoint.
+#[must_use]
+pub fn token_endpoint(application: &SignInApplication) -> String {
+    format!("{}/token", issuer(application))
+}
+
+/// The URL of the keys that sign ID tokens.
+#[must_use]
+pub fn keys_endpoint(application: &SignInApplication) -> String {
+    format!("{}/jwks", issuer(application))
+}
+
+/// The form that exchanges the authorization code (RFC 6749, section 4.1.3, with RFC 7636).
+#[must_use]
+pub fn code_form(
+    application: &SignInApplication,
+    code: &str,
+    pkce_verifier: &str,
+    redirect_uri: &str,
+) -> Secret<String> {
+    Secret::new(form(&[
+        ("grant_type", "authorization_code"),
+        ("client_id", application.client_id.as_str()),
+        ("client_secret", application.client_secret.expose().as_str()),
+        ("code", code),
+        ("code_verifier", pkce_verifier),
+        ("redirect_uri", redirect_uri),
+    ]))
+}
+
+/// The ID token in the token endpoint's answer; `None` when it is a refusal or has none.
+#[must_use]
+pub fn read_id_token(answer: &Answer) -> Option<Secret<String>> {
+    #[derive(Deserialize)]
+    struct Body {
+        id_token: String,
+    }
+    let body: Body = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200)?;
+    Some(Secret::new(body.id_token))
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: Audience,
+    exp: u64,
+    iat: u64,
+    nbf: Option<u64>,
+    nonce: Option<String>,
+    sub: String,
+    email: Option<String>,
+}
+
+/// Checks the claims of an ID token whose signature holds, and names the person.
+///
+/// # Errors
+/// [`NotBelieved`] names the check that failed.
+pub fn identify(
+    application: &SignInApplication,
+    id_token: &Secret<String>,
+    nonce: &str,
+    now: UnixMs,
+) -> Result<Person, NotBelieved> {
+    let claims: Claims = jwt::claims(id_token.expose())?;
+    if claims.iss != issuer(application) {
+        return Err(NotBelieved("issuer"));
+    }
+    if !claims.aud.names(&application.client_id) {
+        return Err(NotBelieved("audience"));
+    }
+    check_times(now, claims.exp, &[Some(claims.iat), claims.nbf])?;
+    if claims.nonce.as_deref() != Some(nonce) || nonce.is_empty() {
+        return Err(NotBelieved("nonce"));
+    }
+    Person::of(&claims.sub, claims.email).ok_or(NotBelieved("subject"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::digest::to_base64url;
+
+    fn application() -> SignInApplication {
+        SignInApplication {
+            team_url: "https://contoso.cloudflareaccess.com".into(),
+            client_id: "c1".into(),
+            client_secret: Secret::new("s3cr3t".into()),
+        }
+    }
+
+    #[test]
+    fn a_person_is_named_by_a_token_for_this_journey_only() {
+        let identified = |name: &str, value: serde_json::Value| {
+            let mut claims = json!({
+                "iss": "https://contoso.cloudflareaccess.com/cdn-cgi/access/sso/oidc/c1", "aud": ["c1"],
+                "exp": 2_000, "iat": 1_000, "nonce": "n", "sub": "7f-1", "email": "alice@contoso.example",
+            });
+            claims[name] = value;
+            let token = Secret::new(format!("e30.{}.c2ln", to_base64url(claims.to_string().as_bytes())));
+            identify(&application(), &token, "n", UnixMs(1_500_000)).map_err(|refused| refused.0)
+        };
+        assert_eq!(identified("x", json!(1)).unwrap().subject, "7f-1");
+        for (name, value, check) in [
+            ("iss", json!("https://contoso.cloudflareaccess.com"), "issuer"),
+            ("aud", json!("c2"), "audience"),
+            ("exp", json!(1_000), "expired"),
+            ("iat", json!(1_600), "not yet valid"),
+            ("nonce", json!("m"), "nonce"),
+            ("nonce", json!(null), "nonce"),
+            ("sub", json!(""), "subject"),
+        ] {
+            assert_eq!(identified(name, value), Err(check), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_way_there_is_bound_and_the_secret_stays_here() {
+        let url = authorize_url(&application(), "https://mcp.example.com/callback/access", "s", "n", "c");
+        assert!(
+            url.starts_with("https://contoso.cloudflareaccess.com/cdn-cgi/access/sso/oidc/c1/authorization?")
+        );
+        assert!(url.contains("code_challenge_method=S256") && !url.contains("s3cr3t"));
+        let form = code_form(&application(), "code", "verifier", "https://mcp.example.com/callback/access");
+        assert!(form.expose().contains("client_secret=s3cr3t") && !format!("{form:?}").contains("s3cr3t"));
+    }
+}
