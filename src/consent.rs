@@ -159,7 +159,8 @@ pub fn back_with(config: &Config, request: &AuthorizationRequest, error: &OAuthE
 /// Sends the browser back to the client and ends the journey.
 #[must_use]
 pub fn end(config: &Config, location: String) -> Reply {
-    Reply::see_other(location).with("set-cookie", cookie_header(config, COOKIE, "", 0))
+    let over = Reply::see_other(location).with("set-cookie", cookie_header(config, COOKIE, "", 0));
+    access_sign_in::forget(config, over)
 }
 
 fn refuse(refused: Refused) -> Reply {

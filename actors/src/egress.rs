@@ -74,6 +74,13 @@ pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Opti
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
         Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
+        Outbound::AccessToken { url, form } => {
+            let headers = vec![
+                ("content-type", "application/x-www-form-urlencoded".to_owned()),
+                ("accept", "application/json".to_owned()),
+            ];
+            Departure::Http { method: "POST", url: url.clone(), headers, body: Some(form.expose().clone()) }
+        }
         Outbound::App { call, credential } => app_departure(op, call, credential),
         Outbound::Graph { call, bearer, tool } => {
             let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
@@ -87,9 +94,12 @@ pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> 
 
 /// A call to a linked app. It is no call of Graph and does not go through AI Gateway.
 fn app_departure(op: OpId, call: &AppCall, credential: &AppCredential) -> Departure {
-    let AppCredential::Assertion(assertion) = credential;
+    let identity = match credential {
+        AppCredential::Assertion(assertion) => ("cf-access-token", assertion.expose().clone()),
+        AppCredential::Bearer(token) => ("authorization", format!("Bearer {}", token.expose())),
+    };
     let mut headers = vec![
-        ("cf-access-token", assertion.expose().clone()),
+        identity,
         ("accept", "application/json, text/*;q=0.5".to_owned()),
         ("x-request-id", op.request.to_string()),
     ];

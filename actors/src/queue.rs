@@ -122,6 +122,7 @@ pub struct Queue {
     teams: Gate,
     other: Gate,
     linked_app: Gate,
+    access_identity: Gate,
     identity: Gate,
     served: BTreeMap<String, u64>,
     turns_served: u64,
@@ -140,6 +141,7 @@ impl Default for Queue {
             teams: Gate::new(TEAMS_CALLS_MAX),
             other: Gate::new(OTHER_CALLS_MAX),
             linked_app: Gate::new(LINKED_APP_CALLS_MAX),
+            access_identity: Gate::new(1),
             identity: Gate::new(1),
             served: BTreeMap::new(),
             turns_served: 0,
@@ -204,7 +206,11 @@ impl Queue {
         }
         let flights = self.in_flight.values().filter(|flight| flight.lane != Lane::Identity).count();
         let has_place = flights + self.abandoned.len() < usize::from(OBJECT_CALLS_MAX);
-        let may_pass = if job.lane.is_graph() { ready.graph && self.breaker.admits(now) } else { ready.apps };
+        let may_pass = match job.lane {
+            Lane::AccessIdentity => true,
+            Lane::LinkedApp => ready.apps,
+            _ => ready.graph && self.breaker.admits(now),
+        };
         has_place && may_pass && self.gate_of(job.lane).admits(now)
     }
 
@@ -287,6 +293,12 @@ impl Queue {
         self.waiting.iter().any(|job| job.lane.is_graph())
     }
 
+    /// Whether any call to a linked app waits.
+    #[must_use]
+    pub fn wants_app_token(&self) -> bool {
+        self.waiting.iter().any(|job| job.lane == Lane::LinkedApp)
+    }
+
     /// The earliest time at which a waiting call becomes free to leave by time alone.
     #[must_use]
     pub fn due(&self, now: UnixMs) -> Option<UnixMs> {
@@ -325,6 +337,7 @@ impl Queue {
             Lane::Teams => &self.teams,
             Lane::Other => &self.other,
             Lane::LinkedApp => &self.linked_app,
+            Lane::AccessIdentity => &self.access_identity,
             Lane::Identity => &self.identity,
         }
     }
@@ -336,6 +349,7 @@ impl Queue {
             Lane::Teams => &mut self.teams,
             Lane::Other => &mut self.other,
             Lane::LinkedApp => &mut self.linked_app,
+            Lane::AccessIdentity => &mut self.access_identity,
             Lane::Identity => &mut self.identity,
         }
     }

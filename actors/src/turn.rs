@@ -125,6 +125,13 @@ pub enum Outbound {
         /// The form, which holds credentials.
         form: TokenForm,
     },
+    /// A form for the token endpoint of Access.
+    AccessToken {
+        /// The endpoint.
+        url: String,
+        /// The form, which holds credentials.
+        form: Secret<String>,
+    },
 }
 
 /// What tells a linked app, or Access in front of it, who calls.
@@ -132,6 +139,8 @@ pub enum Outbound {
 pub enum AppCredential {
     /// The assertion with which Access let the request pass.
     Assertion(Secret<String>),
+    /// The access token that Access issued at the sign-in.
+    Bearer(Secret<String>),
 }
 
 /// What leaves an object after a turn was committed.

@@ -259,6 +259,16 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         Some(text) => linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok(),
         None => Some(Vec::new()),
     };
+    let has_identity = |mode: &AccessMode| mode.is_perimeter() || mode.sign_in().is_some();
+    if linked_apps.as_ref().is_some_and(|apps| !apps.is_empty())
+        && !access_mode.as_ref().is_none_or(has_identity)
+    {
+        reader.refuse(
+            "LINKED_APPS",
+            "needs ACCESS_MODE perimeter, or oauth with ACCESS_CLIENT_ID: applications are called with what Access issued \
+             for the person",
+        );
+    }
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::sign_in::AccessTokens;
 use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
@@ -131,6 +132,9 @@ pub struct SignIn {
     pub granted: Vec<String>,
     /// Whether Microsoft was asked with the claims that it had demanded.
     pub stepped_up: bool,
+    /// What Access issued, where the person signed in through it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessTokens>,
 }
 
 /// What the object answers with [`STEP_UP`] when a sign-in does not meet what Microsoft demanded of this person earlier.

@@ -77,6 +77,8 @@ pub enum Lane {
     Other,
     /// The applications that operators linked, each of which is somebody else's.
     LinkedApp,
+    /// Cloudflare Access's token endpoint.
+    AccessIdentity,
     /// Entra ID's token endpoint, which has a connection kept free for it.
     Identity,
 }
@@ -85,7 +87,7 @@ impl Lane {
     /// Whether its calls go to Microsoft Graph, by way of the gateway.
     #[must_use]
     pub const fn is_graph(self) -> bool {
-        !matches!(self, Self::LinkedApp | Self::Identity)
+        !matches!(self, Self::LinkedApp | Self::AccessIdentity | Self::Identity)
     }
 }
 

@@ -12,14 +12,14 @@ use protocol::limits::{
 };
 use protocol::mcp::envelope::Stateless;
 use protocol::mcp::subscription_ended;
-use protocol::object::{Attach, Caller, Command, Listen, McpMessage};
+use protocol::object::{Assertion, Attach, Caller, Command, Listen, McpMessage};
 use protocol::stream::EventId;
 use protocol::time::DurationMs;
 use worker::{Env, Request, Response, Result};
 
 use super::event_stream::{self, Pace};
 use super::{access, ask, body, complete, now, random, request_of, respond};
-use crate::access::caller;
+use crate::access::{HEADER, caller};
 use crate::admission::{Presented, admit};
 use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
@@ -79,7 +79,9 @@ async fn serve_post(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
-    let assertion = None::<protocol::object::Assertion>;
+    // It goes no further than it is needed: to the object, for a call to a linked app.
+    let is_needed = config.access_mode.is_perimeter() && !config.linked_apps.is_empty();
+    let assertion = if is_needed { request.headers().get(HEADER)?.map(Assertion) } else { None };
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
         let (session, revision) = (session.clone(), revision.clone());

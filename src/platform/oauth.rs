@@ -161,8 +161,10 @@ pub(super) async fn access_callback(config: &Config, request: &Request, env: &En
         _ => Err(OAuthError::new(ErrorCode::AccessDenied, "Cloudflare Access did not sign the person in.")),
     };
     respond(match person {
-        Ok(person) => {
-            consent::to_microsoft(config, journey.request, secret, None, &randomness()?, Some(person))
+        Ok((person, tokens)) => {
+            let onwards =
+                consent::to_microsoft(config, journey.request, secret, None, &randomness()?, Some(person));
+            access_sign_in::keep(config, &tokens, secret, &randomness()?, onwards)
         }
         Err(error) => consent::back_with(config, &journey.request, &error),
     })
@@ -179,7 +181,7 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
         return end_connect(config, &parameters, cookies.as_deref(), env).await;
     };
     let outcome = match (parameters.get("error"), parameters.get("code")) {
-        (None, Some(code)) => sign_in(config, &journey, code, env).await,
+        (None, Some(code)) => sign_in(config, &journey, cookies.as_deref(), code, env).await,
         (error, _) => Err(not_signed_in(error).into()),
     };
     respond(match outcome {
@@ -236,6 +238,7 @@ impl From<NotSignedIn> for Detour {
 async fn sign_in(
     config: &Config,
     journey: &Journey,
+    cookies: Option<&str>,
     code: &str,
     env: &Env,
 ) -> std::result::Result<String, Detour> {
@@ -265,6 +268,7 @@ async fn sign_in(
         lives_for: person.tokens.lives_for,
         granted: person.tokens.scopes.clone(),
         stepped_up: journey.stepped_up,
+        access: access_sign_in::kept(config, cookies, consent::secret(config, cookies)),
     };
     match ask(env, &caller, Command::SignIn(sign_in)).await {
         Ok(answer) if answer.status_code() == 204 => {}

@@ -3,6 +3,7 @@
 //! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
+use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
@@ -23,6 +24,7 @@ use crate::planted::{self, Bug};
 use crate::queue::{Change, Priority, Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
+use crate::vault::Slot;
 
 /// The shell gives a call up at [`CALL_TIMEOUT`]; the core waits a little longer for the shell to say so.
 const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
@@ -38,8 +40,8 @@ impl UserSession {
             let token = match self.refresher.access(turn.now) {
                 Access::Ready(token) => Some(token),
                 Access::NeedsRefresh => {
-                    if self.queue.wants_token() && self.refresher.under_way().is_none() {
-                        self.start_refresh(turn, txn)?;
+                    if self.queue.wants_token() {
+                        self.start_refresh(turn, txn, Slot::Microsoft)?;
                     }
                     None
                 }
@@ -67,7 +69,7 @@ impl UserSession {
                     None
                 }
             };
-            let ready = Ready { graph: token.is_some(), apps: true };
+            let ready = Ready { graph: token.is_some(), apps: self.ready_for_apps(turn, txn)? };
             let Some(request) = self.queue.next(turn.now, ready) else { return Ok(()) };
             self.launch(turn, txn, request, token)?;
         }
@@ -94,9 +96,18 @@ impl UserSession {
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
             },
-            Work::App(calling) => calling.outbound()?,
+            Work::App(calling) => calling.outbound(self.access_tokens.access(now))?,
             Work::Ask(_) => return Err(Fault::Invariant("a question left the queue as a call")),
-            Work::Refresh => {
+            Work::Refresh(Slot::Access) => {
+                let application = self.config.access_mode.sign_in();
+                let renewal = self.access_tokens.renewal();
+                let (Some(application), Some(Renewal { refresh_token, .. })) = (application, renewal) else {
+                    return Err(Fault::Invariant("a refresh without a refresh token"));
+                };
+                let url = sign_in::token_endpoint(application);
+                Outbound::AccessToken { url, form: sign_in::refresh_form(application, refresh_token) }
+            }
+            Work::Refresh(Slot::Microsoft) => {
                 let renewal = self.refresher.renewal();
                 let Renewal { refresh_token, granted, demanded } =
                     renewal.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
@@ -177,7 +188,7 @@ impl UserSession {
             }
             Work::Ask(_) => return Err(Fault::Invariant("a question ended as a call")),
             Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
-            Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
+            Work::Refresh(slot) => self.after_refresh(turn, txn, (op.request, *slot), result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
         };
         self.go_on(turn, txn, op.request, run, next)
@@ -293,7 +304,7 @@ impl UserSession {
                 _ => {
                     // It never left. Who began it has to know, or waits for this one for ever.
                     match &run.work {
-                        Work::Refresh => self.refresh_failed(turn, txn, request, None)?,
+                        Work::Refresh(slot) => self.refresh_failed(turn, txn, (request, *slot), None)?,
                         Work::Watch(subscribing) => {
                             self.watches.failed(txn, subscribing.watched, now, None)?;
                         }
@@ -322,7 +333,7 @@ impl UserSession {
             .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
-                Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
+                Work::App(_) | Work::Ask(_) | Work::Refresh(_) | Work::Connect(_) | Work::Watch(_) => None,
             })
             .collect();
         for (request, target) in waiting {
@@ -344,7 +355,7 @@ impl UserSession {
             let intent = entry.intent.clone().filter(|_| may_have_happened);
             let target = match &entry.kind {
                 Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::Connect | Kind::Watch => None,
+                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {

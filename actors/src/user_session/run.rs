@@ -18,6 +18,7 @@ use super::watching::Subscribing;
 use crate::ledger::{Entry, EntryState};
 use crate::queue::{Job, Priority};
 use crate::turn::ReplyTo;
+use crate::vault::Slot;
 
 /// What a run does.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub(super) enum Work {
     App(Box<Calling>),
     /// A question to the client of a session, without whose answer nothing leaves.
     Ask(Box<Inquiry>),
-    /// A refresh of the access token.
-    Refresh,
+    /// A refresh of an access token.
+    Refresh(Slot),
     /// The redemption of an authorization code.
     Connect(Box<Connect>),
     /// The making or renewal of a subscription to changes.
@@ -195,7 +196,7 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
-            Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) => None,
+            Work::App(_) | Work::Ask(_) | Work::Refresh(_) | Work::Connect(_) => None,
         }
     }
 
@@ -204,7 +205,7 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => plan.intent(),
             Work::App(calling) => calling.call.writes().then_some(WriteIntent::CallApp),
-            Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
+            Work::Ask(_) | Work::Refresh(_) | Work::Connect(_) | Work::Watch(_) => None,
         }
     }
 
@@ -247,7 +248,7 @@ impl Run {
                 }
                 plan.outcome_unknown()
             }
-            Work::App(_) | Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
+            Work::App(_) | Work::Ask(_) | Work::Refresh(_) | Work::Connect(_) | Work::Watch(_) => {
                 ToolError::deadline(DurationMs(0))
             }
         }
@@ -257,6 +258,7 @@ impl Run {
     pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
         let lane = match &self.work {
             Work::App(_) => Lane::LinkedApp,
+            Work::Refresh(Slot::Access) => Lane::AccessIdentity,
             _ => self.graph_call().map_or(Lane::Identity, |call| call.lane),
         };
         Job {
@@ -268,7 +270,7 @@ impl Run {
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
                 Work::App(calling) => calling.call.held_bytes(),
-                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
+                Work::Ask(_) | Work::Refresh(_) | Work::Connect(_) | Work::Watch(_) => 0,
             },
         }
     }

@@ -117,6 +117,24 @@ impl ToolError {
         )
     }
 
+    /// The deployment's own credential with Access does not work.
+    #[must_use]
+    pub fn own_access_credential() -> Self {
+        Self::new(
+            Fault::Operator,
+            "own_access_credential",
+            "Cloudflare Access does not accept this server's own credential. Nothing is wrong with your account; the \
+             operators of this server have to renew ACCESS_CLIENT_SECRET.",
+        )
+    }
+
+    /// Access cannot renew what linked apps are called with.
+    #[must_use]
+    pub fn access_is_down(wait: DurationMs) -> Self {
+        Self::new(Fault::Application, "access_down", "Cloudflare Access does not answer. Nothing was sent.")
+            .after(wait)
+    }
+
     /// A permission that Microsoft has not granted.
     #[must_use]
     pub fn permission_missing(permission: &str) -> Self {

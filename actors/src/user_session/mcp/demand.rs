@@ -93,7 +93,13 @@ impl UserSession {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
-        let asked = read(method, params, is_stateless);
+        let has_apps = !self.config.linked_apps.is_empty();
+        let asked = read(method, params, is_stateless).and_then(|asked| match asked.target {
+            Target::Tool(tool @ Tool::CallLinkedApp) if !has_apps => {
+                Err(unknown("tool", tool.name(), "tools/list"))
+            }
+            _ => Ok(asked),
+        });
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
         let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
             Ok(both) => both,
@@ -225,17 +231,8 @@ impl UserSession {
         let connect_link = connect_link.as_deref();
         let zones = self.zones;
         let linked_apps = &self.config.linked_apps;
-        let around = Surroundings {
-            request,
-            granted,
-            now,
-            zones,
-            answers,
-            client,
-            policy,
-            linked_apps,
-            connect_link,
-        };
+        let around =
+            Surroundings { request, granted, now, zones, answers, client, policy, linked_apps, connect_link };
         Plan::make(target, arguments, around)
     }
 
@@ -252,7 +249,8 @@ impl UserSession {
             Ok(Planned::Work(plan)) => Work::Tool { target, plan },
             Ok(Planned::Linked(call)) => {
                 let calling = Calling { call: *call, assertion: started.assertion.clone() };
-                if let Some(error) = self.app_refusal(&calling) {
+                let identity = started.entry.access_identity.as_deref();
+                if let Some(error) = self.app_refusal(turn.now, &calling, identity) {
                     return self.refuse_at_once(turn, txn, started, error);
                 }
                 Work::App(Box::new(calling))

@@ -131,7 +131,7 @@ impl UserSession {
         let sealed = entry.inquiry.as_ref().filter(|_| entry.state == EntryState::Asking);
         let target = match &entry.kind {
             Kind::Tool(name) => Target::from_name(name),
-            Kind::Refresh | Kind::Connect | Kind::Watch => None,
+            Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
         };
         let (Some(sealed), Some(target)) = (sealed, target) else { return Ok(Some(entry)) };
         let clear = vault::open_inquiry(&self.config, self.owner()?, request, sealed);
