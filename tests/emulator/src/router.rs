@@ -4,7 +4,7 @@
 
 use crate::wire::{Call, Outcome, Reply};
 use crate::world::Shared;
-use crate::{access, control, entra, gateway, graph};
+use crate::{access, control, entra, gateway, graph, linked_app};
 
 /// Serves one request of any kind.
 pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
@@ -33,6 +33,10 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
     if let Some(rest) = under("/access") {
         let run = async { Outcome::Reply(access::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
         return shared.observed("access", &call, targets, run).await;
+    }
+    if let Some(rest) = under("/app") {
+        let run = async { Outcome::Reply(linked_app::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
+        return shared.observed("app", &call, targets, run).await;
     }
     Outcome::Reply(Reply::text(404, "text/plain", "no emulated service has this path"))
 }
