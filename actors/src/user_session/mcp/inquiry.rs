@@ -201,7 +201,8 @@ impl UserSession {
         let is_asked = match self.runs.get(&request).map(|run| (&run.work, waits(run))) {
             Some((Work::Ask(inquiry), true)) if inquiry.kept.state.round == round => {
                 let open = self.open_questions(turn.now, request, inquiry);
-                open.iter().any(|(known, _)| *known == name)
+                // What was asked for may have come about by itself, such as an account that is connected by now.
+                open.is_empty() || open.iter().any(|(known, _)| *known == name)
             }
             _ => false,
         };
