@@ -9,6 +9,7 @@ use protocol::config::{Application, Config};
 use protocol::connect::ConnectTicket;
 use protocol::ids::GrantId;
 use protocol::object::Caller;
+use protocol::tools::Tool;
 use protocol::tools::catalogue::scopes;
 use serde_json::json;
 
@@ -126,6 +127,11 @@ pub fn person(identity: Identity) -> Result<Person, Refused> {
     }
 }
 
+/// What a person may do who came through Access: an assertion narrows nothing.
+fn every_scope() -> impl Iterator<Item = &'static str> {
+    scopes(&[]).into_iter().chain([Tool::CallLinkedApp.scope()])
+}
+
 /// The caller that a person is where Access stands in front. An assertion names no client and no scope: the person may
 /// all that the Microsoft account may.
 #[must_use]
@@ -135,7 +141,7 @@ pub fn caller(application: &Application, person: &Person) -> Caller {
         user,
         grant: GrantId::of_perimeter(&user),
         client: String::new(),
-        scopes: scopes().into_iter().map(str::to_owned).collect(),
+        scopes: every_scope().map(str::to_owned).collect(),
         access_identity: Some(person.subject.clone()),
     }
 }
@@ -198,7 +204,7 @@ mod tests {
         let other = Person { subject: "7f-2".into(), ..alice() };
         assert_ne!(caller(application, &other).user, one.user);
         assert_eq!(one.access_identity.as_deref(), Some("7f-1"));
-        assert_eq!(one.scopes, scopes());
+        assert!(one.scopes.iter().map(String::as_str).eq(every_scope()));
         let ticket = |user: UserKey| ConnectTicket {
             user,
             grant: one.grant,

@@ -37,6 +37,7 @@ fn meaning(scope: &str) -> &str {
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.send" => "See your teams and chats, and send messages as you",
         "contacts.read" => "Read your contacts and the people you work with",
+        "apps.call" => "Use your organisation's internal applications as you",
         other => other,
     }
 }
@@ -51,7 +52,7 @@ pub fn read(
     found: &Found,
     now: UnixMs,
 ) -> Result<AuthorizationRequest, Reply> {
-    let (resource, scopes, base_scopes) = (config.resource(), scopes(), base_scopes());
+    let (resource, scopes, base_scopes) = (config.resource(), scopes(&config.linked_apps), base_scopes());
     let server = Server {
         issuer: &config.public_url,
         resource: &resource,
@@ -201,7 +202,8 @@ pub fn back_with(config: &Config, request: &AuthorizationRequest, error: &OAuthE
 /// Sends the browser back to the client and ends the journey.
 #[must_use]
 pub fn end(config: &Config, location: String) -> Reply {
-    Reply::see_other(location).with("set-cookie", end_cookie(config, COOKIE))
+    let over = Reply::see_other(location).with("set-cookie", end_cookie(config, COOKIE));
+    access_sign_in::forget(config, over)
 }
 
 /// The page or the redirect of a request that is not served.
@@ -275,6 +277,7 @@ fn origin(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use protocol::oauth::client::{AuthMethod, Client};
+    use protocol::tools::Tool;
 
     use super::*;
     use crate::health::tests::config_at;
@@ -343,7 +346,7 @@ mod tests {
 
     #[test]
     fn every_scope_has_a_meaning() {
-        for scope in scopes() {
+        for scope in scopes(&[]).into_iter().chain([Tool::CallLinkedApp.scope()]) {
             assert_ne!(meaning(scope), scope, "the consent page would show `{scope}`");
         }
     }

@@ -10,6 +10,7 @@ mod batch;
 mod stateless;
 
 use protocol::jsonrpc::{self, Id, Message, RpcError};
+use protocol::linked_app::LinkedApp;
 use protocol::mcp::envelope::{self, Stateless};
 use protocol::mcp::{Revision, STATELESS, errors};
 use protocol::trace::{TRACEPARENT, TraceContext};
@@ -25,6 +26,8 @@ pub struct Arrived<'a> {
     pub revision: Option<&'a str>,
     /// Any header by its name, which has no case.
     pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// The linked apps, which one of the lists shows.
+    pub linked_apps: &'a [LinkedApp],
 }
 
 /// What the object has to be asked, if anything.

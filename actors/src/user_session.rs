@@ -4,6 +4,7 @@
 //! refresher, watches); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
 //! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
 
+mod apps;
 mod authorization;
 mod calls;
 mod identity;
@@ -41,7 +42,7 @@ use crate::sessions::Sessions;
 use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
-use crate::vault;
+use crate::vault::{self, Slot};
 use crate::watches::Watches;
 use linking::Ties;
 use listening::Listener;
@@ -105,6 +106,8 @@ pub struct UserSession {
     ledger: Ledger,
     queue: Queue,
     refresher: Refresher,
+    /// The tokens that Access issued, where people sign in through it.
+    access_tokens: Refresher,
     runs: BTreeMap<RequestId, Run>,
     orphans: Vec<(RequestId, Entry)>,
     timers: TimerTable,
@@ -144,10 +147,11 @@ impl UserSession {
         };
         let user = meta.as_ref().map(|meta| meta.user);
         let recovered = Ledger::recover(rows, upkeep, now)?;
-        let refresher = match user {
-            Some(user) => Refresher::recover(rows, &config, user)?,
-            None => Refresher::default(),
+        let tokens_of = |slot: Slot| match user {
+            Some(user) => Refresher::recover(rows, &config, user, slot),
+            None => Ok(Refresher::of(slot)),
         };
+        let (refresher, access_tokens) = (tokens_of(Slot::Microsoft)?, tokens_of(Slot::Access)?);
         let digest_key = match &meta {
             Some(meta) => {
                 let clear = vault::open_digest_key(&config, meta.user, &meta.sealed_digest_key)?;
@@ -169,6 +173,7 @@ impl UserSession {
             ledger: recovered.ledger,
             queue: Queue::default(),
             refresher,
+            access_tokens,
             runs: BTreeMap::new(),
             orphans: recovered.orphans,
             timers: TimerTable::default(),
@@ -346,9 +351,10 @@ impl UserSession {
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
-        let refresh_is_due = self.refresher.due(self.last_use(now), now).is_some_and(|due| due <= now);
-        if refresh_is_due && self.refresher.under_way().is_none() {
-            self.start_refresh(turn, txn)?;
+        for slot in [Slot::Microsoft, Slot::Access] {
+            if self.refresh_due(slot, now).is_some_and(|due| due <= now) {
+                self.start_refresh(turn, txn, slot)?;
+            }
         }
         Ok(())
     }
@@ -359,17 +365,20 @@ impl UserSession {
         let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
         let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
-        let waits_for_token = match self.refresher.access(now) {
-            Access::Later(at) if self.queue.wants_token() => Some(at),
+        let waits = |tokens: &Refresher, is_wanted: bool| match tokens.access(now) {
+            Access::Later(at) if is_wanted => Some(at),
             _ => None,
         };
-        let queue = [self.queue.due(now), waits_for_token].into_iter().flatten().min();
+        let for_graph = waits(&self.refresher, self.queue.wants_token());
+        let for_apps = waits(&self.access_tokens, self.queue.wants_app_token());
+        let queue = [self.queue.due(now), for_graph, for_apps].into_iter().flatten().min();
         #[cfg(feature = "conformance")]
         let queue = [queue, self.talk_due()].into_iter().flatten().min();
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);
-        self.timers.set(Timer::Refresh, self.refresher.due(self.last_use(now), now));
+        let refreshes = [Slot::Microsoft, Slot::Access].map(|slot| self.refresh_due(slot, now));
+        self.timers.set(Timer::Refresh, refreshes.into_iter().flatten().min());
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
         self.timers.set(Timer::Answers, self.ledger.answers_due());

@@ -17,7 +17,8 @@ use actors::sessions::Session;
 use actors::store::{MemoryRows, Record, SCHEMA_VERSION, Txn};
 use actors::turn::{Entropy, Fault};
 use actors::vault::{
-    MicrosoftTokens, open_answer, open_digest_key, open_tokens, seal_answer, seal_digest_key, seal_tokens,
+    MicrosoftTokens, Slot, open_answer, open_digest_key, open_tokens, seal_answer, seal_digest_key,
+    seal_tokens,
 };
 use actors::watches::{Standing, Watch};
 use protocol::config::Config;
@@ -122,14 +123,18 @@ fn sealed_tokens() {
     let golden = "\
         01026b31700d3e5ac93f12a7e90dd7dd124283bc549e2634cc4278d594258127fe1c1801b28aa6af05a3bf9a15894771\
         42582067";
-    let sealed = seal_tokens(&config(), USER, 3, &tokens, &mut entropy()).unwrap();
+    let sealed = seal_tokens(&config(), USER, (Slot::Microsoft, 3), &tokens, &mut entropy()).unwrap();
     assert_eq!(to_hex(&sealed), golden);
-    let opened = open_tokens(&config(), USER, 3, &sealed).unwrap();
+    let opened = open_tokens(&config(), USER, (Slot::Microsoft, 3), &sealed).unwrap();
     assert_eq!((opened.access.expose().as_str(), opened.refresh.expose().as_str()), ("access", "refresh"));
     let config = config();
-    assert_only_itself(golden, |value| open_tokens(&config, USER, 3, value).is_ok());
-    assert!(open_tokens(&config, USER, 4, &sealed).is_err(), "another generation");
-    assert!(open_tokens(&config, UserKey::from_bytes([0x12; 16]), 3, &sealed).is_err(), "another person");
+    assert_only_itself(golden, |value| open_tokens(&config, USER, (Slot::Microsoft, 3), value).is_ok());
+    assert!(open_tokens(&config, USER, (Slot::Microsoft, 4), &sealed).is_err(), "another generation");
+    assert!(open_tokens(&config, USER, (Slot::Access, 3), &sealed).is_err(), "of another issuer");
+    assert!(
+        open_tokens(&config, UserKey::from_bytes([0x12; 16]), (Slot::Microsoft, 3), &sealed).is_err(),
+        "another person"
+    );
 }
 
 #[test]

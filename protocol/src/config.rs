@@ -13,6 +13,7 @@ use crate::limits::{
     REGISTRATIONS_PER_MINUTE, REGISTRATIONS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE,
     SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE, STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
 };
+use crate::linked_app::{self, LinkedApp};
 use crate::oauth::preregistered::{Preregistered, read_clients};
 use crate::outbound::Transport;
 use crate::policy::Policy;
@@ -126,6 +127,8 @@ pub struct Config {
     pub session_idle: DurationMs,
     /// How long the edge keeps a stream open before it ends it in good order.
     pub stream_lifetime: DurationMs,
+    /// Internal applications that a tool calls as the person.
+    pub linked_apps: Vec<LinkedApp>,
 }
 
 /// One setting that is missing or cannot be used. It names the setting and never its value.
@@ -275,6 +278,20 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
     let stream_lifetime_seconds =
         reader.number("STREAM_LIFETIME_SECONDS", STREAM_LIFETIME_SECONDS_RANGE, STREAM_LIFETIME_SECONDS);
+    let linked_apps = match reader.optional("LINKED_APPS") {
+        Some(text) => linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok(),
+        None => Some(Vec::new()),
+    };
+    let has_identity = |mode: &AccessMode| mode.is_perimeter() || mode.sign_in().is_some();
+    if linked_apps.as_ref().is_some_and(|apps| !apps.is_empty())
+        && !access_mode.as_ref().is_none_or(has_identity)
+    {
+        reader.refuse(
+            "LINKED_APPS",
+            "needs ACCESS_MODE perimeter, or oauth with ACCESS_CLIENT_ID: applications are called with what Access issued \
+             for the person",
+        );
+    }
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -289,6 +306,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         cookie_keys: cookie_keys?,
         requests_per_minute: requests_per_minute?,
         session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
+        linked_apps: linked_apps?,
         stream_lifetime: DurationMs::from_secs(stream_lifetime_seconds?),
     })
 }
@@ -409,7 +427,7 @@ fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option
 }
 
 /// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.
-fn is_base_url(url: &str) -> bool {
+pub(crate) fn is_base_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod jsonrpc;
 pub mod jwt;
 pub mod limits;
+pub mod linked_app;
 pub mod mcp;
 pub mod notification;
 pub mod oauth;

@@ -152,6 +152,33 @@ pub const TEAMS_CALLS_MAX: u8 = 2;
 /// Concurrent calls to the remaining workloads (people, files, tasks, profile).
 pub const OTHER_CALLS_MAX: u8 = 4;
 
+/// Concurrent calls to linked apps, which are not known to bear more.
+pub const LINKED_APP_CALLS_MAX: u8 = 2;
+
+/// Linked apps of one deployment. A secret has at most 5 KB anyway.
+pub const LINKED_APPS_MAX: usize = 16;
+
+/// The longest name of a linked app, in bytes.
+pub const LINKED_APP_NAME_BYTES_MAX: usize = 32;
+
+/// The longest description of a linked app, in characters; each stands in the catalogue that every model reads.
+pub const LINKED_APP_DESCRIPTION_CHARS_MAX: usize = 300;
+
+/// Allowed paths of one linked app.
+pub const LINKED_APP_PATHS_MAX: usize = 16;
+
+/// The longest path below a linked app's base, in bytes.
+pub const LINKED_APP_PATH_BYTES_MAX: usize = 1_024;
+
+/// The longest query of a call to a linked app, encoded, in bytes.
+pub const LINKED_APP_QUERY_BYTES_MAX: usize = 4 * 1_024;
+
+/// The largest body that is sent to a linked app, in bytes.
+pub const LINKED_APP_BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// The largest answer of a linked app that a client gets, in bytes of JSON text.
+pub const LINKED_APP_ANSWER_BYTES_MAX: usize = 64 * 1_024;
+
 /// Calls in flight over all lanes of one object, refresh excepted.
 pub const OBJECT_CALLS_MAX: u8 = 5;
 
@@ -361,6 +388,9 @@ const _: () = assert!(TASK_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(TASK_DEADLINE.0 < TASK_KEPT_FOR.0);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
+// The answer of a write is kept for a repeat. It stands in a result twice, the second time as a text in which every byte
+// may be escaped, beside less than 8 KiB of other members.
+const _: () = assert!(3 * LINKED_APP_ANSWER_BYTES_MAX + 8 * 1024 < STORED_ANSWER_BYTES_MAX);
 // One connection stays free for a token refresh, without which no other call could go on.
 const _: () = assert!(OBJECT_CALLS_MAX < PLATFORM_CONNECTIONS_MAX);
 const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::sign_in::AccessTokens;
 use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
@@ -134,6 +135,9 @@ pub struct SignIn {
     pub granted: Vec<String>,
     /// Whether Microsoft was asked with the claims that it had demanded.
     pub stepped_up: bool,
+    /// What Access issued, where the person signed in through it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessTokens>,
 }
 
 /// What the object answers with [`STEP_UP`] when a sign-in does not meet what Microsoft demanded of this person earlier.
@@ -218,9 +222,23 @@ pub struct McpMessage {
     /// The trace that the header `traceparent` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
+    /// The assertion with which Access let this very request pass; only where a linked app may be called with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
+}
+
+/// An assertion of Access on its way through. It is never stored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Assertion(pub String);
+
+impl std::fmt::Debug for Assertion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Assertion(hidden)")
+    }
 }
 
 /// The opening or resumption of the stream on which one request is answered.
@@ -445,6 +463,7 @@ mod tests {
                 accepts_stream: true,
                 stateless: Some(Stateless::default()),
                 trace: None,
+                assertion: Some(Assertion("a.b.c".into())),
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod authenticate;
+pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
 pub mod completion;
@@ -38,6 +39,7 @@ pub use plan::{Plan, Planned};
 pub use resource::Resource;
 
 use crate::ids::RequestId;
+use crate::linked_app::LinkedApp;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
@@ -91,6 +93,8 @@ pub enum WriteIntent {
     CreateMeeting,
     /// A message is being posted to Teams, which keeps nothing of ours to recognise it by.
     PostMessage,
+    /// A linked app is being called, of which nothing is known by which to find out.
+    CallApp,
 }
 
 /// What looking into a lost write found.
@@ -127,6 +131,8 @@ pub struct Surroundings<'a> {
     pub client: ClientCapabilities,
     /// What has to be confirmed.
     pub policy: &'a Policy,
+    /// The applications that may be called.
+    pub linked_apps: &'a [LinkedApp],
     /// The link under which the person connects a Microsoft account, where the client cannot sign in.
     pub connect_link: Option<&'a str>,
 }

@@ -7,10 +7,11 @@
 
 use actors::egress::Departure;
 use actors::log::LogLine;
-use protocol::access::sign_in::{self, AccessJourney};
+use protocol::access::sign_in::{self, AccessJourney, AccessTokens};
 use protocol::access::{Identity, Person, identify, keys_endpoint};
 use protocol::config::{Application, Config, SignInApplication};
 use protocol::connect::open_ticket;
+use protocol::entra::read_tokens;
 use protocol::ids::{GrantId, UserKey};
 use protocol::oauth::{ErrorCode, OAuthError};
 use protocol::object::{Caller, Command, Connect, Link, STEP_UP};
@@ -206,14 +207,14 @@ async fn tell_account(account: UserKey, person: &Caller, command: Command, env: 
     }
 }
 
-/// Exchanges the code of a sign-in through Access, and names the person.
+/// Exchanges the code of a sign-in through Access: names the person, and gives what linked apps are called with.
 pub(super) async fn sign_in(
     config: &Config,
     application: &SignInApplication,
     journey: &AccessJourney,
     code: &str,
     env: &Env,
-) -> std::result::Result<Person, OAuthError> {
+) -> std::result::Result<(Person, AccessTokens), OAuthError> {
     let denied = OAuthError::new(ErrorCode::AccessDenied, "Cloudflare Access did not accept the sign-in.");
     let unavailable =
         OAuthError::new(ErrorCode::TemporarilyUnavailable, "Cloudflare Access did not answer. Try again.");
@@ -235,7 +236,8 @@ pub(super) async fn sign_in(
         let line = LogLine::new("access_refused", now()).with("code", "sign_in").with("check", check);
         worker::console_warn!("{}", line.to_json());
     };
-    let Some(id_token) = sign_in::read_id_token(&answer) else {
+    let issued = read_tokens(&answer).ok().and_then(|mut tokens| Some((tokens.id_token.take()?, tokens)));
+    let Some((id_token, tokens)) = issued else {
         doubt("answer");
         return Err(denied);
     };
@@ -248,8 +250,11 @@ pub(super) async fn sign_in(
             return Err(denied);
         }
     }
-    sign_in::identify(application, &id_token, &journey.nonce, now()).map_err(|check| {
+    let person = sign_in::identify(application, &id_token, &journey.nonce, now()).map_err(|check| {
         doubt(check.0);
         denied
-    })
+    })?;
+    let refresh_token = tokens.refresh_token.map_or_else(String::new, |token| token.expose().clone());
+    let access_token = tokens.access_token.expose().clone();
+    Ok((person, AccessTokens { access_token, refresh_token, expires_at: now().plus(tokens.lives_for) }))
 }

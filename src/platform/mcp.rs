@@ -11,7 +11,7 @@ use protocol::limits::{
 };
 use protocol::mcp::envelope::Stateless;
 use protocol::mcp::subscription_ended;
-use protocol::object::{Attach, Caller, Command, Listen, McpMessage};
+use protocol::object::{Assertion, Attach, Caller, Command, Listen, McpMessage};
 use protocol::stream::EventId;
 use protocol::time::DurationMs;
 use protocol::trace::TraceContext;
@@ -19,7 +19,7 @@ use worker::{Env, Request, Response, Result};
 
 use super::event_stream::{self, Pace};
 use super::{access, ask, body, complete, now, random, request_of, respond};
-use crate::access::caller;
+use crate::access::{HEADER, caller};
 use crate::admission::{Presented, admit};
 use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
@@ -79,13 +79,26 @@ async fn serve_post(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
+    // It goes no further than it is needed: to the object, for a call to a linked app.
+    let is_needed = config.access_mode.is_perimeter() && !config.linked_apps.is_empty();
+    let assertion = if is_needed { request.headers().get(HEADER)?.map(Assertion) } else { None };
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    let arrived = Arrived { revision: revision.as_deref(), header: &header };
+    let arrived =
+        Arrived { revision: revision.as_deref(), header: &header, linked_apps: &config.linked_apps };
     let trace = arrived.trace();
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
-        let (session, revision) = (session.clone(), revision.clone());
-        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, trace, body })
+        let (session, revision, assertion) = (session.clone(), revision.clone(), assertion.clone());
+        Command::Mcp(McpMessage {
+            session,
+            revision,
+            in_batch,
+            accepts_stream,
+            stateless,
+            trace,
+            assertion,
+            body,
+        })
     };
     match classify(arrived, bytes) {
         Err(refusal) => respond(refusal),

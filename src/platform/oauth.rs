@@ -33,6 +33,7 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
 pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
+    let scopes = scopes(&config.linked_apps);
     match route {
         Route::ResourceMetadata => {
             let document = protected_resource(&config.public_url, &config.resource(), &base_scopes());
@@ -214,9 +215,10 @@ pub(super) async fn access_callback(config: &Config, request: &Request, env: &En
         _ => Err(OAuthError::new(ErrorCode::AccessDenied, "Cloudflare Access did not sign the person in.")),
     };
     respond(match person {
-        Ok(person) => {
+        Ok((person, tokens)) => {
             let begun = (journey.request, journey.agreed_before);
-            consent::to_microsoft(config, begun, &secret, None, &randomness()?, Some(person))
+            let onwards = consent::to_microsoft(config, begun, &secret, None, &randomness()?, Some(person));
+            access_sign_in::keep(config, &tokens, &secret, &randomness()?, onwards)
         }
         Err(error) => consent::back_with(config, &journey.request, &error),
     })
@@ -233,7 +235,7 @@ pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> R
         return end_connect(config, &parameters, cookies.as_deref(), env).await;
     };
     let outcome = match (parameters.get("error"), parameters.get("code")) {
-        (None, Some(code)) => sign_in(config, &journey, code, env).await,
+        (None, Some(code)) => sign_in(config, &journey, cookies.as_deref(), code, env).await,
         (error, _) => Err(not_signed_in(error).into()),
     };
     respond(match outcome {
@@ -305,6 +307,7 @@ impl From<NotSignedIn> for Detour {
 async fn sign_in(
     config: &Config,
     journey: &Journey,
+    cookies: Option<&str>,
     code: &str,
     env: &Env,
 ) -> std::result::Result<(String, UserKey), Detour> {
@@ -337,6 +340,7 @@ async fn sign_in(
         lives_for: person.tokens.lives_for,
         granted: person.tokens.scopes.clone(),
         stepped_up: journey.stepped_up,
+        access: access_sign_in::kept(config, cookies, consent::secret(config, cookies)),
     };
     match ask(env, &caller, Command::SignIn(sign_in)).await {
         Ok(answer) if answer.status_code() == 204 => {}

@@ -87,6 +87,7 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         answers: &answers,
         client: ClientCapabilities::default(),
         policy: &policy,
+        linked_apps: &[],
         connect_link: None,
     };
     match Plan::make(Target::Tool(tool), arguments, around) {

@@ -73,7 +73,10 @@ fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
 fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
     let (consent, readme) = (read("src/consent.rs"), read("README.md"));
     let mut findings = Vec::new();
-    for scope in protocol::tools::catalogue::scopes() {
+    let all = protocol::tools::catalogue::scopes(&[])
+        .into_iter()
+        .chain([protocol::tools::Tool::CallLinkedApp.scope()]);
+    for scope in all {
         let arm = format!("\"{scope}\" => \"");
         let words = consent.split(&arm).nth(1).and_then(|rest| rest.split('"').next());
         let targets = protocol::tools::Tool::ALL.into_iter().filter(|tool| tool.scope() == scope);

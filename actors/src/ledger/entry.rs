@@ -29,6 +29,9 @@ pub enum Kind {
     /// The making or renewal of a subscription to changes.
     #[serde(rename = "w")]
     Watch,
+    /// A refresh of the tokens that Access issued.
+    #[serde(rename = "a")]
+    AccessRefresh,
 }
 
 impl Kind {
@@ -40,6 +43,7 @@ impl Kind {
             Self::Refresh => "refresh",
             Self::Connect => "connect",
             Self::Watch => "watch",
+            Self::AccessRefresh => "access_refresh",
         }
     }
 }

@@ -43,6 +43,17 @@ impl UserSession {
         };
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        if let (Some(issued), Some(identity)) = (sign_in.access, &caller.access_identity) {
+            let tokens = Tokens {
+                access_token: Secret::new(issued.access_token),
+                refresh_token: Some(Secret::new(issued.refresh_token)),
+                id_token: None,
+                lives_for: issued.expires_at.since(turn.now),
+                scopes: Vec::new(),
+            };
+            let (identity, entropy) = (identity.clone(), &mut turn.entropy);
+            self.access_tokens.signed_in_as(identity, txn, (&config, owner), tokens, turn.now, entropy)?;
+        }
         self.watches.signed_in(txn)?;
         let redirect_host = redirect_host(&sign_in.redirect_uri).to_owned();
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };

@@ -16,7 +16,7 @@ use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
-use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
+use protocol::object::{Assertion, Caller, Challenge, McpMessage, ObjectReply};
 use protocol::tools::ToolError;
 use protocol::trace::TraceContext;
 use serde_json::Map;
@@ -40,6 +40,8 @@ pub(super) struct Asking<'a> {
     /// From which level on a request without a session wants log messages.
     #[cfg(feature = "conformance")]
     pub log_level: Option<mcp::envelope::LogLevel>,
+    /// The assertion that came with the request.
+    pub assertion: Option<&'a Assertion>,
 }
 
 impl UserSession {
@@ -106,6 +108,7 @@ impl UserSession {
             caller,
             conversation,
             client,
+            assertion: message.assertion.as_ref(),
             trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: None,
@@ -140,6 +143,7 @@ impl UserSession {
             caller,
             conversation,
             client: stateless.capabilities,
+            assertion: message.assertion.as_ref(),
             trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: stateless.log_level,
@@ -266,7 +270,7 @@ impl UserSession {
                 let from = (asking.caller, asking.conversation.session());
                 return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
-            method => match (mcp::check_list(name, params), method.and_then(mcp::list_result)) {
+            method => match (mcp::check_list(name, params), method.and_then(|it| self.list_of(it))) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
                 (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
                 (Ok(()), Some(list)) => jsonrpc::success(&id, &list),
@@ -274,6 +278,10 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())
+    }
+
+    fn list_of(&self, method: Method) -> Option<Map<String, serde_json::Value>> {
+        mcp::list_result(method, &self.config.linked_apps)
     }
 
     /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and

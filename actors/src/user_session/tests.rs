@@ -8,8 +8,9 @@ mod renewal;
 
 use protocol::entra::Tokens;
 use protocol::ids::{GrantId, OpId};
+use protocol::linked_app::AppCall;
 use protocol::mcp::envelope::Stateless;
-use protocol::object::{Caller, McpMessage, ObjectRequest};
+use protocol::object::{Assertion, Caller, McpMessage, ObjectRequest};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
@@ -20,9 +21,10 @@ use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
 use crate::testing::{config, config_with, user};
-use crate::turn::{Commit, Entropy, Outbound, run};
+use crate::turn::{AppCredential, Commit, Entropy, Outbound, run};
 
 mod confirming;
+mod linked;
 mod linking;
 mod stateless;
 mod tasks;
@@ -31,8 +33,8 @@ mod watching;
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 /// What every message's HTTP header says.
 const HEADER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
-const SCOPES: [&str; 6] =
-    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
+const SCOPES: [&str; 7] =
+    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send", "apps.call"];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {
@@ -77,6 +79,10 @@ struct Object {
     traces: Vec<Option<TraceContext>>,
     /// Forms that left for the token endpoint.
     forms: Vec<(OpId, String)>,
+    /// Calls that left for linked apps.
+    called: Vec<(OpId, AppCall, AppCredential)>,
+    /// What the edge hands over of Access with each message.
+    assertion: Option<Assertion>,
     replies: Vec<ObjectReply>,
     log: Vec<String>,
     lines: Vec<crate::log::LogLine>,
@@ -124,7 +130,7 @@ impl Object {
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
-        let (lines, traces) = (Vec::new(), Vec::new());
+        let (lines, traces, called, assertion) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
         let mut object = Self {
             rows,
@@ -135,6 +141,8 @@ impl Object {
             sent,
             traces,
             forms,
+            called,
+            assertion,
             replies,
             log,
             lines,
@@ -177,6 +185,9 @@ impl Object {
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
                 }
+                Effect::Send { op, outbound: Outbound::App { call, credential } } => {
+                    self.called.push((op, call, credential));
+                }
                 Effect::Log(line) => {
                     self.log.push(line.to_json());
                     self.lines.push(line);
@@ -211,6 +222,7 @@ impl Object {
             accepts_stream: true,
             stateless,
             trace: TraceContext::parse(HEADER_TRACE),
+            assertion: self.assertion.clone(),
             body: body.to_string().into_bytes(),
         };
         self.command(Command::Mcp(message));

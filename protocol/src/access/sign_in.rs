@@ -1,7 +1,7 @@
 //! Signing in through Access for SaaS, an OpenID Connect provider (OpenID Connect Core 1.0, section 3.1).
 //!
-//! What holds here: of what the provider issues only the ID token is looked at, to learn who the person is; its other
-//! tokens are dropped.
+//! What holds here: of what the provider issues only the ID token is looked at, to learn who the person is. Its other
+//! tokens are opaque; they are for calls to linked apps, and travel to the person's object sealed.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,6 @@ use crate::graph::form;
 use crate::ids::UserKey;
 use crate::jwt::{self, NotBelieved};
 use crate::oauth::authorization::{AuthorizationRequest, open, seal};
-use crate::outbound::Answer;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES};
 use crate::secret::Secret;
 use crate::time::UnixMs;
@@ -83,7 +82,7 @@ pub fn authorize_url(
         ("client_id", application.client_id.as_str()),
         ("response_type", "code"),
         ("redirect_uri", redirect_uri),
-        ("scope", "openid email"),
+        ("scope", "openid email profile"),
         ("state", state),
         ("nonce", nonce),
         ("code_challenge", challenge),
@@ -122,15 +121,68 @@ pub fn code_form(
     ]))
 }
 
-/// The ID token in the token endpoint's answer; `None` when it is a refusal or has none.
+/// The form that renews the tokens (RFC 6749, section 6).
 #[must_use]
-pub fn read_id_token(answer: &Answer) -> Option<Secret<String>> {
-    #[derive(Deserialize)]
-    struct Body {
-        id_token: String,
+pub fn refresh_form(application: &SignInApplication, refresh_token: &Secret<String>) -> Secret<String> {
+    Secret::new(form(&[
+        ("grant_type", "refresh_token"),
+        ("client_id", application.client_id.as_str()),
+        ("client_secret", application.client_secret.expose().as_str()),
+        ("refresh_token", refresh_token.expose().as_str()),
+    ]))
+}
+
+/// The longest sealed form of [`AccessTokens`]: browsers keep a cookie of 4096 bytes, its name and attributes included
+/// (RFC 6265, section 6.1).
+const SEALED_TOKENS_CHARS_MAX: usize = 3_800;
+
+const TOKENS_KIND: &[u8] = b"access-tokens/v1/";
+
+/// What Access issued beside the ID token, on its way from the edge to the person's object.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessTokens {
+    /// What linked apps are called with; empty where there was no room for it, so that it has to be renewed first.
+    #[serde(rename = "a")]
+    pub access_token: String,
+    /// What renews it; empty where the application is not set up for that.
+    #[serde(rename = "r")]
+    pub refresh_token: String,
+    /// When the access token ends.
+    #[serde(rename = "e")]
+    pub expires_at: UnixMs,
+}
+
+impl std::fmt::Debug for AccessTokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "AccessTokens(until {:?}, tokens hidden)", self.expires_at)
     }
-    let body: Body = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200)?;
-    Some(Secret::new(body.id_token))
+}
+
+/// Seals tokens for the cookie of one browser, while its person is at Microsoft.
+///
+/// # Errors
+/// [`CannotOpen`] when sealing fails, there is no cookie to bind them to, or they have no room in one.
+pub fn seal_tokens(
+    keys: &KeyRing,
+    tokens: &AccessTokens,
+    browser_secret: &str,
+    nonce: [u8; NONCE_BYTES],
+) -> Result<String, CannotOpen> {
+    let fits = |text: &String| text.len() <= SEALED_TOKENS_CHARS_MAX;
+    if let Some(sealed) = seal(keys, TOKENS_KIND, tokens, browser_secret, nonce).ok().filter(fits) {
+        return Ok(sealed);
+    }
+    let renewable = AccessTokens { access_token: String::new(), expires_at: UnixMs(0), ..tokens.clone() };
+    // Nothing was let out under this nonce yet.
+    seal(keys, TOKENS_KIND, &renewable, browser_secret, nonce).ok().filter(fits).ok_or(CannotOpen)
+}
+
+/// Opens tokens that the same browser brought back.
+///
+/// # Errors
+/// [`CannotOpen`] when they were not sealed by this server for this browser.
+pub fn open_tokens(keys: &KeyRing, text: &str, browser_secret: &str) -> Result<AccessTokens, CannotOpen> {
+    open(keys, TOKENS_KIND, text, browser_secret)
 }
 
 #[derive(Deserialize)]

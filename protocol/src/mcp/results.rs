@@ -12,6 +12,7 @@ use super::revision::{Revision, SUPPORTED};
 use super::tasks::TASKS;
 use crate::icons;
 use crate::limits::{LISTS_FRESH_FOR, RESOURCES_FRESH_FOR};
+use crate::linked_app::LinkedApp;
 use crate::prompts::prompt_list;
 use crate::tools::catalogue::tool_list;
 use crate::tools::resource::{resource_list, template_list};
@@ -91,10 +92,10 @@ fn discover_result() -> Map<String, Value> {
 
 /// The result of a method whose answer is the same for everybody; none for the others.
 #[must_use]
-pub fn list_result(method: Method) -> Option<Map<String, Value>> {
+pub fn list_result(method: Method, apps: &[LinkedApp]) -> Option<Map<String, Value>> {
     match method {
         Method::Discover => Some(discover_result()),
-        Method::ListTools => Some(tool_list()),
+        Method::ListTools => Some(tool_list(apps)),
         Method::ListResources => Some(resource_list()),
         Method::ListResourceTemplates => Some(template_list()),
         Method::ListPrompts => Some(prompt_list()),
@@ -168,7 +169,7 @@ mod tests {
         for method in
             [Method::ListTools, Method::ListResources, Method::ListResourceTemplates, Method::ListPrompts]
         {
-            let list = list_result(method).unwrap();
+            let list = list_result(method, &[]).unwrap();
             for member in ["resultType", "ttlMs", "cacheScope", "_meta"] {
                 assert!(!list.contains_key(member), "{method:?} {member}");
             }
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn capabilities_are_those_that_have_methods() {
-        let discover = list_result(Method::Discover).unwrap();
+        let discover = list_result(Method::Discover, &[]).unwrap();
         for (capability, method) in [
             ("tools", "tools/list"),
             ("resources", "resources/list"),

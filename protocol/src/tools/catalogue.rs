@@ -7,11 +7,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::call_linked_app;
 use super::completion::Completion;
 use super::resource::Resource;
 #[cfg(feature = "conformance")]
 use crate::fixtures::Fixture;
 use crate::icons::{self, Icon};
+use crate::linked_app::LinkedApp;
+use crate::outbound::Method;
 use crate::prompts::Prompt;
 
 /// The permissions of which one suffices to read mail.
@@ -41,6 +44,8 @@ pub enum Tool {
     CreateTeamsMeeting,
     /// Finds people.
     GetContacts,
+    /// Calls an internal application; there only where operators linked one.
+    CallLinkedApp,
 }
 
 /// What never changes about a tool.
@@ -59,7 +64,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -69,6 +74,7 @@ impl Tool {
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
+        Self::CallLinkedApp,
     ];
 
     /// The tool of a wire name.
@@ -147,6 +153,11 @@ impl Tool {
                 let facts = reads("getContacts", "contacts.read", include_str!("catalogue/getContacts.json"));
                 Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
             }
+            Self::CallLinkedApp => {
+                let facts =
+                    writes("callLinkedApp", "apps.call", include_str!("catalogue/callLinkedApp.json"));
+                Facts { destructive: true, ..facts }
+            }
         }
     }
 
@@ -157,6 +168,7 @@ impl Tool {
             Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
             Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts => icons::PEOPLE,
+            Self::CallLinkedApp => icons::APPS,
         }
     }
 
@@ -280,6 +292,15 @@ impl Target {
         }
     }
 
+    /// Whether a call with these arguments changes anything.
+    #[must_use]
+    pub fn writes_with(self, arguments: &Map<String, Value>) -> bool {
+        match self {
+            Self::Tool(Tool::CallLinkedApp) => !call_linked_app::only_reads(arguments),
+            _ => self.writes(),
+        }
+    }
+
     /// Whether it is read by `resources/read`.
     #[must_use]
     pub const fn is_resource(self) -> bool {
@@ -295,10 +316,15 @@ impl Target {
 /// The scopes of tools that are used rarely and reach many people at once.
 const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
 
+/// The tools that there are: one of them only where there are linked apps.
+fn offered(apps: &[LinkedApp]) -> impl Iterator<Item = Tool> {
+    Tool::ALL.into_iter().filter(|tool| *tool != Tool::CallLinkedApp || !apps.is_empty())
+}
+
 /// Every scope that the tools and resources need, once each.
 #[must_use]
-pub fn scopes() -> Vec<&'static str> {
-    let tools = Tool::ALL.into_iter().map(Tool::scope);
+pub fn scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
+    let tools = offered(apps).map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
     for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
@@ -328,12 +354,49 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
 
 /// The result of `tools/list`: the whole catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list() -> Map<String, Value> {
+pub fn tool_list(apps: &[LinkedApp]) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> = Tool::ALL.into_iter().map(Tool::shown).collect();
+    let mut tools: Vec<Value> = offered(apps)
+        .map(|tool| match tool {
+            Tool::CallLinkedApp => with_apps(tool.shown(), apps),
+            _ => tool.shown(),
+        })
+        .collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])
+}
+
+/// What is shown of the tool that calls linked apps, with what is allowed of each.
+fn with_apps(mut tool: Value, apps: &[LinkedApp]) -> Value {
+    let mut all: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    let mut description = tool["description"].as_str().unwrap_or_default().to_owned();
+    for app in apps {
+        let methods: Vec<&str> = app.methods.iter().map(|method| method.as_str()).collect();
+        let paths: Vec<&str> =
+            app.paths.iter().map(|path| if path.is_empty() { "/" } else { path }).collect();
+        let (methods_shown, paths) = (methods.join(", "), paths.join(", "));
+        description
+            .push_str(&format!(" `{}` ({methods_shown} below {paths}): {}", app.name, app.description));
+        names.push(&app.name);
+        all.extend(methods.into_iter().filter(|method| !all.contains(method)).collect::<Vec<_>>());
+    }
+    let only_reads = apps.iter().all(|app| app.methods.iter().all(|method| *method == Method::Get));
+    let changes = [
+        ("/description", Value::from(description)),
+        ("/inputSchema/properties/app", json!({ "type": "string", "enum": names })),
+        ("/inputSchema/properties/method", json!({ "type": "string", "enum": all, "default": "GET" })),
+        ("/annotations/readOnlyHint", only_reads.into()),
+        ("/annotations/destructiveHint", (!only_reads).into()),
+        ("/annotations/idempotentHint", only_reads.into()),
+    ];
+    for (place, value) in changes {
+        if let Some(member) = tool.pointer_mut(place) {
+            *member = value;
+        }
+    }
+    tool
 }
 
 #[cfg(test)]
@@ -367,7 +430,7 @@ mod tests {
 
     #[test]
     fn the_list_is_small() {
-        let bytes = serde_json::to_string(&tool_list()).unwrap().len();
+        let bytes = serde_json::to_string(&tool_list(&[])).unwrap().len();
         println!("tools/list: {bytes} bytes, {} tokens of 4 bytes", bytes / 4);
         assert!(bytes / 4 < 6_000, "{} tokens", bytes / 4);
     }
@@ -379,9 +442,38 @@ mod tests {
         for tool in Tool::ALL {
             assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
             assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-            let destroys = matches!(tool, Tool::SendEmail | Tool::SendTeamsMessage);
+            let destroys = matches!(tool, Tool::SendEmail | Tool::SendTeamsMessage | Tool::CallLinkedApp);
             assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
         }
+    }
+
+    #[test]
+    fn linked_apps_are_shown_where_there_are_some() {
+        let setting = |methods: Value| {
+            let app = json!([{"name": "orders", "baseUrl": "https://orders.corp.example", "paths": ["/api", "/"],
+                "methods": methods, "description": "Orders of customers."}]);
+            crate::linked_app::parse(&app.to_string()).unwrap()
+        };
+        let is_there = |apps: &[LinkedApp]| tool_list(apps)["tools"].to_string().contains("callLinkedApp");
+        assert!(!is_there(&[]) && !scopes(&[]).contains(&"apps.call"));
+        let apps = setting(json!(["GET", "POST"]));
+        assert!(is_there(&apps) && scopes(&apps).contains(&"apps.call"));
+        let tool = with_apps(Tool::CallLinkedApp.shown(), &apps);
+        assert!(
+            tool["description"]
+                .as_str()
+                .unwrap()
+                .ends_with("`orders` (GET, POST below /api, /): Orders of customers.")
+        );
+        assert_eq!(tool["inputSchema"]["properties"]["app"]["enum"], json!(["orders"]));
+        assert_eq!(tool["inputSchema"]["properties"]["method"]["enum"], json!(["GET", "POST"]));
+        assert_eq!(
+            (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]),
+            (&json!(false), &json!(true))
+        );
+        let reading = with_apps(Tool::CallLinkedApp.shown(), &setting(json!(["GET"])));
+        assert_eq!(reading["annotations"]["readOnlyHint"], true);
+        assert!(!tool.to_string().contains("corp.example"), "where an application lies is nobody's business");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Fault {
     Account,
     /// Microsoft.
     Microsoft,
+    /// A linked app, by outage or limit.
+    Application,
     /// AI Gateway, by outage, limit or policy.
     Gateway,
     /// The deployment's configuration: an operator must act.
@@ -102,6 +104,35 @@ impl ToolError {
             "sign_in_again",
             "Microsoft wants this person to sign in again. Connect the account again in the client.",
         )
+    }
+
+    /// Access took no part in this sign-in, so that no linked app would know whose call it is.
+    #[must_use]
+    pub fn no_access_identity() -> Self {
+        Self::new(
+            Fault::Account,
+            "access_sign_in_again",
+            "Cloudflare Access wants this person to sign in again before linked apps can be called. Connect the account \
+             again in the client. Everything else works.",
+        )
+    }
+
+    /// The deployment's own credential with Access does not work.
+    #[must_use]
+    pub fn own_access_credential() -> Self {
+        Self::new(
+            Fault::Operator,
+            "own_access_credential",
+            "Cloudflare Access does not accept this server's own credential. Nothing is wrong with your account; the \
+             operators of this server have to renew ACCESS_CLIENT_SECRET.",
+        )
+    }
+
+    /// Access cannot renew what linked apps are called with.
+    #[must_use]
+    pub fn access_is_down(wait: DurationMs) -> Self {
+        Self::new(Fault::Application, "access_down", "Cloudflare Access does not answer. Nothing was sent.")
+            .after(wait)
     }
 
     /// A permission that Microsoft has not granted.

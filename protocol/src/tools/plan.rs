@@ -19,9 +19,10 @@ use super::send_email::SendEmail;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    confirm, create_event, create_meeting,
+    call_linked_app, confirm, create_event, create_meeting,
 };
 use crate::ids::RequestId;
+use crate::linked_app::AppCall;
 use crate::mcp::mrtr::Questions;
 use crate::outbound::{Answer, GraphCall, Lost};
 
@@ -77,6 +78,8 @@ pub enum Planned {
     Done(Finished),
     /// The client has to be asked first; the plan is made again with its answers.
     Ask(Questions),
+    /// A linked app is to be called.
+    Linked(Box<AppCall>),
     /// It speaks with its client and with nobody else.
     #[cfg(feature = "conformance")]
     Talk(Vec<crate::fixtures::Act>),
@@ -129,6 +132,8 @@ impl Plan {
             Target::Tool(Tool::Authenticate) if !is_connected => {
                 Authenticate::new(arguments, around).map(|_| authenticate::unconnected(around))
             }
+            // It concerns Access and not Microsoft.
+            Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
                 let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
@@ -175,6 +180,7 @@ impl Plan {
             Tool::SendEmail => {
                 confirm::before(Writing::SendEmail(SendEmail::new(arguments, around)?), arguments, around)
             }
+            Tool::CallLinkedApp => call_linked_app::plan(arguments, around.linked_apps),
             Tool::CreateCalendarEvent => create_event::new(arguments, around).map(write),
             Tool::CreateTeamsMeeting => create_meeting::new(arguments, around).map(write),
             Tool::SendTeamsMessage => {
@@ -184,10 +190,10 @@ impl Plan {
         }
     }
 
-    /// A plan that finds out about a write whose request is gone, from what was remembered of it.
+    /// A plan that finds out about a write whose request is gone, from what was remembered of it; none where nobody can.
     #[must_use]
-    pub fn recovered(intent: WriteIntent, request: RequestId) -> Self {
-        Self::Write(match intent {
+    pub fn recovered(intent: WriteIntent, request: RequestId) -> Option<Self> {
+        Some(Self::Write(match intent {
             WriteIntent::CreateDraft | WriteIntent::SendDraft { .. } | WriteIntent::SendMail => {
                 Writing::SendEmail(SendEmail::recovered(intent, request))
             }
@@ -196,7 +202,8 @@ impl Plan {
             }
             WriteIntent::CreateMeeting => Writing::CreateMeeting(CreateMeeting::recovered(request)),
             WriteIntent::PostMessage => Writing::SendTeamsMessage(SendTeamsMessage::recovered()),
-        })
+            WriteIntent::CallApp => return None,
+        }))
     }
 
     /// The call that the plan is waiting for, to be sent for the first time or again.

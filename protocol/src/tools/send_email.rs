@@ -64,7 +64,8 @@ impl SendEmail {
             WriteIntent::SendMail
             | WriteIntent::CreateEvent { .. }
             | WriteIntent::CreateMeeting
-            | WriteIntent::PostMessage => Stage::FindSent,
+            | WriteIntent::PostMessage
+            | WriteIntent::CallApp => Stage::FindSent,
         };
         Self { operation, mail: None, stage, an_answer_was_lost: true }
     }

@@ -33,6 +33,7 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         answers: &NO_ANSWERS,
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,
+        linked_apps: &[],
         connect_link: None,
     }
 }

@@ -52,7 +52,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         env_file: String::new(),
         user: String::new(),
         client: "development".to_owned(),
-        scopes: scopes().into_iter().map(str::to_owned).collect(),
+        scopes: scopes(&[]).into_iter().map(str::to_owned).collect(),
         // A working day: a person who tries things out pastes the token once.
         lifetime: DurationMs::from_secs(8 * 60 * 60),
     };

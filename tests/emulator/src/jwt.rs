@@ -3,12 +3,12 @@
 //! classic wrong tokens: algorithm `none`, and HMAC keyed with the public key.
 
 use crate::der;
-use crate::ids::{base64_url, hex, sha256};
+use crate::ids::{base64_url, base64_url_decode, hex, sha256};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
@@ -78,6 +78,24 @@ impl Keys {
             list.push(self.access_next()?.jwk());
         }
         Some(list)
+    }
+}
+
+impl Keys {
+    /// The claims of a token that the team signed with RS256 and a key that it publishes.
+    pub fn verified_by_access(&self, token: &str) -> Option<Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let read = |part: &str| serde_json::from_slice::<Value>(&base64_url_decode(part)?).ok();
+        let header = read(header)?;
+        if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+            return None;
+        }
+        let kid = header.get("kid").and_then(Value::as_str)?;
+        let key = [self.access()?, self.access_next()?].into_iter().find(|key| key.kid == kid)?;
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.pair.public_key().as_ref());
+        public.verify(signed.as_bytes(), &base64_url_decode(signature)?).ok()?;
+        read(claims)
     }
 }
 

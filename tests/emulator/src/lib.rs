@@ -20,6 +20,7 @@ mod gateway;
 mod graph;
 mod ids;
 mod jwt;
+mod linked_app;
 mod mailbox;
 mod options;
 mod records;

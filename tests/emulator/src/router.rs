@@ -4,7 +4,7 @@
 
 use crate::wire::{Call, Outcome, Reply};
 use crate::world::Shared;
-use crate::{access, control, documents, entra, gateway, graph};
+use crate::{access, control, documents, entra, gateway, graph, linked_app};
 
 /// Serves one request of any kind.
 pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
@@ -37,6 +37,11 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
     if under("/documents").is_some() {
         let run = async { Outcome::Reply(documents::execute(&shared.lock(), &call)) };
         return shared.observed("documents", &call, targets, run).await;
+    }
+    if let Some(rest) = under("/app") {
+        let run =
+            async { Outcome::Reply(linked_app::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
+        return shared.observed("app", &call, targets, run).await;
     }
     Outcome::Reply(Reply::text(404, "text/plain", "no emulated service has this path"))
 }

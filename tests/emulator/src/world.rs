@@ -48,6 +48,10 @@ pub struct World {
     pub teamwork: Teamwork,
     /// Codes and tokens.
     pub grants: Grants,
+    /// Tokens of sign-ins through Access.
+    pub access_tokens: crate::access::sign_in::Issued,
+    /// What was ordered at the internal application.
+    pub orders: Vec<serde_json::Value>,
     /// Codes of sign-ins through Access.
     pub access_codes: Codes,
     /// The certificates of the application.
@@ -88,6 +92,8 @@ impl World {
             contacts,
             teamwork,
             grants: Grants::default(),
+            access_tokens: crate::access::sign_in::Issued::default(),
+            orders: Vec::new(),
             access_codes: Codes::default(),
             certificates: Certificates::default(),
             gateway: GatewayState::default(),

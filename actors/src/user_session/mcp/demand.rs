@@ -13,11 +13,13 @@ use protocol::mcp::mrtr::{self, Answers, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
+use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::super::apps::Calling;
 use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
@@ -58,6 +60,8 @@ pub(in super::super) struct Started {
     pub state: RequestState,
     /// Whether its row says that its client is asked.
     pub was_asked: bool,
+    /// The assertion that came with the request.
+    pub assertion: Option<Secret<String>>,
 }
 
 /// What is asked for, before the caller's right to it is checked.
@@ -91,7 +95,13 @@ impl UserSession {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
-        let asked = read(method, params, is_stateless);
+        let has_apps = !self.config.linked_apps.is_empty();
+        let asked = read(method, params, is_stateless).and_then(|asked| match asked.target {
+            Target::Tool(tool @ Tool::CallLinkedApp) if !has_apps => {
+                Err(unknown("tool", tool.name(), "tools/list"))
+            }
+            _ => Ok(asked),
+        });
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
         let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
             Ok(both) => both,
@@ -148,8 +158,10 @@ impl UserSession {
         let in_session = in_session
             .map(|session| self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()]))
             .transpose()?;
-        let idempotency_key =
-            arguments.get("idempotencyKey").filter(|_| target.writes()).and_then(Value::as_str);
+        let idempotency_key = arguments
+            .get("idempotencyKey")
+            .filter(|_| target.writes_with(&arguments))
+            .and_then(Value::as_str);
         let idempotency_key =
             idempotency_key.map(|text| self.fingerprint(&[b"key", text.as_bytes()])).transpose()?;
         // The idempotency key names a call and is not a part of what is called.
@@ -183,8 +195,8 @@ impl UserSession {
             }
             return Ok(());
         }
-        let mut entry =
-            Entry::new(Kind::Tool(call.target.name().to_owned()), call.target.writes(), call.fingerprint);
+        let writes = call.target.writes_with(&call.arguments);
+        let mut entry = Entry::new(Kind::Tool(call.target.name().to_owned()), writes, call.fingerprint);
         let (request, caller) = (call.asking.request, call.asking.caller);
         entry.client.clone_from(&caller.client);
         entry.grant = Some(caller.grant);
@@ -206,6 +218,7 @@ impl UserSession {
             client,
             state,
             was_asked: false,
+            assertion: asking.assertion.map(|assertion| Secret::new(assertion.0.clone())),
         };
         let planned =
             self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
@@ -240,7 +253,9 @@ impl UserSession {
         let connect_link = link.ok().flatten();
         let connect_link = connect_link.as_deref();
         let zones = self.zones;
-        let around = Surroundings { request, granted, now, zones, answers, client, policy, connect_link };
+        let linked_apps = &self.config.linked_apps;
+        let around =
+            Surroundings { request, granted, now, zones, answers, client, policy, linked_apps, connect_link };
         Plan::make(target, arguments, around)
     }
 
@@ -252,8 +267,17 @@ impl UserSession {
         started: Started,
         planned: Result<Planned, ToolError>,
     ) -> Result<(), Fault> {
-        let plan = match planned {
-            Ok(Planned::Work(plan)) => plan,
+        let target = started.target;
+        let work = match planned {
+            Ok(Planned::Work(plan)) => Work::Tool { target, plan },
+            Ok(Planned::Linked(call)) => {
+                let calling = Calling { call: *call, assertion: started.assertion.clone() };
+                let identity = started.entry.access_identity.as_deref();
+                if let Some(error) = self.app_refusal(turn.now, &calling, identity) {
+                    return self.refuse_at_once(turn, txn, started, error);
+                }
+                Work::App(Box::new(calling))
+            }
             Ok(Planned::Done(finished)) => return self.done_at_once(turn, txn, started, finished),
             Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, started, &questions),
             #[cfg(feature = "conformance")]
@@ -261,11 +285,11 @@ impl UserSession {
             Err(error) => return self.refuse_at_once(turn, txn, started, error),
         };
         let mut started = started;
-        if plan.is_long() && started.may_become_task() {
+        let is_long = matches!(&work, Work::Tool { plan, .. } if plan.is_long());
+        if is_long && started.may_become_task() {
             self.begin_task(turn, txn, &mut started)?;
         }
-        let Started { request, target, entry, mut waiters, was_asked, .. } = started;
-        let work = Work::Tool { target, plan };
+        let Started { request, entry, mut waiters, was_asked, .. } = started;
         let mut run = if entry.task.is_some() {
             Run::new(work, entry, Priority::Background, request.created_at().plus(TASK_DEADLINE))
         } else {
@@ -374,9 +398,11 @@ fn unknown(what: &str, name: &str, list: &str) -> RpcError {
     RpcError::invalid_params(format!("This server has no {what} `{name}`. `{list}` names all of them."))
 }
 
-/// Whether a target is of no use without a connected account. What says how to connect one must work without it.
+/// Whether a target is of no use without a connected account. What says how to connect one must work without it, and a
+/// linked app is none of Microsoft's.
 fn needs_account(target: Target) -> bool {
-    target.scope().is_some() && target != Target::Tool(Tool::Authenticate)
+    let works_without = matches!(target, Target::Tool(Tool::Authenticate | Tool::CallLinkedApp));
+    target.scope().is_some() && !works_without
 }
 
 /// Says when to come back (RFC 6585, section 4). It is the same in both eras, and costs neither a row nor a call.

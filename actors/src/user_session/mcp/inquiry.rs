@@ -301,8 +301,9 @@ impl UserSession {
             return Err(Fault::Invariant("an answered call cannot go on"));
         }
         entry.inquiry = None;
+        let (was_asked, assertion) = (true, None);
         let mut started =
-            Started { request, target, arguments, entry, waiters, client, state, was_asked: true };
+            Started { request, target, arguments, entry, waiters, client, state, was_asked, assertion };
         self.keep_task(turn, &mut started)?;
         self.proceed(turn, txn, started, planned)
     }
