@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn where_there_is_a_link_it_is_shown_once_and_told() {
         let client = ClientCapabilities { links: true, ..ClientCapabilities::default() };
-        let link = Some("https://mcp.example.com/connect?ticket=t");
-        let nobody = Surroundings { granted: None, connect_link: link, client, ..around(&[]) };
+        let link = "https://mcp.example.com/connect?ticket=t";
+        let nobody = Surroundings { granted: None, connect_link: Some(link), client, ..around(&[]) };
         let target = Target::Tool(Tool::Authenticate);
         let plan = |around| Plan::make(target, &Map::new(), around).unwrap();
         let Planned::Ask(questions) = plan(nobody) else { panic!() };
-        assert_eq!(questions[0].1.params()["url"], link.unwrap());
+        assert_eq!(questions[0].1.params()["url"], link);
         assert_eq!(questions[0].1.params()["mode"], "url");
         let mut answers = Answers::default();
         answers.insert(CONNECT, json!({"action": "accept"}));
@@ -171,12 +171,12 @@ mod tests {
         ];
         for around in told {
             let Planned::Done(done) = plan(around) else { panic!() };
-            assert_eq!(done.structured["connectUrl"], link.unwrap());
+            assert_eq!(done.structured["connectUrl"], link);
             assert_conforms(Tool::Authenticate, &done.structured);
         }
-        let missing = Surroundings { connect_link: link, ..around(&[]) };
+        let missing = Surroundings { connect_link: Some(link), ..around(&[]) };
         let done = Authenticate::new(&Map::new(), missing).unwrap().at_once().unwrap();
-        assert_eq!(done.structured["connectUrl"], link.unwrap());
+        assert_eq!(done.structured["connectUrl"], link);
         assert_conforms(Tool::Authenticate, &done.structured);
     }
 
