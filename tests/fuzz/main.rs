@@ -40,10 +40,11 @@ fn text(input: &[u8]) -> String {
 }
 
 /// Messages of both eras with everything that is read of them.
-const MESSAGES: [&str; 7] = [
+const MESSAGES: [&str; 8] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getEmails","arguments":{"count":3},"_meta":{"progressToken":"p"}}}"#,
     r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"r"}}"#,
+    r#"{"jsonrpc":"2.0","id":3,"method":"tasks/update","params":{"taskId":"01a20861-6244-882f-b5ff-bc65226b56a0","inputResponses":{"q":{"action":"decline"}},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}"#,
     r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"sendEmail","arguments":{"to":["a@b.example"]},"inputResponses":{"q":{"action":"accept","content":{"x":"y"}}},"requestState":"AQJrMQ","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}"#,
     r#"{"jsonrpc":"2.0","id":3,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"weekly-summary"},"argument":{"name":"week","value":"2026"},"context":{"arguments":{"a":"b"}}}}"#,
     r#"{"jsonrpc":"2.0","id":4,"result":{}}"#,
@@ -85,8 +86,12 @@ fn messages_and_their_parameters() {
                 for error in answers.into_iter().filter_map(Result::err) {
                     assert!(jsonrpc::failure(Some(&id), &error).len() <= SENTENCE_BYTES_MAX, "{error:?}");
                 }
-                let _ = mcp::read_progress_token(params);
+                if let Err(error) = mcp::tasks::read_task_id("tasks/get", params) {
+                    assert!(jsonrpc::failure(Some(&id), &error).len() <= SENTENCE_BYTES_MAX, "{error:?}");
+                }
                 if let Some(meta) = envelope::meta(params) {
+                    let _ = mcp::read_progress_token(&meta);
+                    let _ = envelope::trace(&meta);
                     let Ok((_, stateless)) = envelope::read(&meta) else { return };
                     assert!(stateless.client_name.is_none_or(|name| name.chars().count() <= 81));
                 }

@@ -151,3 +151,15 @@ pub fn subscription_ended(id: &Id) -> String {
     let result = json!({ "resultType": "complete", "_meta": { SUBSCRIPTION_ID: id } });
     jsonrpc::success(id, &result)
 }
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_that_are_listened_for_are_named() {
+        let params = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": false}});
+        let raw = RawValue::from_string(params.to_string()).unwrap();
+        assert_eq!(read_listen(Some(&raw)).unwrap(), ["toolsListChanged"]);
+    }
+}
