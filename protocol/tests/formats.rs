@@ -157,6 +157,7 @@ fn ticket() -> ConnectTicket {
         scopes: vec!["mail.read".into()],
         login_hint: Some("alice@contoso.example".into()),
         expires_at: END,
+        permission: None,
     }
 }
 

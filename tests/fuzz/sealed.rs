@@ -83,6 +83,7 @@ fn what_travels_through_a_browser() {
         scopes: vec!["mail.read".into()],
         login_hint: None,
         expires_at: END,
+        permission: None,
     };
     let link = seal_ticket(&keys(), &ticket, [6; 12]).unwrap();
     only_itself("tickets", &link, |text| open_ticket(&keys(), text, NOW).is_ok());

@@ -202,6 +202,7 @@ impl World {
             scopes: caller(client).scopes,
             login_hint: None,
             expires_at: UnixMs(u64::MAX),
+            permission: None,
         };
         let connect = Connect {
             ticket,

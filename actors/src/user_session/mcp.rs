@@ -7,6 +7,7 @@
 mod ask;
 mod demand;
 pub(super) mod inquiry;
+mod permission;
 mod repeats;
 
 use std::collections::BTreeSet;

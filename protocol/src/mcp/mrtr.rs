@@ -33,6 +33,13 @@ pub enum Question {
         /// The JSON Schema of the form: an object of plain values.
         schema: Value,
     },
+    /// A page for the person to open (`elicitation/create`).
+    Link {
+        /// What the page is for.
+        message: String,
+        /// Its address.
+        url: String,
+    },
     /// A question to the client's model (`sampling/createMessage`), with its parameters.
     Sample(Value),
     /// The client's folders (`roots/list`).
@@ -44,7 +51,7 @@ impl Question {
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
-            Self::Form { .. } => "elicitation/create",
+            Self::Form { .. } | Self::Link { .. } => "elicitation/create",
             Self::Sample(_) => "sampling/createMessage",
             Self::Roots => "roots/list",
         }
@@ -57,6 +64,7 @@ impl Question {
             Self::Form { message, schema } => {
                 json!({ "mode": "form", "message": message, "requestedSchema": schema })
             }
+            Self::Link { message, url } => json!({ "mode": "url", "message": message, "url": url }),
             Self::Sample(params) => params.clone(),
             Self::Roots => json!({}),
         }
@@ -66,7 +74,7 @@ impl Question {
     #[must_use]
     pub const fn capability(&self) -> &'static str {
         match self {
-            Self::Form { .. } => "elicitation",
+            Self::Form { .. } | Self::Link { .. } => "elicitation",
             Self::Sample(_) => "sampling",
             Self::Roots => "roots",
         }
@@ -77,6 +85,7 @@ impl Question {
     pub const fn may_be_asked(&self, client: ClientCapabilities) -> bool {
         match self {
             Self::Form { .. } => client.forms,
+            Self::Link { .. } => client.links,
             Self::Sample(_) => client.sampling,
             Self::Roots => client.roots,
         }
@@ -90,6 +99,10 @@ impl Question {
                 Some("decline" | "cancel") => true,
                 _ => false,
             },
+            Self::Link { .. } => {
+                let action = answer.get("action").and_then(Value::as_str);
+                matches!(action, Some("accept" | "decline" | "cancel"))
+            }
             Self::Sample(_) => {
                 answer.get("content").is_some_and(|content| content.is_object() || content.is_array())
             }

@@ -218,7 +218,7 @@ impl UserSession {
             Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, started, &questions),
             #[cfg(feature = "conformance")]
             Ok(Planned::Talk(acts)) => return self.talk(turn, txn, started, acts),
-            Err(error) => return self.refuse_at_once(turn, txn, started, error),
+            Err(error) => return self.refuse_with_way(turn, txn, started, error),
         };
         let Started { request, target, entry, mut waiters, was_asked, .. } = started;
         let work = Work::Tool { target, plan };
