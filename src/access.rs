@@ -212,6 +212,7 @@ mod tests {
             scopes: vec![],
             login_hint: None,
             expires_at: UnixMs(1),
+            permission: None,
         };
         assert_eq!(check_ticket(&ticket(one.user), &one), Ok(()));
         let refused = check_ticket(&ticket(UserKey::from_bytes([1; 16])), &one);

@@ -4,7 +4,7 @@
 //! cookie; its state opens for nothing else than this way back.
 
 use protocol::access::sign_in::{
-    AccessJourney, AccessTokens, authorize_url, open_journey, open_tokens, seal_journey, seal_tokens,
+    AccessJourney, AccessTokens, authorize_url, open_journey, pack_tokens, seal_journey, unpack_tokens,
 };
 use protocol::config::{Config, SignInApplication};
 use protocol::digest::{sha256, to_base64url, to_hex};
@@ -13,7 +13,7 @@ use protocol::time::UnixMs;
 
 use crate::browser::Randomness;
 use crate::consent::Begun;
-use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
+use crate::cookies::{end_cookie, read_cookie, set_cookie};
 use crate::reply::Reply;
 
 const COOKIE: &str = "m365-access";
@@ -38,8 +38,8 @@ pub fn begin(
     Reply::see_other(authorize_url(application, &back, &state, &nonce, &challenge))
 }
 
-/// Sends the browser on to Microsoft with what Access issued in a sealed cookie, because nobody knows yet whose object has
-/// to have it. A URL would be no place for it.
+/// Sends the browser on to Microsoft with what Access issued in a cookie, because nobody knows yet whose object has to have
+/// it. A URL would be no place for it.
 #[must_use]
 pub fn keep(
     config: &Config,
@@ -48,13 +48,14 @@ pub fn keep(
     random: &Randomness,
     onwards: Reply,
 ) -> Reply {
-    let sealed = seal_tokens(&config.encryption_keys, tokens, secret, random.seal).ok();
-    let header = sealed.and_then(|sealed| {
-        set_cookie(config, COOKIE, sealed.as_bytes(), SIGN_IN_LIFETIME, random.cookie_seal)
-    });
-    match header {
+    let set = |tokens: &AccessTokens| {
+        let content = pack_tokens(tokens, secret)?;
+        set_cookie(config, COOKIE, &content, SIGN_IN_LIFETIME, random.cookie_seal)
+    };
+    // Where there is no room for both the object renews the access token first. Without any of them the sign-in works, and
+    // linked apps will say what they lack.
+    match set(tokens).or_else(|| set(&tokens.renewable())) {
         Some(header) => onwards.with("set-cookie", header),
-        // The sign-in works without; linked apps will say what they lack.
         None => onwards,
     }
 }
@@ -62,8 +63,7 @@ pub fn keep(
 /// What Access issued in this browser's sign-in.
 #[must_use]
 pub fn kept(config: &Config, cookies: Option<&str>, secret: &str) -> Option<AccessTokens> {
-    let sealed = read_text_cookie(config, COOKIE, cookies)?;
-    open_tokens(&config.encryption_keys, &sealed, secret).ok()
+    unpack_tokens(&read_cookie(config, COOKIE, cookies)?, secret)
 }
 
 /// Ends the cookie with the journey.

@@ -52,7 +52,7 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
 pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
         // The scopes of all everyday tools at once: many clients ask only once.
-        let scopes = base_scopes().join(" ");
+        let scopes = base_scopes(&config.linked_apps).join(" ");
         return Err(Reply::challenge(
             config,
             401,
@@ -65,7 +65,13 @@ pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<A
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => {
             let why = "This server accepts bearer tokens only.";
-            return Err(Reply::challenge(config, 401, None, why, Some(&base_scopes().join(" "))));
+            return Err(Reply::challenge(
+                config,
+                401,
+                None,
+                why,
+                Some(&base_scopes(&config.linked_apps).join(" ")),
+            ));
         }
     };
     verify(&config.encryption_keys, token, &config.resource(), now)

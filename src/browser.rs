@@ -238,6 +238,7 @@ mod tests {
             scopes: vec![],
             login_hint: None,
             expires_at: UnixMs(60_000),
+            permission: None,
         };
         seal_ticket(&config.encryption_keys, &ticket, [0; 12]).unwrap()
     }

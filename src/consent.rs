@@ -52,7 +52,8 @@ pub fn read(
     found: &Found,
     now: UnixMs,
 ) -> Result<AuthorizationRequest, Reply> {
-    let (resource, scopes, base_scopes) = (config.resource(), scopes(&config.linked_apps), base_scopes());
+    let (resource, scopes, base_scopes) =
+        (config.resource(), scopes(&config.linked_apps), base_scopes(&config.linked_apps));
     let server = Server {
         issuer: &config.public_url,
         resource: &resource,

@@ -169,6 +169,7 @@ fn the_row_of_the_tokens() {
         scopes: vec!["Mail.Read".into()],
         sealed: Some(ByteBuf::from([1, 2, 3])),
         needs: None,
+        identity: None,
     };
     assert_row(
         &row,

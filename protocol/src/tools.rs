@@ -156,7 +156,7 @@ impl Surroundings<'_> {
     ///
     /// # Errors
     /// A [`ToolError`] of the account that names the first of them.
-    pub fn require(&self, any_of: &[&str]) -> Result<(), ToolError> {
+    pub fn require(&self, any_of: &[&'static str]) -> Result<(), ToolError> {
         match any_of.first() {
             Some(first) if !any_of.iter().any(|permission| self.has_granted(permission)) => {
                 Err(ToolError::permission_missing(first))

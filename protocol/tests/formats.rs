@@ -159,6 +159,7 @@ fn ticket() -> ConnectTicket {
         scopes: vec!["mail.read".into()],
         login_hint: Some("alice@contoso.example".into()),
         expires_at: END,
+        permission: None,
     }
 }
 
@@ -260,6 +261,7 @@ fn commands() -> Vec<Command> {
         accepts_stream: true,
         stateless: None,
         trace: None,
+        assertion: None,
         body: br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_vec(),
     };
     let connect = Connect {
@@ -279,6 +281,7 @@ fn commands() -> Vec<Command> {
         lives_for: DurationMs::from_secs(3_600),
         granted: vec!["Mail.Read".into()],
         stepped_up: false,
+        access: None,
     };
     let redeem = Redeem {
         client_digest: vec![0x44; 32],

@@ -33,10 +33,10 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The discovery documents and the answer to a browser's question before a call.
 pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
-    let scopes = scopes(&config.linked_apps);
     match route {
         Route::ResourceMetadata => {
-            let document = protected_resource(&config.public_url, &config.resource(), &base_scopes());
+            let document =
+                protected_resource(&config.public_url, &config.resource(), &base_scopes(&config.linked_apps));
             Reply::json(200, &document).for_any_origin()
         }
         Route::ServerMetadata => {
@@ -44,7 +44,7 @@ pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
                 may_register: config.clients.may_register,
                 may_have_document: clients::reads_documents(env),
             };
-            let document = authorization_server(&config.public_url, &scopes(), newcomers);
+            let document = authorization_server(&config.public_url, &scopes(&config.linked_apps), newcomers);
             Reply::json(200, &document).for_any_origin()
         }
         _ => Reply::preflight(),
@@ -340,7 +340,7 @@ async fn sign_in(
         lives_for: person.tokens.lives_for,
         granted: person.tokens.scopes.clone(),
         stepped_up: journey.stepped_up,
-        access: access_sign_in::kept(config, cookies, consent::secret(config, cookies)),
+        access: access_sign_in::kept(config, cookies, &consent::secret(config, cookies)),
     };
     match ask(env, &caller, Command::SignIn(sign_in)).await {
         Ok(answer) if answer.status_code() == 204 => {}

@@ -209,7 +209,7 @@ describe("where people sign in through Access", () => {
   });
 
   test("an ID token that is not Access's own, for this sign-in and this server, signs nobody in", async () => {
-    for (const accessIdToken of ["algNone", "hs256", "wrongKey", "nonce", "issuer", "audience", "expired"]) {
+    for (const accessIdToken of ["algNone", "hs256", "key", "nonce", "issuer", "audience", "expired"]) {
       await setEmulator(stack, { accessPerson: address("alice"), accessIdToken });
       const { back } = await oauth(stack).begin({ user: address("alice") });
       assert.deepEqual([back.searchParams.get("error"), back.searchParams.get("code")], ["access_denied", null], accessIdToken);

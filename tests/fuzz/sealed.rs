@@ -84,6 +84,7 @@ fn what_travels_through_a_browser() {
         scopes: vec!["mail.read".into()],
         login_hint: None,
         expires_at: END,
+        permission: None,
     };
     let link = seal_ticket(&keys(), &ticket, [6; 12]).unwrap();
     only_itself("tickets", &link, |text| open_ticket(&keys(), text, NOW).is_ok());
@@ -115,6 +116,7 @@ fn requests_of_an_object() {
         accepts_stream: true,
         stateless: None,
         trace: None,
+        assertion: None,
         body: b"{}".to_vec(),
     };
     let request =

@@ -232,6 +232,10 @@ impl UserSession {
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         self.watches.signed_in(txn)?;
+        if connect.ticket.permission.is_some() {
+            // The link was for a permission, and what the clients may do is as it was.
+            return Ok(Settled::Plain { status: 200, code: "ok" });
+        }
         let grant = Grant::by_link(connect.ticket.client.clone(), connect.ticket.scopes.clone(), turn.now);
         self.grants.insert(txn, connect.ticket.grant, grant)?;
         Ok(Settled::Plain { status: 200, code: "ok" })

@@ -76,6 +76,7 @@ impl UserSession {
             scopes: Vec::new(),
             login_hint: None,
             expires_at: now.plus(CONNECT_TICKET_LIFETIME),
+            permission: None,
         };
         let digest = self.fingerprint(&[b"link", request.as_bytes(), &ticket.expires_at.0.to_be_bytes()])?;
         let mut nonce = [0; NONCE_BYTES];

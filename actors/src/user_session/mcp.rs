@@ -7,6 +7,7 @@
 mod ask;
 pub(super) mod demand;
 pub(super) mod inquiry;
+mod permission;
 mod repeats;
 mod tasks;
 

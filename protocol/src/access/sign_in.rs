@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, Person, check_times};
+use crate::cbor;
 use crate::config::SignInApplication;
+use crate::digest::sha256;
 use crate::graph::form;
 use crate::ids::UserKey;
 use crate::jwt::{self, NotBelieved};
@@ -132,12 +134,6 @@ pub fn refresh_form(application: &SignInApplication, refresh_token: &Secret<Stri
     ]))
 }
 
-/// The longest sealed form of [`AccessTokens`]: browsers keep a cookie of 4096 bytes, its name and attributes included
-/// (RFC 6265, section 6.1).
-const SEALED_TOKENS_CHARS_MAX: usize = 3_800;
-
-const TOKENS_KIND: &[u8] = b"access-tokens/v1/";
-
 /// What Access issued beside the ID token, on its way from the edge to the person's object.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessTokens {
@@ -158,31 +154,42 @@ impl std::fmt::Debug for AccessTokens {
     }
 }
 
-/// Seals tokens for the cookie of one browser, while its person is at Microsoft.
-///
-/// # Errors
-/// [`CannotOpen`] when sealing fails, there is no cookie to bind them to, or they have no room in one.
-pub fn seal_tokens(
-    keys: &KeyRing,
-    tokens: &AccessTokens,
-    browser_secret: &str,
-    nonce: [u8; NONCE_BYTES],
-) -> Result<String, CannotOpen> {
-    let fits = |text: &String| text.len() <= SEALED_TOKENS_CHARS_MAX;
-    if let Some(sealed) = seal(keys, TOKENS_KIND, tokens, browser_secret, nonce).ok().filter(fits) {
-        return Ok(sealed);
+impl AccessTokens {
+    /// The same without the access token, which takes most of the room.
+    #[must_use]
+    pub fn renewable(&self) -> Self {
+        let refresh_token = self.refresh_token.clone();
+        Self { access_token: String::new(), refresh_token, expires_at: UnixMs(0) }
     }
-    let renewable = AccessTokens { access_token: String::new(), expires_at: UnixMs(0), ..tokens.clone() };
-    // Nothing was let out under this nonce yet.
-    seal(keys, TOKENS_KIND, &renewable, browser_secret, nonce).ok().filter(fits).ok_or(CannotOpen)
 }
 
-/// Opens tokens that the same browser brought back.
-///
-/// # Errors
-/// [`CannotOpen`] when they were not sealed by this server for this browser.
-pub fn open_tokens(keys: &KeyRing, text: &str, browser_secret: &str) -> Result<AccessTokens, CannotOpen> {
-    open(keys, TOKENS_KIND, text, browser_secret)
+/// Tokens and the journey that they belong to, as the content of a cookie, which is encrypted and signed.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    #[serde(rename = "j", with = "serde_bytes")]
+    journey: Vec<u8>,
+    #[serde(rename = "t")]
+    tokens: AccessTokens,
+}
+
+fn journey_of(browser_secret: &str) -> Option<Vec<u8>> {
+    (!browser_secret.is_empty()).then(|| sha256(browser_secret.as_bytes()).to_vec())
+}
+
+/// The content of the cookie that keeps tokens for one journey, while its person is at Microsoft.
+#[must_use]
+pub fn pack_tokens(tokens: &AccessTokens, browser_secret: &str) -> Option<Vec<u8>> {
+    let packed = Packed { journey: journey_of(browser_secret)?, tokens: tokens.clone() };
+    let mut content = Vec::new();
+    ciborium::into_writer(&packed, &mut content).ok()?;
+    Some(content)
+}
+
+/// The tokens of this very journey; none of another one that the browser has begun since.
+#[must_use]
+pub fn unpack_tokens(content: &[u8], browser_secret: &str) -> Option<AccessTokens> {
+    let packed: Packed = cbor::decode(content)?;
+    (Some(packed.journey) == journey_of(browser_secret)).then_some(packed.tokens)
 }
 
 #[derive(Deserialize)]
@@ -259,6 +266,26 @@ mod tests {
         ] {
             assert_eq!(identified(name, value), Err(check), "{name}");
         }
+    }
+
+    #[test]
+    fn tokens_come_back_to_their_own_journey_only() {
+        let tokens = AccessTokens {
+            access_token: "access".into(),
+            refresh_token: "refresh".into(),
+            expires_at: UnixMs(7),
+        };
+        let content = pack_tokens(&tokens, "secret").unwrap();
+        assert_eq!(unpack_tokens(&content, "secret"), Some(tokens.clone()));
+        for other in ["", "Secret"] {
+            assert_eq!(unpack_tokens(&content, other), None, "{other}");
+        }
+        assert_eq!((unpack_tokens(b"", "secret"), pack_tokens(&tokens, "")), (None, None));
+        assert_eq!(
+            (tokens.renewable().access_token.as_str(), tokens.renewable().expires_at),
+            ("", UnixMs(0))
+        );
+        assert!(!format!("{tokens:?}").contains("refresh"));
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub fn read_document(url: &DocumentUrl, body: &str, now: UnixMs) -> Result<Clien
     }
     let value: Value = serde_json::from_str(body).map_err(|_| "The document is no JSON.")?;
     // Byte for byte: otherwise whoever can put a document somewhere could speak for another place.
-    if value["client_id"].as_str() != Some(url.as_str()) {
+    if value.get("client_id").and_then(Value::as_str) != Some(url.as_str()) {
         return Err("The document's client_id is not the URL at which it was found.");
     }
     check_secrets(&value)?;
@@ -172,19 +172,21 @@ fn check_secrets(document: &Value) -> Result<(), &'static str> {
     if document.get("client_secret").is_some() || document.get("client_secret_expires_at").is_some() {
         return Err("The document holds a client_secret, which everybody can read.");
     }
-    let keys = document["jwks"]["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let keys =
+        document.pointer("/jwks/keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_private = |key: &Value| {
-        key["kty"] == "oct"
+        key.get("kty").is_some_and(|kind| kind == "oct")
             || ["d", "p", "q", "dp", "dq", "qi", "k"].iter().any(|part| key.get(part).is_some())
     };
     if keys.iter().any(is_private) {
         return Err("The document holds a private or symmetric key, which everybody can read.");
     }
-    let method = document["token_endpoint_auth_method"].as_str();
+    let method = document.get("token_endpoint_auth_method").and_then(Value::as_str);
     if method.is_some_and(|method| method.starts_with("client_secret_")) {
         return Err("The document names a token_endpoint_auth_method with a shared secret. Use none.");
     }
-    let can_go_without = match document["token_endpoint_auth_methods_supported"].as_array() {
+    let can_go_without = match document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array)
+    {
         Some(choices) => choices.iter().any(|choice| choice == "none"),
         None => method.is_none_or(|method| method == "none"),
     };

@@ -313,13 +313,12 @@ impl Target {
     }
 }
 
-/// The scopes of tools that are used rarely and reach many people at once.
-const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
-
 /// The tools that there are: one of them only where there are linked apps.
 fn offered(apps: &[LinkedApp]) -> impl Iterator<Item = Tool> {
     Tool::ALL.into_iter().filter(|tool| *tool != Tool::CallLinkedApp || !apps.is_empty())
 }
+/// The scopes of tools that are used rarely and reach many people at once.
+const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
@@ -337,8 +336,8 @@ pub fn scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
 /// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
 /// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
 #[must_use]
-pub fn base_scopes() -> Vec<&'static str> {
-    let mut scopes = scopes();
+pub fn base_scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
+    let mut scopes = scopes(apps);
     scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
@@ -371,7 +370,7 @@ pub fn tool_list(apps: &[LinkedApp]) -> Map<String, Value> {
 fn with_apps(mut tool: Value, apps: &[LinkedApp]) -> Value {
     let mut all: Vec<&str> = Vec::new();
     let mut names: Vec<&str> = Vec::new();
-    let mut description = tool["description"].as_str().unwrap_or_default().to_owned();
+    let mut description = tool.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     for app in apps {
         let methods: Vec<&str> = app.methods.iter().map(|method| method.as_str()).collect();
         let paths: Vec<&str> =

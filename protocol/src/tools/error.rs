@@ -37,12 +37,14 @@ pub struct ToolError {
     pub message: String,
     /// How long to wait before trying again, where waiting helps.
     pub retry_after: Option<DurationMs>,
+    /// The permission that Microsoft has not granted, where that is what lacks.
+    pub permission: Option<&'static str>,
 }
 
 impl ToolError {
     /// An error that waiting does not help.
     pub fn new(fault: Fault, code: &'static str, message: impl Into<String>) -> Self {
-        Self { fault, code, message: message.into(), retry_after: None }
+        Self { fault, code, message: message.into(), retry_after: None, permission: None }
     }
 
     /// A wrong argument; the message says what to change.
@@ -137,15 +139,16 @@ impl ToolError {
 
     /// A permission that Microsoft has not granted.
     #[must_use]
-    pub fn permission_missing(permission: &str) -> Self {
-        Self::new(
+    pub fn permission_missing(permission: &'static str) -> Self {
+        let error = Self::new(
             Fault::Account,
             "permission_missing",
             format!(
                 "Microsoft has not granted this server the permission {permission} for your account. Connect the \
                  account again and agree to it, or ask your administrators."
             ),
-        )
+        );
+        Self { permission: Some(permission), ..error }
     }
 
     /// The deployment's own credential with Microsoft does not work.

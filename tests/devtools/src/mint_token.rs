@@ -104,6 +104,7 @@ fn mint(options: &Options) -> Result<String, String> {
         scopes: options.scopes.clone(),
         login_hint: Some(format!("{name}@{DOMAIN}")),
         expires_at: now.plus(CONNECT_TICKET_LIFETIME),
+        permission: None,
     };
     let sealed = |_| "sealing failed".to_owned();
     let token = issue(&config.encryption_keys, &claims, random()?).map_err(sealed)?;

@@ -243,6 +243,7 @@ impl<S: Counted> Calls<S> {
             accepts_stream: false,
             stateless: None,
             trace: None,
+            assertion: None,
             body: body.into_bytes(),
         };
         let caller = Caller {

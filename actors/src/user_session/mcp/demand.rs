@@ -224,7 +224,7 @@ impl UserSession {
             self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
         let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
         let planned = match planned {
-            Err(error) if error.is_mended_by_connecting() => {
+            Err(error) if error.permission.is_none() && error.is_mended_by_connecting() => {
                 Err(match self.connect_link(turn.now, request)? {
                     Some(link) => error.with_link(&link),
                     None => error,
@@ -282,7 +282,7 @@ impl UserSession {
             Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, started, &questions),
             #[cfg(feature = "conformance")]
             Ok(Planned::Talk(acts)) => return self.talk(turn, txn, started, acts),
-            Err(error) => return self.refuse_at_once(turn, txn, started, error),
+            Err(error) => return self.refuse_with_way(turn, txn, started, error),
         };
         let mut started = started;
         let is_long = matches!(&work, Work::Tool { plan, .. } if plan.is_long());

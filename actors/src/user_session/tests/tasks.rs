@@ -185,6 +185,7 @@ fn only_the_grant_that_began_a_task_sees_it_and_only_with_its_scope() {
             accepts_stream: true,
             stateless: Some(knows_tasks()),
             trace: None,
+            assertion: None,
             body: body.to_string().into_bytes(),
         };
         let caller = Caller {
@@ -267,6 +268,7 @@ fn the_same_request_again_is_the_same_task() {
         accepts_stream: true,
         stateless: Some(knows_tasks()),
         trace: None,
+        assertion: None,
         body: body.to_string().into_bytes(),
     };
     let caller = Caller {

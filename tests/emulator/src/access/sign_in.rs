@@ -33,7 +33,7 @@ pub enum Wrong {
     /// It is keyed with the public key.
     Hs256,
     /// Its signature is of another key.
-    WrongKey,
+    Key,
     /// It is for another sign-in.
     Nonce,
     /// It is another provider's.
@@ -209,7 +209,7 @@ fn id_token(world: &World, keys: &Keys, code: &Code) -> Option<String> {
     match wrong {
         Some(Wrong::AlgNone) => Some(Key::alg_none(&claims)),
         Some(Wrong::Hs256) => key.hs256_confusion(&claims),
-        Some(Wrong::WrongKey) => keys.entra()?.rs256_as(&claims, &key.kid),
+        Some(Wrong::Key) => keys.entra()?.rs256_as(&claims, &key.kid),
         _ => key.rs256(&claims),
     }
 }
