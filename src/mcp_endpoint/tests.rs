@@ -282,7 +282,7 @@ fn methods_that_are_not_there_without_a_session() {
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
-        "tasks/get",
+        "tasks/list",
         "unknown/method",
     ] {
         let (went, answer) = decide(&[NEW, ("Mcp-Method", method)], &modern(method, json!({})).to_string());

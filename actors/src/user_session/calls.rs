@@ -100,11 +100,9 @@ impl UserSession {
             },
             Work::App(calling) => calling.outbound(self.access_tokens.access(now))?,
             Work::Refresh(Slot::Access) => {
-                let application = self.config.access_mode.sign_in();
-                let renewal = self.access_tokens.renewal();
-                let (Some(application), Some(Renewal { refresh_token, .. })) = (application, renewal) else {
-                    return Err(Fault::Invariant("a refresh without a refresh token"));
-                };
+                let both = self.config.access_mode.sign_in().zip(self.access_tokens.renewal());
+                let (application, Renewal { refresh_token, .. }) =
+                    both.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
                 let url = sign_in::token_endpoint(application);
                 Outbound::AccessToken { url, form: sign_in::refresh_form(application, refresh_token) }
             }
