@@ -11,6 +11,7 @@ mod identity;
 mod linking;
 mod listening;
 mod mcp;
+mod opening;
 mod run;
 mod settle;
 mod streaming;
@@ -121,6 +122,8 @@ pub struct UserSession {
     next_sweep: Option<NextSweep>,
     /// Writes whose late answers left, and after which nothing was said yet where they were asked.
     unconfirmed: BTreeMap<Conversation, BTreeSet<RequestId>>,
+    /// Answers that came while their stream was being opened.
+    opening: opening::Opening,
     /// The request that the message of this turn asks for again or gives up on.
     unheard: Option<RequestId>,
     /// The streams that stay open.
@@ -183,6 +186,7 @@ impl UserSession {
             zones: Zones::UTC_ONLY,
             next_sweep,
             unconfirmed: BTreeMap::new(),
+            opening: opening::Opening::default(),
             unheard: None,
             listeners: BTreeMap::new(),
             watches: Watches::recover(rows)?,

@@ -40,6 +40,12 @@ pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
 /// notice a client that closed its connection before a later answer.
 pub const PROMPT_ANSWER: DurationMs = DurationMs(250);
 
+/// How long an answer is held for a client that is about to open the stream on which it waits.
+pub const OPENING_ANSWERS_FOR: DurationMs = DurationMs::from_secs(30);
+
+/// How many bytes of such answers one object holds.
+pub const OPENING_ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Late answers of which it is remembered that nobody confirmed them yet.
 pub const UNCONFIRMED_ANSWERS_MAX: usize = 256;
 

@@ -78,7 +78,7 @@ describe("tokens", () => {
     const mark = await recordMark(stack);
     const answer = await reader.send(toolCall(50, "sendEmail", mailTo("bob", "Beyond the scope")));
     assert.equal(answer.status, 403, answer.text);
-    assert.match(challenge(answer), /error="insufficient_scope".*scope="mail\.send"/);
+    assert.match(challenge(answer), /error="insufficient_scope".*scope="mail\.send mail\.read"/);
     assert.deepEqual(await records(stack, "graph", mark), []);
   });
 });

@@ -80,7 +80,8 @@ impl Settled {
 }
 
 /// An answer as JSON-RPC has it.
-enum Spoken {
+#[derive(Clone, Debug)]
+pub(super) enum Spoken {
     /// A result, which is kept for repeats.
     Result(String),
     /// An error, which is not: only reads end with one, and a read that is asked for again runs again.
@@ -92,7 +93,7 @@ enum Spoken {
 }
 
 impl Spoken {
-    const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         match self {
             Self::Result(text) | Self::AsItIs(text) => text.len(),
             Self::Error(_) | Self::Refusal(..) => 0,
@@ -156,6 +157,9 @@ impl UserSession {
         for waiter in waiters {
             answer_waiter(txn, request, &entry, (waiter, turn.now), settled, answer.as_ref())?;
             self.remember_late_answer(&entry, request, waiter, turn.now);
+        }
+        if let Some(answer) = answer {
+            self.opening.hold(turn.now, request, &entry, waiters, &answer);
         }
         Ok(())
     }
@@ -263,27 +267,7 @@ fn answer_waiter(
 ) -> Result<(), Fault> {
     let Some(to) = waiter.to else { return Ok(()) };
     match (answer, settled) {
-        (Some(Spoken::Result(answer)), _) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
-        (Some(Spoken::Error(error)), _) => {
-            let error = error_in_its_era(error, entry, waiter);
-            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), &error));
-            answer.answers = Some(request);
-            answer.event = waiter.answer_event(request);
-            reply(txn, to, answer);
-            Ok(())
-        }
-        (Some(Spoken::AsItIs(result)), _) => {
-            let mut answer = ObjectReply::json(result_for(waiter, raw(result)?)?);
-            answer.answers = Some(request);
-            answer.event = waiter.answer_event(request);
-            reply(txn, to, answer);
-            Ok(())
-        }
-        (Some(Spoken::Refusal(status, error)), _) => {
-            let body = jsonrpc::failure(waiter.id.as_ref(), error);
-            reply(txn, to, ObjectReply::status_with_body(*status, body));
-            Ok(())
-        }
+        (Some(answer), _) => speak(txn, request, entry, (waiter, now), answer),
         (None, Settled::Plain { status, code }) => {
             let body = serde_json::json!({ "code": code }).to_string();
             reply(txn, to, ObjectReply::status_with_body(*status, body));
@@ -293,6 +277,40 @@ fn answer_waiter(
         (None, _) => {
             let body = serde_json::json!({ "code": settled.code() }).to_string();
             reply(txn, to, ObjectReply::status_with_body(503, body));
+            Ok(())
+        }
+    }
+}
+
+/// Answers somebody who waits.
+pub(super) fn speak(
+    txn: &mut Txn<'_>,
+    request: RequestId,
+    entry: &Entry,
+    (waiter, now): (&Waiter, UnixMs),
+    answer: &Spoken,
+) -> Result<(), Fault> {
+    let Some(to) = waiter.to else { return Ok(()) };
+    match answer {
+        Spoken::Result(answer) => answer_tool_waiter(txn, request, entry, (waiter, now), answer),
+        Spoken::Error(error) => {
+            let error = error_in_its_era(error, entry, waiter);
+            let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), &error));
+            answer.answers = Some(request);
+            answer.event = waiter.answer_event(request);
+            reply(txn, to, answer);
+            Ok(())
+        }
+        Spoken::AsItIs(result) => {
+            let mut answer = ObjectReply::json(result_for(waiter, raw(result)?)?);
+            answer.answers = Some(request);
+            answer.event = waiter.answer_event(request);
+            reply(txn, to, answer);
+            Ok(())
+        }
+        Spoken::Refusal(status, error) => {
+            let body = jsonrpc::failure(waiter.id.as_ref(), error);
+            reply(txn, to, ObjectReply::status_with_body(*status, body));
             Ok(())
         }
     }

@@ -13,7 +13,7 @@ use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::ToolError;
 
 use super::run::{Conversation, Run, Waiter, Work};
-use super::settle::Settled;
+use super::settle::{Settled, speak};
 use super::{Txn, UserSession, reply};
 use crate::ledger::{EntryEvent, Ledger};
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
@@ -96,6 +96,10 @@ impl UserSession {
             }
             self.runs.insert(request, run);
             return Ok(());
+        }
+        if let Some(held) = self.opening.take(turn.now, request, &waiter) {
+            let waiter = Waiter { uri: held.waiter.uri, asked_at: held.waiter.asked_at, ..waiter };
+            return speak(txn, request, &held.entry, (&waiter, turn.now), &held.answer);
         }
         if !self.answer_again(txn, request, &entry, &waiter)? {
             let error = RpcError::new(

@@ -4,6 +4,7 @@
 //! their revision.
 
 use protocol::mcp::envelope::ClientCapabilities;
+use protocol::object::Attach;
 
 use super::*;
 
@@ -238,5 +239,29 @@ fn the_trace_of_a_request_is_in_its_log_line_and_with_its_calls() {
             assert_eq!(line.field("traceId"), Some(&json!(trace)), "{said:?}");
             assert_eq!(line.field("parentSpanId"), Some(&json!(span)));
         }
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_its_stream_is_open_waits_for_it_whatever_it_is() {
+    let answers = [
+        (200, json!({"displayName": "Alice"}), "result"),
+        (403, json!({"error": {"code": "Forbidden", "message": "no"}}), "error"),
+    ];
+    for (status, body, member) in answers {
+        let mut object = Object::with(Some(&["User.Read"]));
+        let read = |object: &mut Object| {
+            object.stateless(1, "resources/read", json!({"uri": "microsoft://profile"}))
+        };
+        assert_eq!(read(&mut object), Value::Null);
+        object.turn(Input::Late { to: ReplyTo(u64::from(object.count) - 1) });
+        let stream = object.replies.last().unwrap().late.clone().unwrap().stream;
+        object.answers(status, &body);
+        let attach = Attach { session: None, stream, is_restored: false };
+        object.command(Command::Attach(attach.clone()));
+        assert!(object.last().get(member).is_some(), "{}", object.last());
+        assert_eq!(object.last()["id"], 1);
+        object.command(Command::Attach(attach));
+        assert_eq!(object.last()["error"]["code"], -32603, "once");
     }
 }
