@@ -15,7 +15,7 @@ use protocol::tools::ToolError;
 use super::run::{Conversation, Run, Waiter, Work};
 use super::settle::{Settled, speak};
 use super::{Txn, UserSession, reply};
-use crate::ledger::{EntryEvent, Ledger};
+use crate::ledger::{Entry, EntryEvent, Ledger};
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
 /// A wait that is shorter than this is not worth a word.
@@ -97,18 +97,31 @@ impl UserSession {
             self.runs.insert(request, run);
             return Ok(());
         }
-        if let Some(held) = self.opening.take(turn.now, request, &waiter) {
+        self.answer_stream(turn.now, txn, (request, &entry), waiter)
+    }
+
+    /// Answers a stream whose call has ended.
+    fn answer_stream(
+        &mut self,
+        now: UnixMs,
+        txn: &mut Txn<'_>,
+        (request, entry): (RequestId, &Entry),
+        waiter: Waiter,
+    ) -> Result<(), Fault> {
+        if let Some(held) = self.opening.take(now, request, &waiter) {
             let waiter = Waiter { uri: held.waiter.uri, asked_at: held.waiter.asked_at, ..waiter };
-            return speak(txn, request, &held.entry, (&waiter, turn.now), &held.answer);
+            return speak(txn, request, &held.entry, (&waiter, now), &held.answer);
         }
-        if !self.answer_again(txn, request, &entry, &waiter)? {
+        if !self.answer_again(txn, request, entry, &waiter)? {
             let error = RpcError::new(
                 codes::INTERNAL_ERROR,
                 "The answer to this request is not kept any more. Send the request again under a new id.",
             );
             let mut answer = ObjectReply::json(jsonrpc::failure(waiter.id.as_ref(), &error));
             answer.event = waiter.answer_event(request);
-            reply(txn, to, answer);
+            if let Some(to) = waiter.to {
+                reply(txn, to, answer);
+            }
         }
         Ok(())
     }
