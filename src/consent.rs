@@ -27,6 +27,7 @@ fn meaning(scope: &str) -> &str {
         "profile" => "See who you are",
         "mail.read" => "Read your mail",
         "mail.send" => "Send mail as you",
+        "mail.write" => "Write drafts, and move and mark your mail",
         "calendar.read" => "Read your calendars",
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.send" => "See your teams and chats, and send messages as you",

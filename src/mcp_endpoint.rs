@@ -12,6 +12,7 @@ mod stateless;
 use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{self, Stateless};
 use protocol::mcp::{Revision, STATELESS, errors};
+use protocol::tools::Toolsets;
 
 pub use batch::join_batch;
 
@@ -24,6 +25,8 @@ pub struct Arrived<'a> {
     pub revision: Option<&'a str>,
     /// Any header by its name, which has no case.
     pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Which tools are offered.
+    pub offered: Toolsets,
 }
 
 /// What the object has to be asked, if anything.

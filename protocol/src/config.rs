@@ -14,6 +14,7 @@ use crate::policy::Policy;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::time::DurationMs;
+use crate::tools::Toolsets;
 
 /// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +96,10 @@ pub struct Config {
     pub microsoft: MicrosoftApp,
     /// The way out.
     pub gateway: GatewaySettings,
-    /// What people have to confirm.
+    /// What people have to confirm, and what does not leave at all.
     pub policy: Policy,
+    /// Which tools are offered.
+    pub toolsets: Toolsets,
     /// Keys of everything that is sealed at rest or in tokens.
     pub encryption_keys: KeyRing,
     /// Keys of client identifiers, which clients keep for ever: they rotate only when one was compromised. Those of
@@ -238,6 +241,10 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         Some(text) => Policy::parse(&text).map_err(|reason| reader.refuse("POLICY", reason)).ok(),
         None => Some(Policy::default()),
     };
+    let toolsets = match reader.optional("TOOLSETS") {
+        Some(text) => Toolsets::parse(&text).map_err(|reason| reader.refuse("TOOLSETS", reason)).ok(),
+        None => Some(Toolsets::default()),
+    };
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
     let registration_keys = match reader.optional("REGISTRATION_KEY") {
         Some(_) => reader.keys("REGISTRATION_KEY"),
@@ -257,6 +264,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         microsoft: microsoft?,
         gateway: gateway?,
         policy: policy?,
+        toolsets: toolsets?,
         encryption_keys: encryption_keys?,
         registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,

@@ -101,6 +101,13 @@ pub fn continuation(path: &str, next_link: &str) -> Option<String> {
     (is_same && is_query).then(|| format!("{ours}?{parameters}"))
 }
 
+/// The path of a page of a list, whose first page is at `path`, from the query that [`continuation`] took over earlier.
+#[must_use]
+pub fn resumed(path: &str, page: &str) -> String {
+    let resource = path.split('?').next().unwrap_or_default();
+    format!("{resource}?{page}")
+}
+
 /// Fields of an `application/x-www-form-urlencoded` body.
 #[must_use]
 pub fn form(fields: &[(&str, &str)]) -> String {

@@ -35,7 +35,7 @@ impl Icon {
             self.colour, self.path
         );
         let src = format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg));
-        json!([{ "src": src, "mimeType": "image/svg+xml", "sizes": ["any"] }])
+        json!([{ "src": src }])
     }
 }
 

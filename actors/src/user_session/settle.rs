@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 
 use protocol::entra::ClaimsChallenge;
-use protocol::ids::RequestId;
+use protocol::ids::{RequestId, UserKey};
 use protocol::jsonrpc::{self, RpcError};
 use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
 use protocol::mcp::{Cache, Method, errors, failure_of, stateless_result, tool_failure, tool_success};
 use protocol::object::{ObjectReply, STEP_UP, StepUp};
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
-use protocol::tools::{Finished, Target, ToolError};
+use protocol::tools::{Finished, Target, ToolError, cursor};
 use serde_bytes::ByteBuf;
 use serde_json::value::RawValue;
 
@@ -63,7 +63,7 @@ impl Settled {
                 Some(Spoken::Result(to_json(&contents(resource, finished))?))
             }
             (Some(Target::Tool(_)) | None, Self::Result(finished)) => {
-                let result = tool_success(finished.structured.clone(), finished.text());
+                let result = tool_success(finished.structured.clone(), finished.texts());
                 Some(Spoken::Result(to_json(&result)?))
             }
             (Some(Target::Tool(_)) | None, Self::Error(error)) => {
@@ -120,6 +120,8 @@ impl UserSession {
             return Err(Fault::Invariant("a request was settled against its transition table"));
         }
         let user = self.owner()?;
+        let dressed = self.dressed(turn, user, settled);
+        let settled = dressed.as_ref().unwrap_or(settled);
         let answer = settled.spoken(&entry.kind)?;
         entry.settled_at = Some(turn.now);
         entry.inquiry = None;
@@ -140,6 +142,16 @@ impl UserSession {
             self.remember_late_answer(&entry, request, waiter, turn.now);
         }
         Ok(())
+    }
+
+    /// A result as it leaves: cleaned, fenced, and with a cursor where it was cut.
+    fn dressed(&self, turn: &mut Turn, user: UserKey, settled: &Settled) -> Option<Settled> {
+        let Settled::Result(finished) = settled else { return None };
+        let keys = &self.config.encryption_keys;
+        let cursor = finished.goes_on.as_ref();
+        let cursor =
+            cursor.and_then(|place| cursor::seal(keys, user, place, turn.now, turn.entropy.bytes()));
+        Some(Settled::Result(finished.clone().dressed(cursor, turn.entropy.bytes())))
     }
 
     /// Remembers a late answer to a write until its client says something. The platform takes an answer also for a client

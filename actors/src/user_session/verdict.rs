@@ -86,7 +86,16 @@ fn success(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Res
         return act_on(around, run, found);
     }
     run.tries = 0;
-    match plan(run)?.answered(answer) {
+    let step = plan(run)?.answered(answer);
+    go_on_with(around, run, step)
+}
+
+fn go_on_with(
+    around: &mut Surroundings<'_>,
+    run: &mut Run,
+    step: Result<Step, ToolError>,
+) -> Result<Next, Fault> {
+    match step {
         Ok(Step::Done(finished)) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
         Ok(Step::Call(_)) => {
             advance(run, EntryEvent::Requeued)?;
@@ -115,6 +124,12 @@ fn refused(
     if is_withheld && call.safety != Safety::Read {
         let found = plan(run)?.look_into();
         return act_on(around, run, found);
+    }
+    if refusal.refuser == Refuser::Graph
+        && let Some(step) = plan(run)?.took_refusal(answer)
+    {
+        run.tries = 0;
+        return go_on_with(around, run, Ok(step));
     }
     match plan(run)?.refused() {
         Some(found) => act_on(around, run, found),

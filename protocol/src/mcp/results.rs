@@ -12,6 +12,7 @@ use super::revision::{Revision, SUPPORTED};
 use crate::icons;
 use crate::limits::{LISTS_FRESH_FOR, RESOURCES_FRESH_FOR};
 use crate::prompts::prompt_list;
+use crate::tools::Toolsets;
 use crate::tools::catalogue::tool_list;
 use crate::tools::resource::{resource_list, template_list};
 
@@ -84,12 +85,12 @@ fn discover_result() -> Map<String, Value> {
     ])
 }
 
-/// The result of a method whose answer is the same for everybody; none for the others.
+/// The result of a method whose answer is the same for everybody to whom the same tools are offered; none for the others.
 #[must_use]
-pub fn list_result(method: Method) -> Option<Map<String, Value>> {
+pub fn list_result(method: Method, offered: Toolsets) -> Option<Map<String, Value>> {
     match method {
         Method::Discover => Some(discover_result()),
-        Method::ListTools => Some(tool_list()),
+        Method::ListTools => Some(tool_list(offered)),
         Method::ListResources => Some(resource_list()),
         Method::ListResourceTemplates => Some(template_list()),
         Method::ListPrompts => Some(prompt_list()),
@@ -163,7 +164,7 @@ mod tests {
         for method in
             [Method::ListTools, Method::ListResources, Method::ListResourceTemplates, Method::ListPrompts]
         {
-            let list = list_result(method).unwrap();
+            let list = list_result(method, Toolsets::default()).unwrap();
             for member in ["resultType", "ttlMs", "cacheScope", "_meta"] {
                 assert!(!list.contains_key(member), "{method:?} {member}");
             }
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn capabilities_are_those_that_have_methods() {
-        let discover = list_result(Method::Discover).unwrap();
+        let discover = list_result(Method::Discover, Toolsets::default()).unwrap();
         for (capability, method) in [
             ("tools", "tools/list"),
             ("resources", "resources/list"),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::catalogue::Tool;
 use super::collection::{Field, Kind, read, shown};
+use super::plan::Reading;
 use super::error::ToolError;
 use super::{Finished, Step, Surroundings};
 use crate::entra::SIGN_IN_SCOPES;
@@ -33,13 +34,11 @@ pub struct Authenticate {
 
 /// The answer without an account.
 pub(super) fn not_connected() -> Finished {
-    Finished {
-        structured: json!({
+    Finished::new(json!({
             "connected": false,
             "whatToDo": "Connect the Microsoft account in the client: remove this server's sign-in there and add \
                          it again. The browser then opens Microsoft's page."
-        }),
-    }
+    }))
 }
 
 impl Authenticate {
@@ -61,16 +60,6 @@ impl Authenticate {
         (!self.may_read_profile).then(|| self.finished(Map::new()))
     }
 
-    pub(super) fn call(&self) -> GraphCall {
-        let parameters = query(&[("$select", "displayName,mail,userPrincipalName")]);
-        GraphCall::get(Lane::Other, format!("/me{parameters}"))
-    }
-
-    pub(super) fn answered(&self, answer: &Answer) -> Result<Step, ToolError> {
-        let me: Value = read(answer)?;
-        Ok(Step::Done(self.finished(shown(&me, &SHOWN))))
-    }
-
     fn finished(&self, account: Map<String, Value>) -> Finished {
         let mut structured = json!({
             "connected": true,
@@ -83,7 +72,19 @@ impl Authenticate {
                           the client and agree to it on Microsoft's page.";
             members.insert("whatToDo".to_owned(), advice.into());
         }
-        Finished { structured }
+        Finished::new(structured)
+    }
+}
+
+impl Reading for Authenticate {
+    fn call(&self) -> GraphCall {
+        let parameters = query(&[("$select", "displayName,mail,userPrincipalName")]);
+        GraphCall::get(Lane::Other, format!("/me{parameters}"))
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        let me: Value = read(answer)?;
+        Ok(Step::Done(self.finished(shown(&me, &SHOWN))))
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn an_account_is_named_with_what_it_may() {
         let granted = ["openid", "https://graph.microsoft.com/User.Read", "Mail.Read"];
-        let plan = with_granted(&granted, |around| Authenticate::new(&Map::new(), around)).unwrap();
+        let mut plan = with_granted(&granted, |around| Authenticate::new(&Map::new(), around)).unwrap();
         assert_eq!(plan.call().path, "/me?$select=displayName%2Cmail%2CuserPrincipalName");
         assert_eq!(plan.at_once(), None);
         let me = json!({"displayName": "A", "mail": null, "userPrincipalName": "a@x.example", "id": "1"});
@@ -104,7 +105,7 @@ mod tests {
         assert_eq!(done.structured["account"], json!({"name": "A", "userPrincipalName": "a@x.example"}));
         assert_eq!(done.structured["permissions"], json!(["User.Read", "Mail.Read"]));
         assert!(done.structured["missingPermissions"].as_array().unwrap().contains(&json!("Mail.Send")));
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
     }
 
     #[test]
@@ -113,7 +114,7 @@ mod tests {
         let target = Target::Tool(Tool::Authenticate);
         let Planned::Done(done) = Plan::make(target, &Map::new(), nobody).unwrap() else { panic!() };
         assert_eq!(done.structured["connected"], false);
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
         let other = Plan::make(Target::Tool(Tool::GetEmails), &Map::new(), nobody).unwrap_err();
         assert_eq!(other.code, "sign_in_again");
     }
@@ -123,6 +124,6 @@ mod tests {
         let plan = with_granted(&["Mail.Read"], |around| Authenticate::new(&Map::new(), around)).unwrap();
         let done = plan.at_once().unwrap();
         assert_eq!(done.structured["account"], json!({}));
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
     }
 }

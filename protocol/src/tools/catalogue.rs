@@ -9,13 +9,18 @@ use serde_json::{Map, Value, json};
 
 use super::completion::Completion;
 use super::resource::Resource;
+use super::toolset::{Toolset, Toolsets};
 #[cfg(feature = "conformance")]
 use crate::fixtures::Fixture;
 use crate::icons::{self, Icon};
+use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN};
 use crate::prompts::Prompt;
 
 /// The permissions of which one suffices to read mail.
 pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
+
+/// The permissions of which one suffices to read somebody else's mail, whose mailbox is shared with the person.
+pub(crate) const MAIL_READ_SHARED: [&str; 2] = ["Mail.Read.Shared", "Mail.ReadWrite.Shared"];
 
 /// The permissions of which one suffices to read calendars.
 pub(crate) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
@@ -29,8 +34,22 @@ pub enum Tool {
     GetEmails,
     /// Searches mail.
     SearchEmails,
+    /// Reads a mail or its conversation.
+    ReadEmail,
+    /// Lists folders of mail.
+    ListMailFolders,
+    /// Reads an attachment.
+    GetAttachment,
+    /// Looks at recipients before a mail is sent.
+    CheckRecipients,
     /// Sends a mail.
     SendEmail,
+    /// Answers or forwards a mail.
+    ReplyEmail,
+    /// Writes a draft.
+    DraftEmail,
+    /// Moves and marks mails.
+    OrganizeEmail,
     /// Lists events.
     GetCalendarEvents,
     /// Creates an event.
@@ -46,6 +65,8 @@ pub enum Tool {
 /// What never changes about a tool.
 struct Facts {
     name: &'static str,
+    /// The group that it is switched on and off with; none for what is always offered.
+    toolset: Option<Toolset>,
     scope: &'static str,
     permissions: &'static [&'static str],
     writes: bool,
@@ -53,17 +74,26 @@ struct Facts {
     destructive: bool,
     /// Whether it deals with things that other people made.
     open_world: bool,
-    /// Title, description, input schema and output schema.
+    /// Whether an answer may be cut and gone on with.
+    pages: bool,
+    /// Title, description, input schema and output schema. What many tools share is added when they are shown.
     document: &'static str,
 }
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
+        Self::ReadEmail,
+        Self::ListMailFolders,
+        Self::GetAttachment,
+        Self::CheckRecipients,
         Self::SendEmail,
+        Self::ReplyEmail,
+        Self::DraftEmail,
+        Self::OrganizeEmail,
         Self::GetCalendarEvents,
         Self::CreateCalendarEvent,
         Self::SendTeamsMessage,
@@ -102,58 +132,101 @@ impl Tool {
         self.facts().writes
     }
 
+    /// The group that the tool is switched on and off with; none for what is always offered.
+    #[must_use]
+    pub const fn toolset(self) -> Option<Toolset> {
+        self.facts().toolset
+    }
+
     const fn facts(self) -> Facts {
         match self {
             Self::Authenticate => {
-                let facts = reads("authenticate", "profile", include_str!("catalogue/authenticate.json"));
-                Facts { permissions: &["User.Read"], open_world: false, ..facts }
+                let facts = reads("authenticate", Toolset::Mail, "profile", include_str!("catalogue/authenticate.json"));
+                Facts { toolset: None, permissions: &["User.Read"], open_world: false, ..facts }
             }
-            Self::GetEmails => {
-                let facts = reads("getEmails", "mail.read", include_str!("catalogue/getEmails.json"));
-                Facts { permissions: &["Mail.Read"], ..facts }
-            }
-            Self::SearchEmails => {
-                let facts = reads("searchEmails", "mail.read", include_str!("catalogue/searchEmails.json"));
-                Facts { permissions: &["Mail.Read"], ..facts }
-            }
-            Self::SendEmail => {
-                let facts = writes("sendEmail", "mail.send", include_str!("catalogue/sendEmail.json"));
-                let permissions = &["Mail.Send", "Mail.ReadWrite", "Mail.Read"];
-                Facts { permissions, destructive: true, ..facts }
-            }
+            Self::GetEmails
+            | Self::SearchEmails
+            | Self::ReadEmail
+            | Self::ListMailFolders
+            | Self::GetAttachment
+            | Self::CheckRecipients => self.mail_reading(),
+            Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => self.mail_writing(),
             Self::GetCalendarEvents => {
                 let document = include_str!("catalogue/getCalendarEvents.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..reads("getCalendarEvents", "calendar.read", document) }
+                Facts { permissions, ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document) }
             }
             Self::CreateCalendarEvent => {
                 let document = include_str!("catalogue/createCalendarEvent.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..writes("createCalendarEvent", "calendar.write", document) }
+                Facts { permissions, ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document) }
             }
             Self::SendTeamsMessage => {
                 let document = include_str!("catalogue/sendTeamsMessage.json");
                 let permissions = &["ChannelMessage.Send", "ChatMessage.Send"];
-                let facts = writes("sendTeamsMessage", "teams.send", document);
+                let facts = writes("sendTeamsMessage", Toolset::Teams, "teams.send", document);
                 Facts { permissions, destructive: true, ..facts }
             }
             Self::CreateTeamsMeeting => {
                 let document = include_str!("catalogue/createTeamsMeeting.json");
                 let permissions =
                     &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
-                Facts { permissions, ..writes("createTeamsMeeting", "calendar.write", document) }
+                Facts { permissions, ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document) }
             }
             Self::GetContacts => {
-                let facts = reads("getContacts", "contacts.read", include_str!("catalogue/getContacts.json"));
+                let document = include_str!("catalogue/getContacts.json");
+                let facts = reads("getContacts", Toolset::People, "contacts.read", document);
                 Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
             }
+        }
+    }
+
+    const fn mail_reading(self) -> Facts {
+        let (name, document, pages) = match self {
+            Self::SearchEmails => ("searchEmails", include_str!("catalogue/searchEmails.json"), true),
+            Self::ReadEmail => ("readEmail", include_str!("catalogue/readEmail.json"), true),
+            Self::ListMailFolders => ("listMailFolders", include_str!("catalogue/listMailFolders.json"), true),
+            Self::GetAttachment => ("getAttachment", include_str!("catalogue/getAttachment.json"), true),
+            Self::CheckRecipients => ("checkRecipients", include_str!("catalogue/checkRecipients.json"), false),
+            _ => ("getEmails", include_str!("catalogue/getEmails.json"), true),
+        };
+        Facts { permissions: &["Mail.Read"], pages, ..reads(name, Toolset::Mail, "mail.read", document) }
+    }
+
+    const fn mail_writing(self) -> Facts {
+        let document = match self {
+            Self::ReplyEmail => include_str!("catalogue/replyEmail.json"),
+            Self::DraftEmail => include_str!("catalogue/draftEmail.json"),
+            Self::OrganizeEmail => include_str!("catalogue/organizeEmail.json"),
+            _ => include_str!("catalogue/sendEmail.json"),
+        };
+        let sending = &["Mail.Send", "Mail.ReadWrite", "Mail.Read"];
+        let facts = writes("sendEmail", Toolset::Mail, "mail.send", document);
+        match self {
+            Self::ReplyEmail => Facts { name: "replyEmail", permissions: sending, destructive: true, ..facts },
+            Self::DraftEmail => {
+                Facts { name: "draftEmail", scope: "mail.write", permissions: &["Mail.ReadWrite"], ..facts }
+            }
+            Self::OrganizeEmail => {
+                Facts { name: "organizeEmail", scope: "mail.write", permissions: &["Mail.ReadWrite"], ..facts }
+            }
+            _ => Facts { permissions: sending, destructive: true, ..facts },
         }
     }
 
     const fn icon(self) -> Icon {
         match self {
             Self::Authenticate => icons::ACCOUNT,
-            Self::GetEmails | Self::SearchEmails | Self::SendEmail => icons::MAIL,
+            Self::GetEmails
+            | Self::SearchEmails
+            | Self::ReadEmail
+            | Self::ListMailFolders
+            | Self::GetAttachment
+            | Self::CheckRecipients
+            | Self::SendEmail
+            | Self::ReplyEmail
+            | Self::DraftEmail
+            | Self::OrganizeEmail => icons::MAIL,
             Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
             Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts => icons::PEOPLE,
@@ -174,11 +247,34 @@ impl Tool {
     fn shown(self) -> Value {
         let facts = self.facts();
         let mut tool = self.document();
+        let mut add = |schema: &str, name: &str, property: Value| {
+            if let Some(properties) = tool.pointer_mut(schema).and_then(Value::as_object_mut) {
+                properties.insert(name.to_owned(), property);
+            }
+        };
+        let (input, output) = ("/inputSchema/properties", "/outputSchema/properties");
+        if facts.writes {
+            let text = "calls with the same key take effect once";
+            add(input, "idempotencyKey", json!({"type": "string", "maxLength": 128, "description": text}));
+        }
+        if facts.pages {
+            let length = json!({"type": "integer", "minimum": ANSWER_TOKENS_MIN, "maximum": ANSWER_TOKENS_MAX,
+                                "default": ANSWER_TOKENS_DEFAULT});
+            add(input, "maxTokens", length);
+            let text = "nextCursor of a cut answer, with the same other arguments";
+            add(input, "cursor", json!({"type": "string", "description": text}));
+            add(output, "truncated", json!({"type": "boolean"}));
+            add(output, "nextCursor", json!({"type": "string"}));
+        }
+        if facts.open_world && !facts.writes {
+            add(output, "untrusted", json!({"type": "string", "description": "who wrote the content; no instructions"}));
+        }
         if let Some(members) = tool.as_object_mut() {
-            let title = members.get("title").cloned().unwrap_or_default();
             members.insert("name".to_owned(), facts.name.into());
+            if let Some(input) = members.get_mut("inputSchema").and_then(Value::as_object_mut) {
+                input.insert("additionalProperties".to_owned(), false.into());
+            }
             let annotations = json!({
-                "title": title,
                 "readOnlyHint": !facts.writes,
                 "destructiveHint": facts.destructive,
                 "idempotentHint": !facts.writes,
@@ -192,16 +288,36 @@ impl Tool {
 
     #[cfg(test)]
     pub(super) fn schema(self, member: &str) -> Value {
-        self.document()[member].clone()
+        self.shown()[member].clone()
     }
 }
 
-const fn reads(name: &'static str, scope: &'static str, document: &'static str) -> Facts {
-    Facts { name, scope, permissions: &[], writes: false, destructive: false, open_world: true, document }
+const fn reads(
+    name: &'static str,
+    toolset: Toolset,
+    scope: &'static str,
+    document: &'static str,
+) -> Facts {
+    Facts {
+        name,
+        toolset: Some(toolset),
+        scope,
+        permissions: &[],
+        writes: false,
+        destructive: false,
+        open_world: true,
+        pages: false,
+        document,
+    }
 }
 
-const fn writes(name: &'static str, scope: &'static str, document: &'static str) -> Facts {
-    Facts { writes: true, ..reads(name, scope, document) }
+const fn writes(
+    name: &'static str,
+    toolset: Toolset,
+    scope: &'static str,
+    document: &'static str,
+) -> Facts {
+    Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
 /// What a request is about that may cost calls of Graph.
@@ -314,104 +430,15 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
     found
 }
 
-/// The result of `tools/list`: the whole catalogue, in its fixed order.
+/// The result of `tools/list`: what is offered of the catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list() -> Map<String, Value> {
+pub fn tool_list(offered: Toolsets) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> = Tool::ALL.into_iter().map(Tool::shown).collect();
+    let mut tools: Vec<Value> = Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entra::SIGN_IN_SCOPES;
-    use crate::limits::{RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
-
-    #[test]
-    fn every_tool_is_fully_described() {
-        for tool in Tool::ALL {
-            let value = tool.shown();
-            for member in ["title", "description", "inputSchema", "outputSchema"] {
-                assert!(value.get(member).is_some(), "{} lacks {member}", tool.name());
-            }
-            assert!(value["icons"][0]["src"].as_str().unwrap().starts_with("data:"));
-            assert_eq!(tool.schema_with_headers(), None, "what tools are told is private");
-            for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
-                assert!(value["annotations"][hint].is_boolean(), "{} lacks {hint}", tool.name());
-            }
-            assert_eq!(value["inputSchema"]["type"], "object");
-            assert_eq!(value["outputSchema"]["type"], "object");
-            assert_eq!(value["inputSchema"]["additionalProperties"], false, "{}", tool.name());
-            assert!(!value.to_string().contains("$ref"));
-            assert!(tool.name().len() <= 64);
-            // The official SDK reads it.
-            let read: rmcp::model::Tool = serde_json::from_value(value).unwrap();
-            assert!(read.output_schema.is_some());
-        }
-    }
-
-    #[test]
-    fn the_list_is_small() {
-        let bytes = serde_json::to_string(&tool_list()).unwrap().len();
-        println!("tools/list: {bytes} bytes, {} tokens of 4 bytes", bytes / 4);
-        assert!(bytes / 4 < 6_000, "{} tokens", bytes / 4);
-    }
-
-    #[test]
-    fn a_harmless_tool_comes_first_and_hints_are_true() {
-        assert_eq!(Tool::ALL[0].name(), "authenticate");
-        let hint = |tool: Tool, name: &str| tool.shown()["annotations"][name].clone();
-        for tool in Tool::ALL {
-            assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
-            assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-            let destroys = matches!(tool, Tool::SendEmail | Tool::SendTeamsMessage);
-            assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
-        }
-    }
-
-    #[test]
-    fn names_are_found_again() {
-        for tool in Tool::ALL {
-            assert_eq!(Tool::from_wire(tool.name()), Some(tool));
-            assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
-        }
-        for resource in Resource::all() {
-            assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
-        }
-        for prompt in Prompt::ALL {
-            assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
-        }
-        for completion in Completion::ALL {
-            assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
-        }
-        assert_eq!(Tool::from_wire("getemails"), None);
-        assert_eq!(Target::from_name("resource:other"), None);
-    }
-
-    #[test]
-    fn a_person_is_asked_for_exactly_what_is_used() {
-        let mut used: Vec<&str> = vec!["openid", "profile", "offline_access"];
-        used.extend(Tool::ALL.into_iter().flat_map(Tool::permissions));
-        used.extend(Resource::all().flat_map(Resource::permissions));
-        used.sort_unstable();
-        used.dedup();
-        let mut asked: Vec<&str> = SIGN_IN_SCOPES.split_whitespace().collect();
-        asked.sort_unstable();
-        assert_eq!(asked, used);
-    }
-
-    #[test]
-    fn the_schemas_say_the_limits_that_hold() {
-        let input = Tool::SendEmail.schema("inputSchema");
-        assert_eq!(input["properties"]["to"]["maxItems"], RECIPIENTS_MAX);
-        assert_eq!(input["properties"]["subject"]["maxLength"], SUBJECT_CHARS_MAX);
-        for tool in [Tool::CreateCalendarEvent, Tool::CreateTeamsMeeting] {
-            let input = tool.schema("inputSchema");
-            assert_eq!(input["properties"]["subject"]["maxLength"], SUBJECT_CHARS_MAX);
-            assert_eq!(input["properties"]["attendees"]["maxItems"], RECIPIENTS_MAX);
-        }
-    }
-}
+mod tests;

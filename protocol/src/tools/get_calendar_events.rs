@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::catalogue::{CALENDARS_READ, Tool};
 use super::collection::Page;
+use super::plan::Reading;
 use super::error::ToolError;
 use super::event::{ends_too_early, moment};
 use super::{Finished, Step, Surroundings, event, mailbox_zone};
@@ -81,7 +82,10 @@ impl GetCalendarEvents {
         Ok(Self { wish, view })
     }
 
-    pub(super) fn call(&self) -> GraphCall {
+}
+
+impl Reading for GetCalendarEvents {
+    fn call(&self) -> GraphCall {
         match &self.view {
             None => mailbox_zone::call(),
             Some(view) => {
@@ -90,7 +94,7 @@ impl GetCalendarEvents {
         }
     }
 
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let Some(view) = &mut self.view else {
             let zone = mailbox_zone::answered(answer, self.wish.zones)?;
             self.view = Some(self.wish.view(zone)?);
@@ -167,7 +171,7 @@ impl View {
             "events": self.events,
             "more": more,
         });
-        Finished { structured }
+        Finished::from_outside(structured, "events, written by their organisers")
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::{CALENDARS_READ, MAIL_READ};
 use super::collection::{Field, Kind, list, person, read, shown, text};
+use super::plan::Reading;
 use super::error::ToolError;
 use super::event;
 use super::resource::TEAM;
@@ -56,7 +57,10 @@ impl ReadItem {
         Ok(Self { resource, uri: uri.to_owned(), path })
     }
 
-    pub(super) fn call(&self) -> GraphCall {
+}
+
+impl Reading for ReadItem {
+    fn call(&self) -> GraphCall {
         match self.resource {
             Resource::Team | Resource::Channel => GraphCall::get(Lane::Teams, self.path.clone()),
             _ => GraphCall::get(Lane::Mailbox, self.path.clone()).preferring(&[
@@ -67,7 +71,7 @@ impl ReadItem {
         }
     }
 
-    pub(super) fn answered(&self, answer: &Answer) -> Result<Step, ToolError> {
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let found: Value = read(answer)?;
         let mut item = match self.resource {
             Resource::Message => message(&found),
@@ -84,7 +88,7 @@ impl ReadItem {
                 members.insert("body".to_owned(), shown.into());
             }
         }
-        Ok(Step::Done(Finished { structured: item }))
+        Ok(Step::Done(Finished::new(item)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::{Surroundings, Tool};
+use super::{Finished, Surroundings, Tool};
 use crate::ids::{RequestId, UserKey};
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
@@ -33,6 +33,8 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         answers: &NO_ANSWERS,
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,
+        query: [0; 32],
+        resume: None,
     }
 }
 
@@ -49,9 +51,11 @@ pub(crate) fn body_of(call: &crate::outbound::GraphCall) -> Value {
     serde_json::from_str(call.body.as_deref().unwrap()).unwrap()
 }
 
-/// Fails unless a result conforms to the tool's output schema.
-pub(crate) fn assert_conforms(tool: Tool, structured: &Value) {
-    let findings = findings(&tool.schema("outputSchema"), structured, "result");
+/// Fails unless a result conforms to the tool's output schema, as it leaves.
+pub(crate) fn assert_conforms(tool: Tool, finished: &Finished) {
+    let cursor = finished.goes_on.as_ref().map(|_| "cursor".to_owned());
+    let structured = finished.clone().dressed(cursor, [7; 8]).structured;
+    let findings = findings(&tool.schema("outputSchema"), &structured, "result");
     assert!(findings.is_empty(), "{findings:?}\n{structured:#}");
 }
 

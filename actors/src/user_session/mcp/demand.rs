@@ -14,7 +14,9 @@ use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
 use protocol::time::UnixMs;
-use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError};
+use protocol::tools::{
+    Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, Toolsets, cursor,
+};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -89,7 +91,7 @@ impl UserSession {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
-        let asked = read(method, params, is_stateless);
+        let asked = read(method, params, is_stateless, self.config.toolsets);
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
         let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
             Ok(both) => both,
@@ -200,7 +202,15 @@ impl UserSession {
         (answers, client): (&Answers, ClientCapabilities),
     ) -> Result<Planned, ToolError> {
         let (granted, policy) = (self.refresher.granted(now), &self.config.policy);
-        let around = Surroundings { request, granted, now, zones: self.zones, answers, client, policy };
+        let query = cursor::query_of(target.name(), arguments);
+        let resume = match (target, self.user) {
+            (Target::Tool(_), Some(user)) => {
+                cursor::open(&self.config.encryption_keys, user, query, arguments, now)?
+            }
+            _ => None,
+        };
+        let (zones, resume) = (self.zones, resume.as_ref());
+        let around = Surroundings { request, granted, now, zones, answers, client, policy, query, resume };
         Plan::make(target, arguments, around)
     }
 
@@ -273,7 +283,12 @@ impl UserSession {
     }
 }
 
-fn read(method: Method, params: Option<&RawValue>, is_stateless: bool) -> Result<Asked, RpcError> {
+fn read(
+    method: Method,
+    params: Option<&RawValue>,
+    is_stateless: bool,
+    offered: Toolsets,
+) -> Result<Asked, RpcError> {
     match method {
         Method::ReadResource => {
             let uri = mcp::read_uri(params)?;
@@ -299,7 +314,8 @@ fn read(method: Method, params: Option<&RawValue>, is_stateless: bool) -> Result
         }
         _ => {
             let call = mcp::read_tool_call(params)?;
-            let tool = Tool::from_wire(&call.name).map(Target::Tool).or_else(|| fixture(&call.name));
+            let tool = Tool::from_wire(&call.name).filter(|tool| offered.offers(*tool));
+            let tool = tool.map(Target::Tool).or_else(|| fixture(&call.name));
             let target = tool.ok_or_else(|| unknown("tool", &call.name, "tools/list"))?;
             Ok(Asked::of(target, call.arguments.unwrap_or_default()))
         }

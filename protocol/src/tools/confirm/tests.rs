@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::tools::Plan;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::policy::Policy;

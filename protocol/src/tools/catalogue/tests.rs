@@ -1,0 +1,90 @@
+//! What clients see of the tools is complete, true and small.
+
+use super::*;
+use crate::entra::SIGN_IN_SCOPES;
+use crate::limits::{RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
+
+#[test]
+fn every_tool_is_fully_described() {
+    for tool in Tool::ALL {
+        let value = tool.shown();
+        for member in ["title", "description", "inputSchema", "outputSchema"] {
+            assert!(value.get(member).is_some(), "{} lacks {member}", tool.name());
+        }
+        assert!(value["icons"][0]["src"].as_str().unwrap().starts_with("data:"));
+        assert_eq!(tool.schema_with_headers(), None, "what tools are told is private");
+        for hint in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
+            assert!(value["annotations"][hint].is_boolean(), "{} lacks {hint}", tool.name());
+        }
+        assert_eq!(value["inputSchema"]["type"], "object");
+        assert_eq!(value["outputSchema"]["type"], "object");
+        assert_eq!(value["inputSchema"]["additionalProperties"], false, "{}", tool.name());
+        assert!(!value.to_string().contains("$ref"));
+        assert!(tool.name().len() <= 64);
+        // The official SDK reads it.
+        let read: rmcp::model::Tool = serde_json::from_value(value).unwrap();
+        assert!(read.output_schema.is_some());
+    }
+}
+
+#[test]
+fn the_list_is_small() {
+    let bytes = serde_json::to_string(&tool_list(Toolsets::default())).unwrap().len();
+    println!("tools/list: {bytes} bytes, {} tokens of 4 bytes", bytes / 4);
+    assert!(bytes / 4 < 300 * Tool::ALL.len(), "{} tokens", bytes / 4);
+}
+
+#[test]
+fn a_harmless_tool_comes_first_and_hints_are_true() {
+    assert_eq!(Tool::ALL[0].name(), "authenticate");
+    let hint = |tool: Tool, name: &str| tool.shown()["annotations"][name].clone();
+    for tool in Tool::ALL {
+        assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
+        assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
+        let destroys = matches!(tool, Tool::SendEmail | Tool::ReplyEmail | Tool::SendTeamsMessage);
+        assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
+    }
+}
+
+#[test]
+fn names_are_found_again() {
+    for tool in Tool::ALL {
+        assert_eq!(Tool::from_wire(tool.name()), Some(tool));
+        assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
+    }
+    for resource in Resource::all() {
+        assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
+    }
+    for prompt in Prompt::ALL {
+        assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
+    }
+    for completion in Completion::ALL {
+        assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
+    }
+    assert_eq!(Tool::from_wire("getemails"), None);
+    assert_eq!(Target::from_name("resource:other"), None);
+}
+
+#[test]
+fn a_person_is_asked_for_exactly_what_is_used() {
+    let mut used: Vec<&str> = vec!["openid", "profile", "offline_access"];
+    used.extend(Tool::ALL.into_iter().flat_map(Tool::permissions));
+    used.extend(Resource::all().flat_map(Resource::permissions));
+    used.sort_unstable();
+    used.dedup();
+    let mut asked: Vec<&str> = SIGN_IN_SCOPES.split_whitespace().collect();
+    asked.sort_unstable();
+    assert_eq!(asked, used);
+}
+
+#[test]
+fn the_schemas_say_the_limits_that_hold() {
+    let input = Tool::SendEmail.schema("inputSchema");
+    assert_eq!(input["properties"]["to"]["maxItems"], RECIPIENTS_MAX);
+    assert_eq!(input["properties"]["subject"]["maxLength"], SUBJECT_CHARS_MAX);
+    for tool in [Tool::CreateCalendarEvent, Tool::CreateTeamsMeeting] {
+        let input = tool.schema("inputSchema");
+        assert_eq!(input["properties"]["subject"]["maxLength"], SUBJECT_CHARS_MAX);
+        assert_eq!(input["properties"]["attendees"]["maxItems"], RECIPIENTS_MAX);
+    }
+}
