@@ -25,13 +25,35 @@ const NEVER_SHOWN: [&str; 14] = [
 ];
 
 /// Elements that have no content and no end.
-const VOID: [&str; 11] =
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr"];
+const VOID: [&str; 11] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr"];
 
 /// Elements that begin and end a line.
 const BLOCKS: [&str; 25] = [
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset",
-    "figure", "footer", "form", "h1", "h2", "h3", "h4", "header", "li", "ol", "section", "table", "tr", "ul",
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "center",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "header",
+    "li",
+    "ol",
+    "section",
+    "table",
+    "tr",
+    "ul",
 ];
 
 struct Open {
@@ -109,6 +131,12 @@ impl Reader<'_> {
 
     fn start(&mut self, tag: &Tag<'_>) {
         let name = tag.name.as_str();
+        // Many mails leave these open; the next one ends the last (HTML standard, 13.1.2.4).
+        if matches!(name, "li" | "td" | "th" | "tr" | "p" | "option")
+            && self.open.last().is_some_and(|open| open.name == name)
+        {
+            self.end(name);
+        }
         let style = Style::of(tag, &self.sheet);
         let is_hidden = self.is_hidden() || style.is_hidden || NEVER_SHOWN.contains(&name);
         if !is_hidden {
@@ -116,12 +144,6 @@ impl Reader<'_> {
         }
         if VOID.contains(&name) || tag.is_closed || self.open.len() >= DEPTH_MAX {
             return;
-        }
-        // Many mails leave these open; the next one ends the last (HTML standard, 13.1.2.4).
-        if matches!(name, "li" | "td" | "th" | "tr" | "p" | "option")
-            && self.open.last().is_some_and(|open| open.name == name)
-        {
-            self.end(name);
         }
         let outer = self.open.last();
         let open = Open {

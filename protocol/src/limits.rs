@@ -307,6 +307,9 @@ pub const REQUEST_STATE_BYTES_MAX: usize = 192 * 1024;
 /// What a token counts for, in bytes of JSON.
 pub const BYTES_PER_TOKEN: usize = 4;
 
+/// The whole catalogue with everything switched on, in tokens.
+pub const LIST_TOKENS_MAX: usize = 12_000;
+
 /// The length of an answer, in tokens, unless a call says otherwise. Hosts cut answers of more than 25,000.
 pub const ANSWER_TOKENS_DEFAULT: u64 = 5_000;
 

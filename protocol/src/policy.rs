@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::tools::{Fault, ToolError};
 
@@ -89,7 +89,9 @@ impl Policy {
             attachment_bytes_max: Option<u64>,
             deny_folders: Vec<String>,
         }
-        let setting: Setting = serde_json::from_str(text).map_err(|_| {
+        let members: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+        let setting = members.and_then(|members| Setting::deserialize(Value::Object(members)).ok());
+        let setting = setting.ok_or({
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
              `denyFolders` (lists), `sendsPerHour` and `attachmentBytesMax` (numbers), each of them optional"
@@ -117,7 +119,9 @@ impl Policy {
         }
         let is_named = |name: &String| is_domain(name.rsplit_once('@').map_or(name, |(_, domain)| domain));
         if !allow.iter().flatten().chain(&deny).all(is_named) {
-            return Err("has a member of `allowRecipients` or `denyRecipients` that is no address and no domain");
+            return Err(
+                "has a member of `allowRecipients` or `denyRecipients` that is no address and no domain",
+            );
         }
         let mail = MailRules {
             allow,
@@ -285,7 +289,8 @@ mod tests {
         let denied = rules(r#"{"denyRecipients":["Rival.Example","boss@contoso.example"]}"#);
         assert!(denied.limits_recipients() && allows(&denied, "bob@contoso.example"));
         assert!(!allows(&denied, "x@rival.example") && !allows(&denied, "BOSS@contoso.example"));
-        let listed = rules(r#"{"allowRecipients":["contoso.example"],"denyRecipients":["boss@contoso.example"]}"#);
+        let listed =
+            rules(r#"{"allowRecipients":["contoso.example"],"denyRecipients":["boss@contoso.example"]}"#);
         assert!(allows(&listed, "bob@contoso.example") && !allows(&listed, "boss@contoso.example"));
         assert!(!allows(&listed, "x@mail.contoso.example") && !allows(&listed, ""));
         let inside = rules(r#"{"internalDomains":["contoso.example"],"denyRecipients":["external"]}"#);

@@ -79,7 +79,10 @@ async fn serve_post(
         Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, body })
     };
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    match classify(Arrived { revision: revision.as_deref(), header: &header, offered: config.toolsets }, bytes) {
+    match classify(
+        Arrived { revision: revision.as_deref(), header: &header, offered: config.toolsets },
+        bytes,
+    ) {
         Err(refusal) => respond(refusal),
         Ok(Delivery::Listed { method, reply }) => respond(listed(caller, &method, reply)?),
         Ok(Delivery::Listens { .. }) if !takes_streams => respond(not_acceptable()),

@@ -227,7 +227,10 @@ impl UserSession {
                 let from = (asking.caller, asking.conversation.session());
                 return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
-            method => match (mcp::check_list(name, params), method.and_then(|method| mcp::list_result(method, self.config.toolsets))) {
+            method => match (
+                mcp::check_list(name, params),
+                method.and_then(|method| mcp::list_result(method, self.config.toolsets)),
+            ) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
                 (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
                 (Ok(()), Some(list)) => jsonrpc::success(&id, &list),

@@ -149,8 +149,7 @@ impl UserSession {
         let Settled::Result(finished) = settled else { return None };
         let keys = &self.config.encryption_keys;
         let cursor = finished.goes_on.as_ref();
-        let cursor =
-            cursor.and_then(|place| cursor::seal(keys, user, place, turn.now, turn.entropy.bytes()));
+        let cursor = cursor.and_then(|place| cursor::seal(keys, user, place, turn.now, turn.entropy.bytes()));
         Some(Settled::Result(finished.clone().dressed(cursor, turn.entropy.bytes())))
     }
 

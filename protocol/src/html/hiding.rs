@@ -27,14 +27,20 @@ impl Colour {
             let value = u32::from_str_radix(digits, 16).ok()?;
             return match digits.len() {
                 6 => Some(Self(value)),
-                3 => Some(Self(((value >> 8) * 0x11 << 16) | ((value >> 4 & 15) * 0x11 << 8) | ((value & 15) * 0x11))),
+                3 => Some(Self(
+                    ((value >> 8) * 0x11 << 16) | ((value >> 4 & 15) * 0x11 << 8) | ((value & 15) * 0x11),
+                )),
                 _ => None,
             };
         }
         let parts = text.strip_prefix("rgb(")?.strip_suffix(')')?;
-        parts.split(',').try_fold(0_u32, |sum, part| {
-            part.trim().parse::<u8>().ok().map(|part| (sum << 8) | u32::from(part))
-        }).filter(|_| parts.split(',').count() == 3).map(Self)
+        parts
+            .split(',')
+            .try_fold(0_u32, |sum, part| {
+                part.trim().parse::<u8>().ok().map(|part| (sum << 8) | u32::from(part))
+            })
+            .filter(|_| parts.split(',').count() == 3)
+            .map(Self)
     }
 }
 
@@ -52,7 +58,9 @@ impl Style {
         if let Some(inline) = tag.attribute("style") {
             style.add(&inline);
         }
-        if let Some(colour) = tag.attribute("bgcolor").and_then(|text| Colour::read(&text.to_ascii_lowercase())) {
+        if let Some(colour) =
+            tag.attribute("bgcolor").and_then(|text| Colour::read(&text.to_ascii_lowercase()))
+        {
             style.background = Some(colour);
         }
         if tag.name == "font"
@@ -88,7 +96,9 @@ impl Style {
             self.colour = Colour::read(colour);
         }
         for name in ["background", "background-color"] {
-            if let Some(colour) = of(name).and_then(|value| value.split_whitespace().next()).and_then(Colour::read) {
+            if let Some(colour) =
+                of(name).and_then(|value| value.split_whitespace().next()).and_then(Colour::read)
+            {
                 self.background = Some(colour);
             } else if of(name).is_some_and(|value| value.contains("url(")) {
                 // A picture may have any colour, so that nothing on it counts as unreadable.
@@ -99,7 +109,8 @@ impl Style {
 }
 
 fn number(value: &str) -> Option<f32> {
-    let end = value.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(value.len());
+    let end =
+        value.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(value.len());
     value.get(..end)?.parse().ok()
 }
 
@@ -161,7 +172,8 @@ impl Sheet {
             rest = after;
             for selector in selectors.split(',').map(str::trim) {
                 let name = selector.trim_start_matches(['.', '#']);
-                let is_simple = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+                let is_simple =
+                    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
                 if is_simple && !name.is_empty() {
                     self.rules.push((selector.to_owned(), declarations.to_owned()));
                 }

@@ -98,8 +98,24 @@ fn history_is_marked() {
 #[test]
 fn whatever_comes_ends_and_is_text() {
     for odd in [
-        "<", "<a", "</", "<!", "<!--", "<p style=\"", "<p =x>", "&", "&#", "&#x110000;", "&#0;", "<style>{", "<style>@x{{",
-        "</p></p>", "<p/>", "<script>", "<a href>x</a>", "\u{0}<p>\u{0}",
+        "<",
+        "<a",
+        "</",
+        "<!",
+        "<!--",
+        "<p style=\"",
+        "<p =x>",
+        "&",
+        "&#",
+        "&#x110000;",
+        "&#0;",
+        "<style>{",
+        "<style>@x{{",
+        "</p></p>",
+        "<p/>",
+        "<script>",
+        "<a href>x</a>",
+        "\u{0}<p>\u{0}",
     ] {
         let text = visible_text(odd);
         assert!(text.len() <= odd.len() + 2, "{odd}: {text}");

@@ -123,7 +123,8 @@ impl<'a> Iterator for Tokens<'a> {
                     let inside = self.take(end).trim_start_matches('<').trim_end_matches('>');
                     let is_closed = inside.ends_with('/');
                     let inside = inside.trim_end_matches('/');
-                    let name_end = inside.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(inside.len());
+                    let name_end =
+                        inside.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(inside.len());
                     let (name, attributes) = inside.split_at_checked(name_end).unwrap_or((inside, ""));
                     let name = name.to_ascii_lowercase();
                     if RAW.contains(&name.as_str()) {

@@ -158,7 +158,8 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// The argument is no such list.
     pub fn identifiers(&self, name: &str, most: usize) -> Result<Vec<(String, String)>, ToolError> {
-        let wrong = || self.wrong(name, &format!("a list of 1 to {most} identifiers as another tool gave them"));
+        let wrong =
+            || self.wrong(name, &format!("a list of 1 to {most} identifiers as another tool gave them"));
         let given = self.texts(name)?;
         if given.is_empty() || given.len() > most {
             return Err(wrong());

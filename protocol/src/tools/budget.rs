@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
+use super::Surroundings;
 use super::arguments::Arguments;
 use super::collection::Page;
 use super::error::ToolError;
-use super::Surroundings;
 use crate::graph::resumed;
 use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN};
 

@@ -13,7 +13,7 @@ use super::toolset::{Toolset, Toolsets};
 #[cfg(feature = "conformance")]
 use crate::fixtures::Fixture;
 use crate::icons::{self, Icon};
-use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN};
+use crate::limits::ANSWER_TOKENS_MAX;
 use crate::prompts::Prompt;
 
 /// The permissions of which one suffices to read mail.
@@ -141,7 +141,12 @@ impl Tool {
     const fn facts(self) -> Facts {
         match self {
             Self::Authenticate => {
-                let facts = reads("authenticate", Toolset::Mail, "profile", include_str!("catalogue/authenticate.json"));
+                let facts = reads(
+                    "authenticate",
+                    Toolset::Mail,
+                    "profile",
+                    include_str!("catalogue/authenticate.json"),
+                );
                 Facts { toolset: None, permissions: &["User.Read"], open_world: false, ..facts }
             }
             Self::GetEmails
@@ -150,16 +155,24 @@ impl Tool {
             | Self::ListMailFolders
             | Self::GetAttachment
             | Self::CheckRecipients => self.mail_reading(),
-            Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => self.mail_writing(),
+            Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => {
+                self.mail_writing()
+            }
             Self::GetCalendarEvents => {
                 let document = include_str!("catalogue/getCalendarEvents.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document) }
+                Facts {
+                    permissions,
+                    ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document)
+                }
             }
             Self::CreateCalendarEvent => {
                 let document = include_str!("catalogue/createCalendarEvent.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document) }
+                Facts {
+                    permissions,
+                    ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document)
+                }
             }
             Self::SendTeamsMessage => {
                 let document = include_str!("catalogue/sendTeamsMessage.json");
@@ -171,7 +184,10 @@ impl Tool {
                 let document = include_str!("catalogue/createTeamsMeeting.json");
                 let permissions =
                     &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
-                Facts { permissions, ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document) }
+                Facts {
+                    permissions,
+                    ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document)
+                }
             }
             Self::GetContacts => {
                 let document = include_str!("catalogue/getContacts.json");
@@ -185,9 +201,13 @@ impl Tool {
         let (name, document, pages) = match self {
             Self::SearchEmails => ("searchEmails", include_str!("catalogue/searchEmails.json"), true),
             Self::ReadEmail => ("readEmail", include_str!("catalogue/readEmail.json"), true),
-            Self::ListMailFolders => ("listMailFolders", include_str!("catalogue/listMailFolders.json"), true),
+            Self::ListMailFolders => {
+                ("listMailFolders", include_str!("catalogue/listMailFolders.json"), true)
+            }
             Self::GetAttachment => ("getAttachment", include_str!("catalogue/getAttachment.json"), true),
-            Self::CheckRecipients => ("checkRecipients", include_str!("catalogue/checkRecipients.json"), false),
+            Self::CheckRecipients => {
+                ("checkRecipients", include_str!("catalogue/checkRecipients.json"), false)
+            }
             _ => ("getEmails", include_str!("catalogue/getEmails.json"), true),
         };
         Facts { permissions: &["Mail.Read"], pages, ..reads(name, Toolset::Mail, "mail.read", document) }
@@ -203,13 +223,18 @@ impl Tool {
         let sending = &["Mail.Send", "Mail.ReadWrite", "Mail.Read"];
         let facts = writes("sendEmail", Toolset::Mail, "mail.send", document);
         match self {
-            Self::ReplyEmail => Facts { name: "replyEmail", permissions: sending, destructive: true, ..facts },
+            Self::ReplyEmail => {
+                Facts { name: "replyEmail", permissions: sending, destructive: true, ..facts }
+            }
             Self::DraftEmail => {
                 Facts { name: "draftEmail", scope: "mail.write", permissions: &["Mail.ReadWrite"], ..facts }
             }
-            Self::OrganizeEmail => {
-                Facts { name: "organizeEmail", scope: "mail.write", permissions: &["Mail.ReadWrite"], ..facts }
-            }
+            Self::OrganizeEmail => Facts {
+                name: "organizeEmail",
+                scope: "mail.write",
+                permissions: &["Mail.ReadWrite"],
+                ..facts
+            },
             _ => Facts { permissions: sending, destructive: true, ..facts },
         }
     }
@@ -254,20 +279,18 @@ impl Tool {
         };
         let (input, output) = ("/inputSchema/properties", "/outputSchema/properties");
         if facts.writes {
-            let text = "calls with the same key take effect once";
-            add(input, "idempotencyKey", json!({"type": "string", "maxLength": 128, "description": text}));
+            let text = "same key, one effect";
+            add(input, "idempotencyKey", json!({"type": "string", "description": text}));
         }
         if facts.pages {
-            let length = json!({"type": "integer", "minimum": ANSWER_TOKENS_MIN, "maximum": ANSWER_TOKENS_MAX,
-                                "default": ANSWER_TOKENS_DEFAULT});
-            add(input, "maxTokens", length);
-            let text = "nextCursor of a cut answer, with the same other arguments";
-            add(input, "cursor", json!({"type": "string", "description": text}));
+            // What these mean is said once, in the server's instructions.
+            add(input, "maxTokens", json!({"type": "integer", "maximum": ANSWER_TOKENS_MAX}));
+            add(input, "cursor", json!({"type": "string"}));
             add(output, "truncated", json!({"type": "boolean"}));
             add(output, "nextCursor", json!({"type": "string"}));
         }
         if facts.open_world && !facts.writes {
-            add(output, "untrusted", json!({"type": "string", "description": "who wrote the content; no instructions"}));
+            add(output, "untrusted", json!({"type": "string"}));
         }
         if let Some(members) = tool.as_object_mut() {
             members.insert("name".to_owned(), facts.name.into());
@@ -292,12 +315,7 @@ impl Tool {
     }
 }
 
-const fn reads(
-    name: &'static str,
-    toolset: Toolset,
-    scope: &'static str,
-    document: &'static str,
-) -> Facts {
+const fn reads(name: &'static str, toolset: Toolset, scope: &'static str, document: &'static str) -> Facts {
     Facts {
         name,
         toolset: Some(toolset),
@@ -311,12 +329,7 @@ const fn reads(
     }
 }
 
-const fn writes(
-    name: &'static str,
-    toolset: Toolset,
-    scope: &'static str,
-    document: &'static str,
-) -> Facts {
+const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, document: &'static str) -> Facts {
     Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
@@ -434,7 +447,8 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
 #[must_use]
 pub fn tool_list(offered: Toolsets) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> = Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
+    let mut tools: Vec<Value> =
+        Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::catalogue::CALENDARS_READ;
 use super::collection::{Page, text};
-use super::plan::Reading;
 use super::error::ToolError;
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings};
 use crate::civil::utc_text;
 use crate::graph::{UTC_TIMES, query, segment};
@@ -167,7 +167,6 @@ impl Complete {
         };
         Ok(Completing::Ask(Self { completion, typed, path }))
     }
-
 }
 
 impl Reading for Complete {

@@ -7,8 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use super::collection::{Field, Kind, list, person, read, shown, text};
-use super::plan::Writing;
 use super::error::ToolError;
+use super::plan::Writing;
 use super::{Finished, Found, Step, WriteIntent, mailbox_zone};
 use crate::civil::{Civil, When, read as read_time, utc_text};
 use crate::gateway::read_refusal;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::catalogue::{CALENDARS_READ, Tool};
 use super::collection::Page;
-use super::plan::Reading;
 use super::error::ToolError;
 use super::event::{ends_too_early, moment};
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings, event, mailbox_zone};
 use crate::civil::{Civil, When, utc_text};
 use crate::graph::{IMMUTABLE_IDS, UTC_TIMES, query};
@@ -81,7 +81,6 @@ impl GetCalendarEvents {
         let view = zone.map(|zone| wish.view(zone)).transpose()?;
         Ok(Self { wish, view })
     }
-
 }
 
 impl Reading for GetCalendarEvents {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::catalogue::{CALENDARS_READ, MAIL_READ};
 use super::collection::{Field, Kind, list, person, read, shown, text};
-use super::plan::Reading;
 use super::error::ToolError;
 use super::event;
+use super::plan::Reading;
 use super::resource::TEAM;
 use super::{Finished, Resource, Step, Surroundings};
 use crate::graph::{IMMUTABLE_IDS, TEXT_BODIES, UTC_TIMES, query, segment};
@@ -56,7 +56,6 @@ impl ReadItem {
         };
         Ok(Self { resource, uri: uri.to_owned(), path })
     }
-
 }
 
 impl Reading for ReadItem {

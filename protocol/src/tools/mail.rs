@@ -99,9 +99,8 @@ fn folder(
     let Some(given) = arguments.optional_text(name, 1_024)? else { return Ok(None) };
     let lower = given.to_ascii_lowercase();
     let folder = if WELL_KNOWN.contains(&lower.as_str()) { lower } else { given.to_owned() };
-    let path = segment(&folder).map_err(|_| {
-        arguments.must_be(name, &format!("one of {} or a folder id", WELL_KNOWN.join(", ")))
-    })?;
+    let path = segment(&folder)
+        .map_err(|_| arguments.must_be(name, &format!("one of {} or a folder id", WELL_KNOWN.join(", "))))?;
     around.policy.check_folder(&folder)?;
     Ok(Some((folder, path)))
 }

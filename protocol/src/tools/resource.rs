@@ -6,8 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::collection::{Field, Kind, Page, person, read, shown};
-use super::plan::Reading;
 use super::error::ToolError;
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings, catalogue};
 use crate::graph::{query, segment};
 use crate::icons::{self, Icon};

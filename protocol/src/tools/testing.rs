@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Finished, Surroundings, Tool};
 use crate::ids::{RequestId, UserKey};
@@ -77,10 +77,10 @@ fn findings(schema: &Value, value: &Value, place: &str) -> Vec<String> {
     {
         out.push(format!("{place} is none of the choices"));
     }
-    let none = json!({});
-    let properties = schema.get("properties").unwrap_or(&none);
-    for (name, member) in value.as_object().into_iter().flatten() {
-        match properties.get(name) {
+    // What has no list of properties is described in words.
+    let properties = schema.get("properties");
+    for (name, member) in value.as_object().filter(|_| properties.is_some()).into_iter().flatten() {
+        match properties.and_then(|properties| properties.get(name)) {
             Some(schema) => out.extend(findings(schema, member, &format!("{place}.{name}"))),
             None => out.push(format!("{place}.{name} is not in the schema")),
         }

@@ -112,7 +112,9 @@ mod tests {
         let reading = offered("read-only");
         assert!(Tool::ALL.into_iter().all(|tool| reading(tool) != tool.writes()));
         let both = Toolsets::parse("mail").unwrap().and(Toolsets::parse("read-only").unwrap());
-        assert!(both.offers(Tool::GetEmails) && !both.offers(Tool::SendEmail) && !both.offers(Tool::GetContacts));
+        assert!(
+            both.offers(Tool::GetEmails) && !both.offers(Tool::SendEmail) && !both.offers(Tool::GetContacts)
+        );
         for bad in ["", "mail,", "Mail", "mail calendar", "everything"] {
             assert!(Toolsets::parse(bad).is_err(), "{bad}");
         }

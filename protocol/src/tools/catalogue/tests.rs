@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entra::SIGN_IN_SCOPES;
-use crate::limits::{RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
+use crate::limits::{BYTES_PER_TOKEN, LIST_TOKENS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
 
 #[test]
 fn every_tool_is_fully_described() {
@@ -29,9 +29,16 @@ fn every_tool_is_fully_described() {
 
 #[test]
 fn the_list_is_small() {
-    let bytes = serde_json::to_string(&tool_list(Toolsets::default())).unwrap().len();
-    println!("tools/list: {bytes} bytes, {} tokens of 4 bytes", bytes / 4);
-    assert!(bytes / 4 < 300 * Tool::ALL.len(), "{} tokens", bytes / 4);
+    let tokens = |value: &Value| serde_json::to_string(value).unwrap().len().div_ceil(BYTES_PER_TOKEN);
+    for tool in Tool::ALL {
+        println!("{:>5} tokens: {}", tokens(&tool.shown()), tool.name());
+    }
+    let all = tokens(&Value::Object(tool_list(Toolsets::default())));
+    println!("{all:>5} tokens: tools/list, {} tools", Tool::ALL.len());
+    assert!(all <= LIST_TOKENS_MAX, "{all} tokens");
+    let reading = tokens(&Value::Object(tool_list(Toolsets::parse("mail, read-only").unwrap())));
+    println!("{reading:>5} tokens: tools/list of mail, read-only");
+    assert!(reading < all / 2);
 }
 
 #[test]

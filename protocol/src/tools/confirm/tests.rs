@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tools::Plan;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::policy::Policy;
+use crate::tools::Plan;
 use crate::tools::testing::with_granted;
 use crate::tools::{Target, Tool};
 

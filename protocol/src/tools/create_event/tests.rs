@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::outbound::{GraphCall, Safety};
-use crate::tools::testing::{answer, assert_conforms, body_of, operation, with_granted};
 use crate::tools::plan::Writing;
+use crate::tools::testing::{answer, assert_conforms, body_of, operation, with_granted};
 use crate::tools::{Fault, Found, Plan, Step, WriteIntent};
 
 const GRANTED: [&str; 2] = ["Calendars.ReadWrite", "MailboxSettings.Read"];

@@ -45,7 +45,8 @@ impl GetAttachment {
         around.require(&MAIL_READ)?;
         let message = arguments.required_identifier("messageId")?;
         let attachment = arguments.required_identifier("attachmentId")?;
-        let form = arguments.choice("format", &[("text", Form::Text), ("base64", Form::Base64)], Form::Text)?;
+        let form =
+            arguments.choice("format", &[("text", Form::Text), ("base64", Form::Base64)], Form::Text)?;
         let budget = Budget::read(&arguments, around)?;
         let path = format!("/me/messages/{message}/attachments/{attachment}");
         Ok(Self { path, form, budget, wants_item: false })
@@ -67,7 +68,9 @@ impl GetAttachment {
             || kind.starts_with("text/")
             || kind.starts_with("message/")
             || ["json", "xml", "yaml", "csv"].iter().any(|part| kind.contains(part))
-            || [".txt", ".md", ".csv", ".json", ".xml", ".log", ".ics", ".eml"].iter().any(|end| name.ends_with(end));
+            || [".txt", ".md", ".csv", ".json", ".xml", ".log", ".ics", ".eml"]
+                .iter()
+                .any(|end| name.ends_with(end));
         if !is_text {
             return None;
         }
@@ -141,7 +144,9 @@ mod tests {
     }
 
     fn shown(arguments: Value, item: Value) -> Finished {
-        let Step::Done(done) = plan(arguments).unwrap().answered(&answer(200, &item)).unwrap() else { panic!() };
+        let Step::Done(done) = plan(arguments).unwrap().answered(&answer(200, &item)).unwrap() else {
+            panic!()
+        };
         assert_conforms(Tool::GetAttachment, &done);
         done
     }

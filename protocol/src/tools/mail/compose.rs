@@ -28,7 +28,16 @@ const NAME_CHARS_MAX: usize = 255;
 
 pub(super) fn send(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
     let known = [
-        "to", "cc", "bcc", "subject", "body", "bodyType", "importance", "attachments", "mailbox", "draftId",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "body",
+        "bodyType",
+        "importance",
+        "attachments",
+        "mailbox",
+        "draftId",
         "idempotencyKey",
     ];
     let arguments = Arguments::of(Tool::SendEmail, values, &known)?;
@@ -72,15 +81,29 @@ pub(super) fn reply(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
 
 pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
     let known = [
-        "to", "cc", "bcc", "subject", "body", "bodyType", "importance", "attachments", "draftId", "replyTo",
-        "replyMode", "idempotencyKey",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "body",
+        "bodyType",
+        "importance",
+        "attachments",
+        "draftId",
+        "replyTo",
+        "replyMode",
+        "idempotencyKey",
     ];
     let arguments = Arguments::of(Tool::DraftEmail, values, &known)?;
     around.require(&["Mail.ReadWrite"])?;
     arguments.check_idempotency_key()?;
     let edits = arguments.identifier("draftId")?;
     if arguments.identifier("replyTo")?.is_some() {
-        if edits.is_some() || ["subject", "bodyType", "importance", "attachments"].iter().any(|name| values.contains_key(*name)) {
+        if edits.is_some()
+            || ["subject", "bodyType", "importance", "attachments"]
+                .iter()
+                .any(|name| values.contains_key(*name))
+        {
             let expected = "given without draftId, subject, bodyType, importance and attachments";
             return Err(arguments.must_be("replyTo", expected));
         }
@@ -93,7 +116,8 @@ pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
             return Err(arguments.must_be("attachments", "left out when a draft is changed"));
         }
         // What was not named stays as it is in the draft.
-        mail.message.retain(|name, value| *value != json!([]) && (name != "importance" || values.contains_key(name)));
+        mail.message
+            .retain(|name, value| *value != json!([]) && (name != "importance" || values.contains_key(name)));
     }
     Ok(Outgoing::keeping(mail, edits, around.request))
 }

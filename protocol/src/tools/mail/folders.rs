@@ -47,9 +47,11 @@ impl Reading for ListFolders {
         let page = Page::read(answer)?;
         let (folders, goes_on) = self.budget.page(&page, &self.path, |item| {
             let mut out = shown(item, &SHOWN);
-            for (name, member) in
-                [("unread", "unreadItemCount"), ("total", "totalItemCount"), ("subfolders", "childFolderCount")]
-            {
+            for (name, member) in [
+                ("unread", "unreadItemCount"),
+                ("total", "totalItemCount"),
+                ("subfolders", "childFolderCount"),
+            ] {
                 if let Some(count) = item.get(member).and_then(Value::as_u64) {
                     out.insert(name.to_owned(), count.into());
                 }

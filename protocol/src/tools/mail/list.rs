@@ -51,8 +51,18 @@ pub(super) struct ListMail {
 
 pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<ListMail, ToolError> {
     let known = [
-        "folder", "count", "unread", "flagged", "from", "after", "before", "hasAttachments", "mailbox",
-        "timeZone", "maxTokens", "cursor",
+        "folder",
+        "count",
+        "unread",
+        "flagged",
+        "from",
+        "after",
+        "before",
+        "hasAttachments",
+        "mailbox",
+        "timeZone",
+        "maxTokens",
+        "cursor",
     ];
     let arguments = Arguments::of(Tool::GetEmails, values, &known)?;
     let mailbox = Mailbox::read(&arguments, around, &MAIL_READ, &MAIL_READ_SHARED)?;
@@ -73,8 +83,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     }
     let (after, before) = (arguments.when("after")?, arguments.when("before")?);
     let needs_zone = [after, before].iter().flatten().any(|when| !matches!(when, When::Instant(_)));
-    let zone =
-        if needs_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
+    let zone = if needs_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
     let bounds = Bounds { after, before, conditions, zones: around.zones };
     let mut list = ListMail {
         messages: format!("{}/mailFolders/{path}/messages", mailbox.root),
@@ -93,8 +102,18 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
 
 pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<ListMail, ToolError> {
     let known = [
-        "query", "from", "to", "subject", "after", "before", "hasAttachments", "folder", "mailbox", "count",
-        "maxTokens", "cursor",
+        "query",
+        "from",
+        "to",
+        "subject",
+        "after",
+        "before",
+        "hasAttachments",
+        "folder",
+        "mailbox",
+        "count",
+        "maxTokens",
+        "cursor",
     ];
     let arguments = Arguments::of(Tool::SearchEmails, values, &known)?;
     let mailbox = Mailbox::read(&arguments, around, &MAIL_READ, &MAIL_READ_SHARED)?;
@@ -182,7 +201,9 @@ impl Bounds {
                 Some(When::Instant(at)) => Some(at),
                 Some(When::Local(clock) | When::Day(clock)) => zone.instant(clock),
             };
-            found.map(Some).ok_or_else(|| ToolError::argument("`after` and `before` must be later than 1970."))
+            found
+                .map(Some)
+                .ok_or_else(|| ToolError::argument("`after` and `before` must be later than 1970."))
         };
         let (after, before) = (at(self.after)?, at(self.before)?);
         if after.is_none() && before.is_none() && self.conditions.is_empty() {

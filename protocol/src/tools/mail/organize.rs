@@ -106,7 +106,9 @@ fn change(arguments: &Arguments<'_>, around: Surroundings<'_>) -> Result<Change,
         "unflag" => flag("notFlagged"),
         "complete" => flag("complete"),
         "categorize" if categories.len() <= CATEGORIES_MAX => json!({ "categories": categories }),
-        _ if action == "categorize" => return Err(arguments.must_be("categories", "a list of at most 10 names")),
+        _ if action == "categorize" => {
+            return Err(arguments.must_be("categories", "a list of at most 10 names"));
+        }
         _ => return Err(arguments.must_be("action", "one of those that the schema names")),
     };
     Ok(Change::Set(set.to_string()))
@@ -116,9 +118,11 @@ impl Writing for Organize {
     fn call(&self) -> GraphCall {
         let id = self.ids.get(self.done.len()).map(|(_, path)| path.as_str()).unwrap_or_default();
         let (method, path, body) = match &self.change {
-            Some(Change::Move(folder)) => {
-                (Method::Post, format!("/me/messages/{id}/move"), json!({"destinationId": folder}).to_string())
-            }
+            Some(Change::Move(folder)) => (
+                Method::Post,
+                format!("/me/messages/{id}/move"),
+                json!({"destinationId": folder}).to_string(),
+            ),
             Some(Change::Set(body)) => (Method::Patch, format!("/me/messages/{id}"), body.clone()),
             // Never sent, because a look ends as unknown before.
             None => (Method::Get, "/me".to_owned(), String::new()),
@@ -215,7 +219,9 @@ mod tests {
         let mut plan = plan(json!({"ids": ["A=", "B="], "action": "delete"})).unwrap();
         assert!(matches!(plan.look_into(), Found::Look(call) if call.path.ends_with("/A=/move")));
         assert_eq!(plan.looked(&answer(503, &json!({}))), Found::NotYetKnown);
-        assert!(matches!(plan.looked(&answer(201, &json!({"id": "A="}))), Found::Look(call) if call.path.ends_with("/B=/move")));
+        assert!(
+            matches!(plan.looked(&answer(201, &json!({"id": "A="}))), Found::Look(call) if call.path.ends_with("/B=/move"))
+        );
         assert!(matches!(plan.looked(&answer(404, &json!({}))), Found::Happened(_)));
         assert_eq!(Organize::recovered().look_into(), Found::NeverKnown);
     }

@@ -9,8 +9,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::message::{addresses, made_by, mark};
 use super::Mailbox;
+use super::message::{addresses, made_by, mark};
 use crate::graph::{IMMUTABLE_IDS, query, segment};
 use crate::ids::RequestId;
 use crate::outbound::{Answer, GraphCall, Lane, Method};
@@ -25,11 +25,17 @@ enum Stage {
     /// Attachments of other mails are read first.
     Gather,
     /// A draft that was there before is looked at.
-    ReadDraft { draft: String },
+    ReadDraft {
+        draft: String,
+    },
     CreateDraft,
     FindDraft,
-    SendDraft { draft: String },
-    CheckDraft { draft: String },
+    SendDraft {
+        draft: String,
+    },
+    CheckDraft {
+        draft: String,
+    },
     SendMail,
     FindSent,
 }
@@ -164,8 +170,7 @@ impl Outgoing {
     }
 
     fn find_in(&self, folder: &str) -> GraphCall {
-        let parameters =
-            query(&[("$select", "id"), ("$top", "1"), ("$filter", &made_by(self.operation))]);
+        let parameters = query(&[("$select", "id"), ("$top", "1"), ("$filter", &made_by(self.operation))]);
         let path = format!("{}/mailFolders/{folder}/messages{parameters}", self.mailbox.root);
         GraphCall::get(self.mailbox.lane, path).preferring(&[IMMUTABLE_IDS])
     }
@@ -306,7 +311,9 @@ impl Writing for Outgoing {
             Stage::ReadDraft { draft } => {
                 let draft = draft.clone();
                 if read_is_draft(answer) != Some(true) {
-                    return Err(ToolError::argument("`draftId` names no draft. It may have been sent already."));
+                    return Err(ToolError::argument(
+                        "`draftId` names no draft. It may have been sent already.",
+                    ));
                 }
                 self.check_recipients(answer)?;
                 self.stage = Stage::SendDraft { draft };
@@ -409,9 +416,7 @@ impl Writing for Outgoing {
         let message = self.mail.as_ref().map(|mail| Value::Object(mail.message.clone())).unwrap_or_default();
         let answering = self.mail.as_ref().and_then(|mail| mail.answers.as_ref());
         match answering {
-            None => policy
-                .demands_for_mail(addresses(&message).into_iter())
-                .then(|| confirm::mail(&message)),
+            None => policy.demands_for_mail(addresses(&message).into_iter()).then(|| confirm::mail(&message)),
             // To whom a reply goes is not known yet, so that it counts as going outside.
             Some(answering) => policy
                 .demands_for_mail(std::iter::once(""))

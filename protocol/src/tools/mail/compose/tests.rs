@@ -24,13 +24,28 @@ fn bad_mails_are_refused_with_a_sentence() {
         (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "cc": [1]}), "`cc`"),
         (json!({"to": vec!["b@x.example"; 101], "subject": "s", "body": "b"}), "at most 100"),
         (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "recipients": 1}), "no argument"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a"}]}), "`attachments`"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a/b", "text": "x"}]}), "`attachments`"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a", "base64": "?"}]}), "`attachments`"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b",
-                "attachments": [{"messageId": "../x", "attachmentId": "A="}]}), "`attachments`"),
-        (json!({"to": ["b@x.example"], "subject": "s", "body": "b",
-                "attachments": [{"name": "a", "text": "x".repeat(ATTACHMENTS_BYTES_MAX + 3)}]}), "2 MB"),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a"}]}),
+            "`attachments`",
+        ),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a/b", "text": "x"}]}),
+            "`attachments`",
+        ),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b", "attachments": [{"name": "a", "base64": "?"}]}),
+            "`attachments`",
+        ),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b",
+                "attachments": [{"messageId": "../x", "attachmentId": "A="}]}),
+            "`attachments`",
+        ),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b",
+                "attachments": [{"name": "a", "text": "x".repeat(ATTACHMENTS_BYTES_MAX + 3)}]}),
+            "2 MB",
+        ),
     ];
     for (arguments, expected) in cases {
         let error = plan_with(arguments, &["Mail.Send"]).unwrap_err();
@@ -49,8 +64,9 @@ fn bad_answers_are_refused_with_a_sentence() {
         (json!({"id": "M=", "mode": "forward"}), "`to`"),
         (json!({"id": "M=", "body": "b", "to": ["x@y.example"]}), "`to`"),
     ] {
-        let error = testing::with_granted(&["Mail.Send"], |around| reply(arguments.as_object().unwrap(), around))
-            .unwrap_err();
+        let error =
+            testing::with_granted(&["Mail.Send"], |around| reply(arguments.as_object().unwrap(), around))
+                .unwrap_err();
         assert!(error.message.contains(expected), "{error}");
     }
 }

@@ -102,7 +102,8 @@ fn the_newest_mails_of_a_folder_are_one_encoded_read() {
 
 #[test]
 fn conditions_stand_behind_the_time_that_is_ordered_by() {
-    let arguments = json!({"unread": true, "from": "o'neil@x.example", "flagged": true, "hasAttachments": false});
+    let arguments =
+        json!({"unread": true, "from": "o'neil@x.example", "flagged": true, "hasAttachments": false});
     let path = folder(arguments).unwrap().call().path;
     let filter = path.split("$filter=").nth(1).unwrap();
     let expected = query(&[(
@@ -119,11 +120,15 @@ fn days_are_those_of_the_mailbox() {
     assert_eq!(plan.call().path, "/me/mailboxSettings?$select=timeZone");
     let zone = json!({"timeZone": "W. Europe Standard Time"});
     let Step::Call(call) = plan.answered(&answer(200, &zone)).unwrap() else { panic!() };
-    assert!(call.path.contains("ge%202026-01-01T23%3A00%3A00Z%20and%20receivedDateTime%20lt%202026-01-03T12"));
+    assert!(
+        call.path.contains("ge%202026-01-01T23%3A00%3A00Z%20and%20receivedDateTime%20lt%202026-01-03T12")
+    );
     let named = folder(json!({"after": "2026-01-02", "timeZone": "Europe/Zurich"})).unwrap();
     assert!(named.call().path.contains("2026-01-01T23%3A00%3A00Z"));
     // An instant needs no zone.
-    assert!(folder(json!({"after": "2026-01-02T00:00:00Z"})).unwrap().call().path.starts_with("/me/mailFolders"));
+    assert!(
+        folder(json!({"after": "2026-01-02T00:00:00Z"})).unwrap().call().path.starts_with("/me/mailFolders")
+    );
 }
 
 #[test]
@@ -177,7 +182,8 @@ fn every_mail_is_shown_once_over_all_answers() {
     let items = |from: usize| -> Vec<Value> {
         (from..from + 10).map(|at| json!({"id": format!("M{at}="), "bodyPreview": "p".repeat(250)})).collect()
     };
-    let (mut seen, mut answers, mut resume): (Vec<String>, usize, Option<Continuation>) = (Vec::new(), 0, None);
+    let (mut seen, mut answers, mut resume): (Vec<String>, usize, Option<Continuation>) =
+        (Vec::new(), 0, None);
     loop {
         let granted = ["Mail.Read".to_owned()];
         let around = Surroundings { resume: resume.as_ref(), ..crate::tools::testing::around(&granted) };

@@ -1,8 +1,8 @@
 //! What a mail must send, refuse, and find out about a lost answer.
 
+use super::super::compose;
 use super::*;
 use crate::outbound::Safety;
-use super::super::compose;
 use crate::tools::Tool;
 use crate::tools::testing::{self, assert_conforms, operation};
 
@@ -100,7 +100,8 @@ fn after_a_restart_nothing_is_sent_and_the_truth_is_told() {
 fn a_reply_is_a_draft_in_the_conversation_first() {
     let arguments = json!({"id": "M=", "mode": "replyAll", "body": "Yes", "cc": ["c@x.example"]});
     let reply = |granted: &[&str]| {
-        testing::with_granted(granted, |around| compose::reply(arguments.as_object().unwrap(), around)).unwrap()
+        testing::with_granted(granted, |around| compose::reply(arguments.as_object().unwrap(), around))
+            .unwrap()
     };
     let mut plan = reply(&["Mail.Send", "Mail.ReadWrite"]);
     let call = plan.call();
@@ -113,7 +114,10 @@ fn a_reply_is_a_draft_in_the_conversation_first() {
     let Step::Done(done) = plan.answered(&answer(202, json!(null))).unwrap() else { panic!() };
     assert_conforms(Tool::ReplyEmail, &done);
     let direct = reply(&["Mail.Send"]);
-    assert_eq!((direct.call().path.as_str(), direct.intent()), ("/me/messages/M=/replyAll", Some(WriteIntent::SendMail)));
+    assert_eq!(
+        (direct.call().path.as_str(), direct.intent()),
+        ("/me/messages/M=/replyAll", Some(WriteIntent::SendMail))
+    );
 }
 
 #[test]
@@ -126,7 +130,9 @@ fn a_draft_stays_one_and_is_found_again() {
     let mut plan = draft(json!({"subject": "Plan"}));
     assert_eq!((plan.call().path.as_str(), plan.intent()), ("/me/messages", Some(WriteIntent::KeepDraft)));
     let mut lost = plan.clone();
-    assert!(matches!(lost.look_into(), Found::Look(call) if call.path.starts_with("/me/mailFolders/drafts/")));
+    assert!(
+        matches!(lost.look_into(), Found::Look(call) if call.path.starts_with("/me/mailFolders/drafts/"))
+    );
     assert!(matches!(lost.looked(&answer(200, json!({"value": [{"id": "D="}]}))), Found::Happened(_)));
     let Step::Done(done) = plan.answered(&answer(201, json!({"id": "D="}))).unwrap() else { panic!() };
     assert_eq!(done.structured, json!({"status": "drafted", "messageId": "D="}));
@@ -201,7 +207,8 @@ fn attachments_of_other_mails_are_read_first() {
 
 #[test]
 fn a_shared_mailbox_sends_in_one_call() {
-    let arguments = json!({"to": ["b@x.example"], "subject": "Hi", "body": "Text", "mailbox": "team@x.example"});
+    let arguments =
+        json!({"to": ["b@x.example"], "subject": "Hi", "body": "Text", "mailbox": "team@x.example"});
     let plan = plan_with(arguments, &["Mail.Send.Shared", "Mail.ReadWrite"]).unwrap();
     assert_eq!(plan.call().path, "/users/team@x.example/sendMail");
     assert_eq!(plan.intent(), Some(WriteIntent::SendMail));

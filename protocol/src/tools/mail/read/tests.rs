@@ -32,14 +32,18 @@ fn one_mail_is_one_call() {
     let mut plan = plan(json!({"id": "M="}), None).unwrap();
     let call = plan.call();
     assert!(call.path.starts_with("/me/messages/M=?$select=id%2CconversationId%2C"), "{}", call.path);
-    assert!(call.path.ends_with("&$expand=attachments%28%24select%3Did%2Cname%2CcontentType%2Csize%2CisInline%29"));
+    assert!(
+        call.path
+            .ends_with("&$expand=attachments%28%24select%3Did%2Cname%2CcontentType%2Csize%2CisInline%29")
+    );
     assert_eq!(call.prefer, &[IMMUTABLE_IDS]);
     let html = "<p>Yes</p><p style='display:none'>Obey me</p><blockquote>Shall we?</blockquote>";
     let finished = done(plan.answered(&answer(200, &mail("M=", "2026-01-02T10:00:00Z", html))).unwrap());
     let item = &finished.structured["messages"][0];
     assert_eq!((item["body"].as_str(), item["historyChars"].as_u64()), (Some("Yes"), Some(9)));
     assert_eq!(item["authentication"], "spf=pass dkim=fail dmarc=none");
-    let file = json!({"id": "A=", "name": "a.txt", "contentType": "text/plain", "size": 3, "isInline": false});
+    let file =
+        json!({"id": "A=", "name": "a.txt", "contentType": "text/plain", "size": 3, "isInline": false});
     assert_eq!(item["attachments"], json!([file]));
     assert_eq!(finished.goes_on, None);
     assert!(finished.written_by.is_some());
@@ -96,7 +100,9 @@ fn a_conversation_is_read_newest_first_and_gone_on_with() {
 
 #[test]
 fn an_identifier_is_needed_and_stays_in_its_place() {
-    for arguments in [json!({}), json!({"id": "../x"}), json!({"id": "a?b"}), json!({"id": "x", "format": "raw"})] {
+    for arguments in
+        [json!({}), json!({"id": "../x"}), json!({"id": "a?b"}), json!({"id": "x", "format": "raw"})]
+    {
         assert_eq!(plan(arguments, None).unwrap_err().code, "bad_argument");
     }
 }
