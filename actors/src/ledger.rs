@@ -14,7 +14,7 @@ use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
-pub use entry::{Entry, EntryEvent, EntryState, Kind, Transition};
+pub use entry::{Entry, EntryEvent, EntryState, Kind, TaskMark, Transition};
 pub use retention::{Sweep, Upkeep};
 
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};

@@ -45,6 +45,10 @@ pub struct Session {
     /// What its client can be asked for.
     #[serde(rename = "k", default, with = "letters", skip_serializing_if = "letters::are_none")]
     pub capabilities: ClientCapabilities,
+    /// From which level on it wants log messages, once it said so; only fixtures send any.
+    #[cfg(feature = "conformance")]
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<protocol::mcp::envelope::LogLevel>,
 }
 
 impl Record for Session {
@@ -108,6 +112,29 @@ impl Sessions {
     #[must_use]
     pub fn capabilities(&self, id: &SessionId) -> ClientCapabilities {
         self.by_id.get(id).map(|session| session.capabilities).unwrap_or_default()
+    }
+
+    /// Sets from which level on a session wants log messages.
+    ///
+    /// # Errors
+    /// A fault of the storage port.
+    #[cfg(feature = "conformance")]
+    pub fn set_log_level(
+        &mut self,
+        txn: &mut Txn<'_>,
+        id: &SessionId,
+        level: protocol::mcp::envelope::LogLevel,
+    ) -> Result<(), Fault> {
+        let Some(session) = self.by_id.get_mut(id) else { return Ok(()) };
+        session.log_level = Some(level);
+        txn.put(id.as_bytes(), session)
+    }
+
+    /// From which level on a session wants log messages, once it said so.
+    #[cfg(feature = "conformance")]
+    #[must_use]
+    pub fn log_level(&self, id: &SessionId) -> Option<protocol::mcp::envelope::LogLevel> {
+        self.by_id.get(id)?.log_level
     }
 
     /// The grant that opened a session.
@@ -241,6 +268,8 @@ mod tests {
             events: Vec::new(),
             handed_out: 0,
             capabilities: ClientCapabilities::default(),
+            #[cfg(feature = "conformance")]
+            log_level: None,
         }
     }
 

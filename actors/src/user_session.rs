@@ -13,6 +13,8 @@ mod run;
 mod settle;
 mod streaming;
 mod sweep;
+#[cfg(feature = "conformance")]
+mod talking;
 mod verdict;
 mod watching;
 
@@ -80,7 +82,8 @@ pub struct Load {
     pub in_flight: usize,
     /// Requests that are not settled.
     pub open: usize,
-    /// Those of them that an open stream waits for and that memory is needed for: a question is in its row.
+    /// Those of them that an open stream waits for, or that are tasks, and that memory is needed for: a question is in
+    /// its row.
     pub streamed: usize,
 }
 
@@ -263,7 +266,8 @@ impl UserSession {
     #[must_use]
     pub fn load(&self) -> Load {
         let is_streamed = |run: &&Run| {
-            !run.is_asking() && run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some())
+            let is_awaited = run.waiters.iter().any(|waiter| waiter.is_stream && waiter.to.is_some());
+            !run.is_asking() && (is_awaited || run.entry.task.is_some())
         };
         Load {
             waiting: self.queue.depth(),
@@ -320,6 +324,8 @@ impl UserSession {
         let now = turn.now;
         self.give_up_overdue_calls(turn, txn)?;
         self.pass_deadlines(turn, txn)?;
+        #[cfg(feature = "conformance")]
+        self.talk_when_due(turn, txn)?;
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
@@ -341,6 +347,8 @@ impl UserSession {
             _ => None,
         };
         let queue = [self.queue.due(now), waits_for_token].into_iter().flatten().min();
+        #[cfg(feature = "conformance")]
+        let queue = [queue, self.talk_due()].into_iter().flatten().min();
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);

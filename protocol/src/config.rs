@@ -8,6 +8,7 @@ mod certificate;
 
 use crate::limits::{
     REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
+    STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
 };
 use crate::outbound::Transport;
 use crate::policy::Policy;
@@ -113,6 +114,8 @@ pub struct Config {
     pub requests_per_minute: u64,
     /// How long an MCP session lives without use.
     pub session_idle: DurationMs,
+    /// How long the edge keeps a stream open before it ends it in good order.
+    pub stream_lifetime: DurationMs,
 }
 
 /// One setting that is missing or cannot be used. It names the setting and never its value.
@@ -257,6 +260,8 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.number("RATE_LIMIT_PER_MINUTE", REQUESTS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE);
     let session_idle_minutes =
         reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
+    let stream_lifetime_seconds =
+        reader.number("STREAM_LIFETIME_SECONDS", STREAM_LIFETIME_SECONDS_RANGE, STREAM_LIFETIME_SECONDS);
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -271,6 +276,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         cookie_keys: cookie_keys?,
         requests_per_minute: requests_per_minute?,
         session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
+        stream_lifetime: DurationMs::from_secs(stream_lifetime_seconds?),
     })
 }
 

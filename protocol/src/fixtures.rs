@@ -6,12 +6,15 @@
 
 mod asking;
 mod content;
+mod tasking;
 mod telling;
 
 use serde_json::{Map, Value, json};
 
+use crate::jsonrpc::{Id, RpcError};
 use crate::mcp::envelope::LogLevel;
 use crate::mcp::mrtr::{Answers, Questions};
+use crate::mcp::notification;
 use crate::time::DurationMs;
 
 /// What a fixture tells its client while it is at work.
@@ -31,8 +34,24 @@ pub enum Tell {
         /// The message.
         text: &'static str,
     },
-    /// A list changed: the member of `notifications` by which a client asks for it.
-    ListChanged(&'static str),
+}
+
+impl Tell {
+    /// The notification, if its client wants to hear it: progress under its token, messages from its level on.
+    #[must_use]
+    pub fn notification(&self, progress: Option<&Id>, level: Option<LogLevel>) -> Option<String> {
+        match self {
+            Self::Progress { done, total } => {
+                let params = json!({ "progressToken": progress?, "progress": done, "total": total });
+                Some(notification("notifications/progress", params))
+            }
+            Self::Log { level: of, text } if level.is_some_and(|wanted| wanted <= *of) => {
+                let params = json!({ "level": of, "logger": "fixtures", "data": text });
+                Some(notification("notifications/message", params))
+            }
+            Self::Log { .. } => None,
+        }
+    }
 }
 
 /// One thing that a fixture does. The last one of all is a question or the end.
@@ -44,10 +63,17 @@ pub enum Act {
     Wait(DurationMs),
     /// The stream is closed; what follows is for the one that resumes it.
     CloseStream,
+    /// What follows goes on as a task, where the client knows tasks.
+    AsTask {
+        /// Whether a client that does not is refused.
+        is_required: bool,
+    },
     /// The client has to answer first.
     Ask(Questions),
     /// The result.
     Done(Value),
+    /// The request as such fails.
+    Fail(RpcError),
 }
 
 /// A fixture, by the name or the URI under which a client asks for it.
@@ -83,7 +109,7 @@ const fn prompt(name: &'static str, work: Work) -> Row {
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    content::ROWS.iter().chain(telling::ROWS).chain(asking::ROWS)
+    content::ROWS.iter().chain(telling::ROWS).chain(asking::ROWS).chain(tasking::ROWS)
 }
 
 const TEMPLATE: &str = "test://template/{id}/data";
@@ -183,12 +209,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_message_is_told_from_the_wished_level_on() {
+        let told = Tell::Log { level: LogLevel::Info, text: "done" };
+        for (level, hears) in [
+            (None, false),
+            (Some(LogLevel::Debug), true),
+            (Some(LogLevel::Info), true),
+            (Some(LogLevel::Notice), false),
+            (Some(LogLevel::Emergency), false),
+        ] {
+            assert_eq!(told.notification(None, level).is_some(), hears, "{level:?}");
+        }
+        let progress = Tell::Progress { done: 1, total: 2 };
+        assert_eq!(progress.notification(None, Some(LogLevel::Debug)), None);
+        let told = progress.notification(Some(&Id::Text("p".into())), None).unwrap();
+        assert!(told.contains(r#""progressToken":"p""#) && told.contains(r#""total":2"#), "{told}");
+    }
+
+    #[test]
     fn every_fixture_ends() {
         for row in rows() {
             let fixture = Fixture::from_wire(row.name).unwrap();
             assert_eq!(fixture.is_resource(), row.kind == Kind::Resource, "{}", row.name);
             let acts = fixture.acts(&Map::new(), &Answers::default());
-            assert!(matches!(acts.last(), Some(Act::Done(_) | Act::Ask(_))), "{}", row.name);
+            assert!(matches!(acts.last(), Some(Act::Done(_) | Act::Ask(_) | Act::Fail(_))), "{}", row.name);
         }
     }
 }

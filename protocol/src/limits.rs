@@ -21,6 +21,18 @@ pub const STORED_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest read answer that is kept for a repeat of the same request, in bytes; a larger one runs again.
 pub const STORED_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a task can be asked for after it was begun. Its outcome goes with the answers of other reads.
+pub const TASK_KEPT_FOR: DurationMs = ANSWER_KEPT_FOR;
+
+/// How long a task may be at work, so that there is time left to fetch its outcome.
+pub const TASK_DEADLINE: DurationMs = DurationMs::from_secs(5 * 60);
+
+/// How often a client should ask for a task.
+pub const TASK_POLL_EVERY: DurationMs = DurationMs::from_secs(2);
+
+/// The largest outcome of a task, in bytes. Nothing else has it, so that it must fit into the row.
+pub const TASK_ANSWER_BYTES_MAX: usize = 896 * 1024;
+
 /// How long an answer is kept for a repeat, and a settled write can be joined by a repeat.
 pub const ANSWER_KEPT_FOR: DurationMs = DurationMs::from_secs(10 * 60);
 
@@ -47,12 +59,15 @@ pub const ANSWER_COMMENT_EVERY: DurationMs = DurationMs::from_secs(1);
 /// The wait between two comments on a stream that stays open. Proxies cut streams that are silent for minutes.
 pub const STREAM_COMMENT_EVERY: DurationMs = DurationMs::from_secs(25);
 
-/// How long the edge keeps a stream open before it ends it in good order. No platform promises that a stream lives for
-/// ever, so coming back is everyday practice.
-pub const STREAM_LIFETIME: DurationMs = DurationMs::from_secs(60 * 60);
+/// How long the edge keeps a stream open before it ends it in good order, unless `STREAM_LIFETIME_SECONDS` says
+/// otherwise. No platform promises that a stream lives for ever, so coming back is everyday practice.
+pub const STREAM_LIFETIME_SECONDS: u64 = 60 * 60;
 
-/// The most by which [`STREAM_LIFETIME`] is shortened at random, so that streams do not end together.
-pub const STREAM_LIFETIME_JITTER: DurationMs = DurationMs::from_secs(10 * 60);
+/// The shortest and the longest time that `STREAM_LIFETIME_SECONDS` may name.
+pub const STREAM_LIFETIME_SECONDS_RANGE: (u64, u64) = (10, 60 * 60);
+
+/// The part of its life by which a stream is shortened at random, at most, so that streams do not end together.
+pub const STREAM_LIFETIME_JITTER_DIVISOR: u64 = 6;
 
 /// Events of one session that are kept for a client that comes back.
 pub const SESSION_EVENTS_MAX: usize = 64;
@@ -336,6 +351,8 @@ pub const ATTACHMENTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(INQUIRY_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(TASK_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
+const _: () = assert!(TASK_DEADLINE.0 < TASK_KEPT_FOR.0);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
 // One connection stays free for a token refresh, without which no other call could go on.

@@ -12,6 +12,7 @@ mod params;
 pub mod questions;
 mod results;
 mod revision;
+pub mod tasks;
 mod watched;
 
 use rmcp::model::{CallToolResult, ContentBlock};
@@ -20,12 +21,16 @@ use crate::jsonrpc::RpcError;
 use crate::tools::ToolError;
 
 pub use method::Method;
+#[cfg(feature = "conformance")]
+pub use params::read_log_level;
 pub use params::{
     CANCELLED, CompletionCall, Opening, PromptCall, check_list, progress, read_cancelled, read_completion,
     read_opening, read_progress_token, read_prompt_call, read_tool_call, read_uri,
 };
 pub use results::{Cache, list_result, opening_result, stateless_result};
 pub use revision::{Revision, STATELESS, SUPPORTED};
+#[cfg(feature = "conformance")]
+pub(crate) use watched::notification;
 pub use watched::{
     Watched, read_listen, read_watched, resource_updated, subscription_acknowledged, subscription_ended,
 };

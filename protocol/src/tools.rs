@@ -34,6 +34,7 @@ use serde_json::Value;
 
 pub use budget::Continuation;
 pub use catalogue::{Target, Tool};
+pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
 pub use plan::{Plan, Planned};
 pub use resource::Resource;

@@ -24,6 +24,8 @@ struct Repeated {
     name: Option<Value>,
     #[serde(default)]
     uri: Option<Value>,
+    #[serde(default, rename = "taskId")]
+    task_id: Option<Value>,
     #[serde(default)]
     arguments: Option<Map<String, Value>>,
 }
@@ -73,6 +75,7 @@ fn check_headers(
     let repeated = repeated(params);
     let named = match known.and_then(Method::named_by) {
         Some("uri") => repeated.uri,
+        Some("taskId") => repeated.task_id,
         Some(_) => repeated.name,
         None => None,
     };

@@ -7,8 +7,7 @@ use actors::log::LogLine;
 use protocol::config::Config;
 use protocol::ids::RequestId;
 use protocol::limits::{
-    ANSWER_COMMENT_EVERY, REQUEST_BODY_BYTES_MAX, STREAM_COMMENT_EVERY, STREAM_LIFETIME,
-    STREAM_LIFETIME_JITTER,
+    ANSWER_COMMENT_EVERY, REQUEST_BODY_BYTES_MAX, STREAM_COMMENT_EVERY, STREAM_LIFETIME_JITTER_DIVISOR,
 };
 use protocol::mcp::envelope::Stateless;
 use protocol::mcp::subscription_ended;
@@ -190,8 +189,9 @@ async fn listen(
     farewell: Option<String>,
 ) -> Result<Response> {
     let [random] = random::<1>()?;
-    let shortened = STREAM_LIFETIME_JITTER.0 * u64::from(random) / 256;
-    let lifetime = DurationMs(STREAM_LIFETIME.0 - shortened);
+    let DurationMs(whole) = config.stream_lifetime;
+    let shortened = whole / STREAM_LIFETIME_JITTER_DIVISOR * u64::from(random) / 256;
+    let lifetime = DurationMs(whole - shortened);
     let pace = Pace { comment_every: STREAM_COMMENT_EVERY, ends_at: Some(now().plus(lifetime)), farewell };
     match event_stream::ask(env, &request_of(caller, Command::Listen(listen))?).await? {
         Ok(pump) => event_stream::respond(pump, pace, None),

@@ -127,6 +127,15 @@ describe("where every mail is confirmed", () => {
     assert.deepEqual(await traces(stack, "Changed"), nothing);
   });
 
+  test("without a session what was declined stays declined under its state", async () => {
+    const { requestState } = (await modern(mailTo("bob", "Declined"))).result;
+    for (const send of [{ action: "decline" }, yes]) {
+      const { result } = await modern(mailTo("bob", "Declined"), { requestState, inputResponses: { send } });
+      assert.match(result.content[0].text, /did not agree/);
+    }
+    assert.deepEqual(await traces(stack, "Declined"), nothing);
+  });
+
   test("a client that shows no forms is refused in both eras", async () => {
     const session = await openSession(stack, token);
     const refused = await session.call("sendEmail", mailTo("bob", "Unasked"));

@@ -12,28 +12,8 @@ import { builtEntry } from "../tools/build.mjs";
 import { startStack } from "./harness.mjs";
 import { signIn } from "./sign_in.mjs";
 
-const onStreams = "fixtures do not speak on streams yet";
-const tasks = "the tasks extension is optional and not offered";
-
 /** Scenarios that do not pass, with the reason. */
-const explained = {
-  "2025-11-25": {
-    "tools-call-with-logging": onStreams,
-    "tools-call-with-progress": onStreams,
-  },
-  "2026-07-28": {
-    "tools-call-with-progress": onStreams,
-    "tasks-capability-negotiation": tasks,
-    "tasks-dispatch-and-envelope": tasks,
-    "tasks-lifecycle": tasks,
-    "tasks-mrtr-composition": tasks,
-    "tasks-mrtr-input": tasks,
-    "tasks-request-headers": tasks,
-    "tasks-request-state-removal": tasks,
-    "tasks-required-task-error": tasks,
-    "tasks-wire-fields": tasks,
-  },
-};
+const explained = { "2025-11-25": {}, "2026-07-28": {} };
 
 /** What the release answers with its own tools. */
 const withoutFixtures = {

@@ -97,6 +97,26 @@ describe("progress", () => {
   });
 });
 
+test("many clients of one person ask under the same ids at once, and each gets its own answers alone", async () => {
+  // Some are answered at once and some late, in sessions and without, so that every way back is taken at the same time.
+  await addFault(stack, { ...slowRead, times: 12, action: { delayMs: 400 } });
+  const [revision, name] = ["2026-07-28", "getEmails"];
+  const meta = { "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {} };
+  const client = async (at) => {
+    const own = at % 2 === 0 ? await openSession(stack, token) : undefined;
+    for (let round = 1; round <= 3; round += 1) {
+      const count = 1 + ((at + round) % 8);
+      const body = toolCall(round, name, { count });
+      if (!own) body.params._meta = meta;
+      const headers = { "mcp-method": "tools/call", "mcp-name": name };
+      const answer = own ? await own.send(body) : await post(stack, { token, revision, headers, body });
+      assert.equal(answer.json?.id, round, answer.text);
+      assert.equal(answer.json.result.structuredContent?.messages.length, count, answer.text);
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, (_, at) => client(at)));
+});
+
 describe("a stream that breaks", () => {
   test("a hundred times: each id is answered once", async () => {
     await addFault(stack, { ...slowRead, action: { delayMs: 400 } });

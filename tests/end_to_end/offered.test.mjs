@@ -38,6 +38,24 @@ const tool = async (name, args) => {
 
 const uriOf = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
 
+test("the catalogue costs a client few tokens, and begins with a tool that changes nothing", async () => {
+  const { tools } = await client.listTools();
+  const text = JSON.stringify(tools);
+  // About four bytes are a token.
+  const tokens = Math.ceil(Buffer.byteLength(text) / 4);
+  console.log(`tools/list: ${tools.length} tools, ${Buffer.byteLength(text)} bytes, about ${tokens} tokens`);
+  assert.ok(tokens < 12_000, `${tokens} tokens`);
+  assert.equal(tools[0].annotations.readOnlyHint, true);
+  for (const { name, title, description, icons, annotations, inputSchema, outputSchema } of tools) {
+    assert.ok(title && description && icons.length > 0, name);
+    assert.deepEqual(Object.values(annotations).map((hint) => typeof hint).filter((type) => type === "boolean").length, 4, name);
+    for (const schema of [inputSchema, outputSchema]) {
+      assert.equal(schema.type, "object", name);
+      assert.doesNotMatch(JSON.stringify(schema), /"\$ref"/, name);
+    }
+  }
+});
+
 test("both eras list the same, the later one with hints", async () => {
   for (const [method, member, listed] of [
     ["tools/list", "tools", () => client.listTools()],

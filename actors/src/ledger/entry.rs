@@ -239,9 +239,23 @@ pub struct Entry {
     /// The sealed answer, for a repeat.
     #[serde(rename = "a")]
     pub answer: Option<serde_bytes::ByteBuf>,
-    /// Sealed while the client is asked: what the request needs to go on.
+    /// Sealed while the client is asked, or a task is at work: what the request needs to go on.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub inquiry: Option<serde_bytes::ByteBuf>,
+    /// Whether its client fetches the outcome later.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskMark>,
+}
+
+/// What is known of a request that goes on as a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskMark {
+    /// When its standing last changed.
+    #[serde(rename = "c")]
+    pub changed_at: UnixMs,
+    /// Whether what is kept is an error of the request as such, and not a result.
+    #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
 }
 
 impl Record for Entry {
@@ -274,6 +288,7 @@ impl Entry {
             delivered: false,
             answer: None,
             inquiry: None,
+            task: None,
         }
     }
 
@@ -303,6 +318,13 @@ impl Entry {
     pub fn ids_in_sessions(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         let joined = self.joined.iter().filter_map(|bytes| Fingerprint::try_from(bytes.as_slice()).ok());
         self.in_session.into_iter().chain(joined)
+    }
+
+    /// Notes that a task's standing changes.
+    pub const fn touch_task(&mut self, now: UnixMs) {
+        if let Some(task) = &mut self.task {
+            task.changed_at = now;
+        }
     }
 
     /// Whether the entry still holds the answer of a read.

@@ -93,7 +93,6 @@ impl UserSession {
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
             },
-            Work::Ask(_) => return Err(Fault::Invariant("a question left the queue as a call")),
             Work::Refresh => {
                 let renewal = self.refresher.renewal();
                 let Renewal { refresh_token, granted, demanded } =
@@ -106,6 +105,7 @@ impl UserSession {
                 let (code, verifier) = (&connect.code, &connect.pkce_verifier);
                 Outbound::Token { form: code_form(microsoft, code, verifier, &connect.redirect_uri, fresh) }
             }
+            _ => return Err(Fault::Invariant("what makes no calls left the queue as one")),
         };
         run.entry.calls += 1;
         run.sequence += 1;
@@ -174,9 +174,9 @@ impl UserSession {
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next
             }
-            Work::Ask(_) => return Err(Fault::Invariant("a question ended as a call")),
             Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
+            _ => return Err(Fault::Invariant("what makes no calls ended as one")),
         };
         self.go_on(turn, txn, op.request, run, next)
     }
@@ -295,7 +295,7 @@ impl UserSession {
                         Work::Watch(subscribing) => {
                             self.watches.failed(txn, subscribing.watched, now, None)?;
                         }
-                        Work::Tool { .. } | Work::Ask(_) | Work::Connect(_) => {}
+                        _ => {}
                     }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
                     self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
@@ -320,7 +320,7 @@ impl UserSession {
             .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
-                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => None,
+                _ => None,
             })
             .collect();
         for (request, target) in waiting {
@@ -337,6 +337,7 @@ impl UserSession {
     pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         for (request, entry) in std::mem::take(&mut self.orphans) {
             let Some(entry) = self.ask_on(request, entry)? else { continue };
+            let Some(entry) = self.adopt_task(turn, txn, request, entry)? else { continue };
             let may_have_happened =
                 entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
             let intent = entry.intent.clone().filter(|_| may_have_happened);

@@ -5,9 +5,10 @@
 //! basic/transports. Without a session the edge has checked envelope and headers before.
 
 mod ask;
-mod demand;
+pub(super) mod demand;
 pub(super) mod inquiry;
 mod repeats;
+mod tasks;
 
 use std::collections::BTreeSet;
 
@@ -33,6 +34,9 @@ pub(super) struct Asking<'a> {
     pub conversation: Conversation,
     /// What the client can be asked for in its turn.
     pub client: ClientCapabilities,
+    /// From which level on a request without a session wants log messages.
+    #[cfg(feature = "conformance")]
+    pub log_level: Option<mcp::envelope::LogLevel>,
 }
 
 impl UserSession {
@@ -93,7 +97,14 @@ impl UserSession {
         self.unheard = None;
         // A question travels on the stream of the call, and so needs one.
         let client = if message.accepts_stream { capabilities } else { ClientCapabilities::default() };
-        let asking = Asking { request, caller, conversation, client };
+        let asking = Asking {
+            request,
+            caller,
+            conversation,
+            client,
+            #[cfg(feature = "conformance")]
+            log_level: None,
+        };
         self.on_message(turn, txn, to, (asking, session_id), read)?;
         self.confirm(txn, conversation, waited_for_word)
     }
@@ -118,8 +129,19 @@ impl UserSession {
         let conversation = Conversation::Grant(caller.grant);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
-        let asking = Asking { request, caller, conversation, client: stateless.capabilities };
-        self.on_demand(turn, txn, to, asking, &id, (known, params))?;
+        let asking = Asking {
+            request,
+            caller,
+            conversation,
+            client: stateless.capabilities,
+            #[cfg(feature = "conformance")]
+            log_level: stateless.log_level,
+        };
+        if matches!(known, Method::GetTask | Method::UpdateTask | Method::CancelTask) {
+            self.on_task(turn, txn, to, asking, &id, (known, &method, params))?;
+        } else {
+            self.on_demand(turn, txn, to, asking, &id, (known, params))?;
+        }
         self.confirm(txn, conversation, waited_for_word)
     }
 
@@ -196,6 +218,8 @@ impl UserSession {
             events: Vec::new(),
             handed_out: 0,
             capabilities: opening.capabilities,
+            #[cfg(feature = "conformance")]
+            log_level: None,
         };
         self.sessions.open(txn, session_id, session)?;
         let mut answer = ObjectReply::json(jsonrpc::success(id, &mcp::opening_result(opening.revision)));
@@ -216,7 +240,15 @@ impl UserSession {
         let answer = match Method::in_session(name) {
             Some(Method::Ping) => jsonrpc::success(&id, &Map::new()),
             #[cfg(feature = "conformance")]
-            Some(Method::SetLogLevel) => jsonrpc::success(&id, &Map::new()),
+            Some(Method::SetLogLevel) => match mcp::read_log_level(params) {
+                Ok(level) => {
+                    if let Some(session) = asking.conversation.session() {
+                        self.sessions.set_log_level(txn, &session, level)?;
+                    }
+                    jsonrpc::success(&id, &Map::new())
+                }
+                Err(error) => jsonrpc::failure(Some(&id), &error),
+            },
             Some(
                 method @ (Method::CallTool | Method::ReadResource | Method::GetPrompt | Method::Complete),
             ) => {

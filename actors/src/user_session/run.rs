@@ -5,6 +5,7 @@
 
 use protocol::ids::{GrantId, RequestId, SessionId};
 use protocol::jsonrpc::Id;
+use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::Connect;
 use protocol::outbound::{GraphCall, Lane};
 use protocol::stream::{EventId, StreamKey};
@@ -30,6 +31,9 @@ pub(super) enum Work {
     Connect(Box<Connect>),
     /// The making or renewal of a subscription to changes.
     Watch(Box<Subscribing>),
+    /// What a fixture of the conformance suite does, which no queue knows.
+    #[cfg(feature = "conformance")]
+    Talk(Box<super::talking::Talking>),
 }
 
 /// Within what a client asks one thing after another. What it says next there shows that it heard an earlier answer.
@@ -68,6 +72,9 @@ pub(super) struct Waiter {
     pub uri: Option<String>,
     /// When it was asked.
     pub asked_at: UnixMs,
+    /// From which level on log messages are wanted, where there is no session that says so.
+    #[cfg(feature = "conformance")]
+    pub log_level: Option<protocol::mcp::envelope::LogLevel>,
 }
 
 /// A client's wish to be told of progress.
@@ -87,7 +94,17 @@ impl Waiter {
         conversation: Option<Conversation>,
         asked_at: UnixMs,
     ) -> Self {
-        Self { to: Some(to), is_stream: false, progress: None, id, conversation, uri: None, asked_at }
+        Self {
+            to: Some(to),
+            is_stream: false,
+            progress: None,
+            id,
+            conversation,
+            uri: None,
+            asked_at,
+            #[cfg(feature = "conformance")]
+            log_level: None,
+        }
     }
 
     /// The edge itself, which wants no JSON-RPC.
@@ -191,7 +208,7 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
-            Work::Ask(_) | Work::Refresh | Work::Connect(_) => None,
+            _ => None,
         }
     }
 
@@ -200,9 +217,18 @@ impl Run {
         matches!(self.work, Work::Ask(_))
     }
 
+    /// Takes in one more who waits. Where nobody waited any more, the time that somebody will wait begins now.
+    pub fn join(&mut self, waiter: Waiter) {
+        if self.waiters.is_empty() {
+            self.deadline = self.deadline.max(waiter.asked_at.plus(REQUEST_DEADLINE));
+        }
+        self.waiters.push(waiter);
+    }
+
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
     pub fn has_no_intent(&self) -> bool {
-        matches!(self.work, Work::Tool { .. } | Work::Ask(_)) && !self.looking && self.entry.intent.is_none()
+        let is_a_clients = !matches!(self.work, Work::Refresh | Work::Connect(_) | Work::Watch(_));
+        is_a_clients && !self.looking && self.entry.intent.is_none()
     }
 
     /// Whether a send may still be under way, so that it is too early to say that nothing was sent.
@@ -225,9 +251,7 @@ impl Run {
                 }
                 plan.outcome_unknown()
             }
-            Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
-                ToolError::deadline(DurationMs(0))
-            }
+            _ => ToolError::deadline(DurationMs(0)),
         }
     }
 
@@ -242,7 +266,7 @@ impl Run {
             not_before,
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
-                Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => 0,
+                _ => 0,
             },
         }
     }

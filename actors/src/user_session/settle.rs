@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::{RequestId, UserKey};
 use protocol::jsonrpc::{self, RpcError};
-use protocol::limits::{PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX};
+use protocol::limits::{
+    PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, TASK_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX,
+};
 use protocol::mcp::{Cache, Method, errors, failure_of, stateless_result, tool_failure, tool_success};
 use protocol::object::{ObjectReply, STEP_UP, StepUp};
+use protocol::outbound::Lost;
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
 use protocol::tools::{Finished, Target, ToolError, cursor};
@@ -88,6 +91,15 @@ enum Spoken {
     Refusal(u16, RpcError),
 }
 
+impl Spoken {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Result(text) | Self::AsItIs(text) => text.len(),
+            Self::Error(_) | Self::Refusal(..) => 0,
+        }
+    }
+}
+
 impl UserSession {
     /// Settles a request that was at work.
     pub(super) fn settle(
@@ -121,18 +133,23 @@ impl UserSession {
         }
         let user = self.owner()?;
         let dressed = self.dressed(turn, user, settled);
-        let settled = dressed.as_ref().unwrap_or(settled);
-        let answer = settled.spoken(&entry.kind)?;
+        let mut settled = dressed.as_ref().unwrap_or(settled);
+        let mut answer = settled.spoken(&entry.kind)?;
+        let too_large = Settled::Error(ToolError::lost_read(Lost::TooLarge));
+        if entry.task.is_some() && answer.as_ref().is_some_and(|answer| answer.len() > TASK_ANSWER_BYTES_MAX)
+        {
+            settled = &too_large;
+            answer = settled.spoken(&entry.kind)?;
+        }
         entry.settled_at = Some(turn.now);
         entry.inquiry = None;
         entry.outcome = Some(settled.code().to_owned());
         if entry.state != EntryState::Unknown {
             entry.intent = None;
         }
-        if let Some(Spoken::Result(answer)) = &answer
-            && is_worth_keeping(&entry, answer)
-        {
-            let sealed = vault::seal_answer(&self.config, user, request, answer, &mut turn.entropy)?;
+        let kept = keep(&mut entry, turn.now, answer.as_ref())?;
+        if let Some(kept) = kept {
+            let sealed = vault::seal_answer(&self.config, user, request, &kept, &mut turn.entropy)?;
             entry.answer = Some(ByteBuf::from(sealed));
         }
         self.ledger.update(txn, request, &entry)?;
@@ -216,6 +233,25 @@ impl UserSession {
 /// Whether the client that asked was certainly still there when the answer left.
 fn is_prompt(waiter: &Waiter, now: UnixMs) -> bool {
     now.since(waiter.asked_at) <= PROMPT_ANSWER
+}
+
+/// What is kept of an answer: a result that may be asked for again, and whatever a task ended with.
+fn keep(entry: &mut Entry, now: UnixMs, answer: Option<&Spoken>) -> Result<Option<String>, Fault> {
+    let Some(task) = &mut entry.task else {
+        return Ok(match answer {
+            Some(Spoken::Result(answer)) if is_worth_keeping(entry, answer) => Some(answer.clone()),
+            _ => None,
+        });
+    };
+    task.changed_at = now;
+    let error = match answer {
+        Some(Spoken::Result(answer)) => return Ok(Some(answer.clone())),
+        Some(Spoken::Error(error)) => &failure_of(error),
+        Some(Spoken::Refusal(_, error)) => error,
+        Some(Spoken::AsItIs(_)) | None => return Ok(None),
+    };
+    task.is_error = true;
+    to_json(error).map(Some)
 }
 
 /// Reads are kept only where a repeat can be recognised; a write's answer is its receipt and is always kept.

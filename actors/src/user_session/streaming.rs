@@ -12,7 +12,7 @@ use protocol::stream::{Frame, StreamKey, Then};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::ToolError;
 
-use super::run::{Conversation, Run, Waiter};
+use super::run::{Conversation, Run, Waiter, Work};
 use super::settle::Settled;
 use super::{Txn, UserSession, reply};
 use crate::ledger::{EntryEvent, Ledger};
@@ -83,11 +83,16 @@ impl UserSession {
         let waiter = Waiter::new(to, Some(id), Some(conversation), turn.now).on_stream();
         if let Some(mut run) = self.runs.remove(&request) {
             run.attach(waiter);
-            if !run.is_asking() {
-                tell_state(txn, turn.now, &mut run);
-            } else if !is_restored {
+            match &run.work {
+                Work::Ask(_) if is_restored => {}
                 // Whoever comes back may not have heard the question.
-                self.ask_on_stream(txn, turn.now, request, &run, to);
+                Work::Ask(_) => self.ask_on_stream(txn, turn.now, request, &run, to),
+                #[cfg(feature = "conformance")]
+                Work::Talk(_) => {
+                    self.runs.insert(request, run);
+                    return self.begin_to_talk(turn, txn, request);
+                }
+                _ => tell_state(txn, turn.now, &mut run),
             }
             self.runs.insert(request, run);
             return Ok(());
@@ -145,9 +150,13 @@ impl Run {
                 waiter.asked_at = earlier.asked_at;
                 waiter.progress = earlier.progress.take();
                 waiter.uri = earlier.uri.take();
+                #[cfg(feature = "conformance")]
+                {
+                    waiter.log_level = earlier.log_level;
+                }
                 *earlier = waiter;
             }
-            None => self.waiters.push(waiter),
+            None => self.join(waiter),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::turn::{Commit, Entropy, Outbound, run};
 
 mod confirming;
 mod stateless;
+mod tasks;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);

@@ -74,9 +74,7 @@ pub(super) fn after_tool_call(
 fn plan(run: &mut Run) -> Result<&mut Plan, Fault> {
     match &mut run.work {
         Work::Tool { plan, .. } => Ok(plan),
-        Work::Ask(_) | Work::Refresh | Work::Connect(_) | Work::Watch(_) => {
-            Err(Fault::Invariant("not a tool call"))
-        }
+        _ => Err(Fault::Invariant("not a tool call")),
     }
 }
 

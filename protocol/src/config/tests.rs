@@ -40,6 +40,8 @@ fn numbers_have_a_default_and_a_range() {
         (config.requests_per_minute, config.session_idle),
         (120, DurationMs::from_secs(7 * 24 * 3_600))
     );
+    let config = parse(&with("STREAM_LIFETIME_SECONDS", "10")).unwrap();
+    assert_eq!(config.stream_lifetime, DurationMs::from_secs(10));
     let config = parse(&with("SESSION_IDLE_MINUTES", " 5 ")).unwrap();
     assert_eq!(config.session_idle, DurationMs::from_secs(300));
     assert_eq!(parse(&with("RATE_LIMIT_PER_MINUTE", "1000000")).unwrap().requests_per_minute, 1_000_000);

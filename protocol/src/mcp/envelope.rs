@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::errors::shown;
+use super::tasks::TASKS;
 use crate::jsonrpc::{Id, RpcError};
 
 /// The namespace of the protocol's own members of `_meta`.
@@ -31,6 +32,9 @@ pub struct ClientCapabilities {
     pub sampling: bool,
     /// The client's folders (`roots`).
     pub roots: bool,
+    /// Whether a call may go on as a task ([`super::tasks::TASKS`]).
+    #[serde(default)]
+    pub tasks: bool,
 }
 
 impl ClientCapabilities {
@@ -44,6 +48,7 @@ impl ClientCapabilities {
             links: elicitation.is_some_and(|modes| modes.contains_key("url")),
             sampling: has("sampling"),
             roots: has("roots"),
+            tasks: declared.get("extensions").and_then(|all| all.get(TASKS)).is_some_and(Value::is_object),
         }
     }
 }
@@ -65,8 +70,8 @@ pub mod letters {
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(client: &ClientCapabilities, serializer: S) -> Result<S::Ok, S::Error> {
-        let ClientCapabilities { forms, links, sampling, roots } = *client;
-        let all = [(forms, 'f'), (links, 'l'), (sampling, 's'), (roots, 'r')];
+        let ClientCapabilities { forms, links, sampling, roots, tasks } = *client;
+        let all = [(forms, 'f'), (links, 'l'), (sampling, 's'), (roots, 'r'), (tasks, 't')];
         let letters: String = all.iter().filter(|(has, _)| *has).map(|(_, letter)| letter).collect();
         serializer.serialize_str(&letters)
     }
@@ -78,7 +83,13 @@ pub mod letters {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientCapabilities, D::Error> {
         let letters = String::deserialize(deserializer)?;
         let has = |letter| letters.contains(letter);
-        Ok(ClientCapabilities { forms: has('f'), links: has('l'), sampling: has('s'), roots: has('r') })
+        Ok(ClientCapabilities {
+            forms: has('f'),
+            links: has('l'),
+            sampling: has('s'),
+            roots: has('r'),
+            tasks: has('t'),
+        })
     }
 }
 
@@ -235,6 +246,10 @@ mod tests {
         assert!(links.links && !links.forms);
         assert!(read(json!({"elicitation": {"form": {}, "url": {}}})).forms);
         assert_eq!(read(json!({"sampling": true})), ClientCapabilities::default());
+        assert!(read(json!({"extensions": {TASKS: {}}})).tasks);
+        for none in [json!({"extensions": {TASKS: true}}), json!({"extensions": {}}), json!({"tasks": {}})] {
+            assert_eq!(read(none), ClientCapabilities::default());
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub enum Method {
     Unsubscribe,
     /// `subscriptions/listen`, without sessions only.
     Listen,
+    /// `tasks/get`, without sessions only.
+    GetTask,
+    /// `tasks/update`, without sessions only.
+    UpdateTask,
+    /// `tasks/cancel`, without sessions only.
+    CancelTask,
 }
 
 /// What both eras have.
@@ -75,6 +81,9 @@ impl Method {
         match name {
             "server/discover" => Some(Self::Discover),
             "subscriptions/listen" => Some(Self::Listen),
+            "tasks/get" => Some(Self::GetTask),
+            "tasks/update" => Some(Self::UpdateTask),
+            "tasks/cancel" => Some(Self::CancelTask),
             _ => Self::shared(name),
         }
     }
@@ -99,6 +108,7 @@ impl Method {
         match self {
             Self::CallTool | Self::GetPrompt => Some("name"),
             Self::ReadResource => Some("uri"),
+            Self::GetTask | Self::UpdateTask | Self::CancelTask => Some("taskId"),
             _ => None,
         }
     }
@@ -117,7 +127,10 @@ mod tests {
         assert!(Method::in_session("subscriptions/listen").is_none());
         assert_eq!(Method::stateless("server/discover"), Some(Method::Discover));
         assert_eq!(Method::stateless("subscriptions/listen"), Some(Method::Listen));
-        for name in ["logging/setLevel", "tasks/get", "TOOLS/LIST"] {
+        for name in ["tasks/get", "tasks/update", "tasks/cancel"] {
+            assert!(Method::in_session(name).is_none() && Method::stateless(name).is_some(), "{name}");
+        }
+        for name in ["logging/setLevel", "tasks/list", "tasks/result", "TOOLS/LIST"] {
             assert_eq!(Method::stateless(name), None, "{name}");
         }
         for (name, method) in SHARED {

@@ -168,6 +168,11 @@ impl Answers {
         self.0.extend(later.0);
     }
 
+    /// The answers, each under its name.
+    pub fn into_each(self) -> impl Iterator<Item = (String, Value)> {
+        self.0.into_iter()
+    }
+
     /// Adds one answer.
     pub fn insert(&mut self, name: &str, answer: Value) {
         self.0.insert(name.to_owned(), answer);
@@ -304,18 +309,23 @@ pub fn read(params: Option<&RawValue>) -> Result<Resumption, RpcError> {
     Ok(Resumption { answers, state: params.request_state })
 }
 
-/// The result that asks the client.
-#[must_use]
-pub fn input_required(questions: &Questions, state: &str) -> Value {
+/// The questions as results have them.
+pub(super) fn requests(questions: &Questions) -> Value {
     let requests: Map<String, Value> = questions
         .iter()
         .map(|(name, question)| {
             ((*name).to_owned(), json!({ "method": question.method(), "params": question.params() }))
         })
         .collect();
+    Value::Object(requests)
+}
+
+/// The result that asks the client.
+#[must_use]
+pub fn input_required(questions: &Questions, state: &str) -> Value {
     json!({
         "resultType": "input_required",
-        "inputRequests": requests,
+        "inputRequests": requests(questions),
         "requestState": state,
         "_meta": result_meta(),
     })

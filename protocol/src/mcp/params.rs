@@ -209,6 +209,19 @@ pub fn read_cancelled(raw: Option<&RawValue>) -> Option<Id> {
     serde_json::from_str::<Cancelled>(raw?.get()).ok().map(|cancelled| cancelled.request_id)
 }
 
+/// Reads the level of `logging/setLevel`.
+///
+/// # Errors
+/// `-32602` when it is none of the eight levels (MCP 2025-11-25, server/utilities/logging, "Error Handling").
+#[cfg(feature = "conformance")]
+pub fn read_log_level(raw: Option<&RawValue>) -> Result<super::envelope::LogLevel, RpcError> {
+    #[derive(Deserialize)]
+    struct SetLevel {
+        level: super::envelope::LogLevel,
+    }
+    params::<SetLevel>("logging/setLevel", raw).map(|wish| wish.level)
+}
+
 /// The token under which a client wants to be told of a request's progress, if it gave one (MCP 2025-11-25,
 /// basic/utilities/progress).
 #[must_use]

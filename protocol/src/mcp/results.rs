@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::method::Method;
 use super::revision::{Revision, SUPPORTED};
+use super::tasks::TASKS;
 use crate::icons;
 use crate::limits::{LISTS_FRESH_FOR, RESOURCES_FRESH_FOR};
 use crate::prompts::prompt_list;
@@ -81,9 +82,11 @@ pub fn opening_result(revision: Revision) -> Value {
 }
 
 fn discover_result() -> Map<String, Value> {
+    let mut capabilities = capabilities();
+    capabilities.insert("extensions".to_owned(), json!({ TASKS: {} }));
     Map::from_iter([
         ("supportedVersions".to_owned(), json!(SUPPORTED)),
-        ("capabilities".to_owned(), Value::Object(capabilities())),
+        ("capabilities".to_owned(), Value::Object(capabilities)),
         ("instructions".to_owned(), INSTRUCTIONS.into()),
     ])
 }
@@ -192,7 +195,10 @@ mod tests {
             assert_eq!(discover["capabilities"][capability], details);
             assert!(Method::stateless(method).is_some());
         }
-        assert_eq!(discover["capabilities"].as_object().unwrap().len(), 4);
+        // Tasks belong to the later revision: sessions know nothing of them.
+        assert_eq!(discover["capabilities"]["extensions"], json!({TASKS: {}}));
+        assert_eq!(discover["capabilities"].as_object().unwrap().len(), 5);
+        assert!(opening_result(Revision::November2025)["capabilities"].get("extensions").is_none());
         assert_eq!(discover["supportedVersions"], json!(SUPPORTED));
     }
 }

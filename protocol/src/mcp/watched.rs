@@ -107,7 +107,7 @@ pub fn subscription_acknowledged(id: &Id, watched: &BTreeSet<Watched>) -> String
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// A notification.
-pub(super) fn notification(method: &str, params: Value) -> String {
+pub(crate) fn notification(method: &str, params: Value) -> String {
     json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()
 }
 

@@ -42,8 +42,17 @@ const FRAME_BYTES: usize = 400;
 impl Budget {
     /// Reads `maxTokens`, and takes over the continuation that `cursor` stands for.
     pub(super) fn read(arguments: &Arguments<'_>, around: Surroundings<'_>) -> Result<Self, ToolError> {
+        Self::read_or(arguments, around, ANSWER_TOKENS_DEFAULT)
+    }
+
+    /// The same, for answers that are usually of another length.
+    pub(super) fn read_or(
+        arguments: &Arguments<'_>,
+        around: Surroundings<'_>,
+        usual: u64,
+    ) -> Result<Self, ToolError> {
         let range = ANSWER_TOKENS_MIN..=ANSWER_TOKENS_MAX;
-        let tokens = arguments.integer("maxTokens", range, ANSWER_TOKENS_DEFAULT)?;
+        let tokens = arguments.integer("maxTokens", range, usual)?;
         let bytes = usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
         let from = around.resume.cloned().unwrap_or_default();
         Ok(Self { query: around.query, bytes, used: FRAME_BYTES, from })
@@ -64,18 +73,20 @@ impl Budget {
         fits
     }
 
-    /// The items of a page that fit, as they are shown, and where the list goes on.
+    /// The items of a page that fit, as they are shown, and where the list goes on. `is_first` says that nothing is shown
+    /// before them.
     pub(super) fn page(
         &mut self,
         page: &Page,
         path: &str,
         shown: impl Fn(&Value) -> Option<Value>,
+        is_first: bool,
     ) -> (Vec<Value>, Option<Continuation>) {
         let skipped = usize::try_from(self.from.offset).unwrap_or(usize::MAX);
         let mut items: Vec<Value> = Vec::new();
         for (at, item) in page.value.iter().enumerate().skip(skipped) {
             let Some(item) = shown(item) else { continue };
-            if !self.admits(&item, items.is_empty()) {
+            if !self.admits(&item, is_first && items.is_empty()) {
                 return (items, Some(self.goes_on(path, u64::try_from(at).unwrap_or_default())));
             }
             items.push(item);

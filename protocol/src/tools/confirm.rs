@@ -14,6 +14,9 @@ use crate::mcp::mrtr::{Filled, Question};
 use crate::policy::WithoutElicitation;
 use crate::text::is_hidden_character;
 
+/// The code of a message that its person declined.
+pub const DECLINED: &str = "declined";
+
 /// The name of the question, and of the form's only member.
 const SEND: &str = "send";
 
@@ -138,7 +141,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn declined() -> ToolError {
-    ToolError::new(Fault::Caller, "declined", "The person did not agree. Nothing was sent.")
+    ToolError::new(Fault::Caller, DECLINED, "The person did not agree. Nothing was sent.")
 }
 
 fn cannot_confirm() -> ToolError {

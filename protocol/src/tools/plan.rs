@@ -35,6 +35,11 @@ pub trait Reading: std::fmt::Debug {
     /// A [`ToolError`] when the answer is not what Microsoft documents.
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError>;
 
+    /// Whether it takes so many calls that its client may rather fetch the outcome later.
+    fn is_long(&self) -> bool {
+        false
+    }
+
     /// Takes a refusal of the current call for an answer, where it is one; none where it ends the call.
     fn took_refusal(&mut self, _refusal: &Answer) -> Option<Step> {
         None
@@ -212,6 +217,15 @@ impl Plan {
         match self {
             Self::Read(plan) => plan.call(),
             Self::Write(plan) => plan.call(),
+        }
+    }
+
+    /// Whether it takes so many calls that its client may rather fetch the outcome later, as that of a task.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        match self {
+            Self::Read(plan) => plan.is_long(),
+            Self::Write(_) => false,
         }
     }
 

@@ -45,7 +45,7 @@ impl UserSession {
 
     /// Asks the client. Without a session this ends the round: it had no effect, so an equal call with the answers is a
     /// new one.
-    pub(super) fn ask_client(
+    pub(in super::super) fn ask_client(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
@@ -53,7 +53,7 @@ impl UserSession {
         questions: &Questions,
     ) -> Result<(), Fault> {
         let undeclared = questions.iter().find(|(_, question)| !question.may_be_asked(started.client));
-        if started.entry.session.is_some() {
+        if started.entry.session.is_some() || started.entry.task.is_some() {
             return match undeclared {
                 Some((_, question)) => self.refuse_at_once(turn, txn, started, cannot_ask(question)),
                 None => self.ask_in_session(turn, txn, started),
@@ -76,29 +76,6 @@ impl UserSession {
             }
         };
         self.settle_entry(turn, txn, request, entry, &waiters, EntryEvent::Refused, &settled)
-    }
-
-    /// What a fixture of the conformance suite does. There is no stream yet that could carry what it tells on the way.
-    #[cfg(feature = "conformance")]
-    pub(super) fn talk(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-        started: Started,
-        acts: Vec<protocol::fixtures::Act>,
-    ) -> Result<(), Fault> {
-        use protocol::fixtures::Act;
-        for act in acts {
-            match act {
-                Act::Tell(_) | Act::Wait(_) | Act::CloseStream => {}
-                Act::Ask(questions) => return self.ask_client(turn, txn, started, &questions),
-                Act::Done(structured) => {
-                    let finished = protocol::tools::Finished { structured };
-                    return self.done_at_once(turn, txn, started, finished);
-                }
-            }
-        }
-        Err(Fault::Invariant("a fixture ended without an answer"))
     }
 }
 

@@ -7,7 +7,7 @@
 use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
-use protocol::limits::REQUEST_DEADLINE;
+use protocol::limits::{REQUEST_DEADLINE, TASK_DEADLINE};
 use protocol::mcp::envelope::ClientCapabilities;
 use protocol::mcp::mrtr::{self, Answers, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
@@ -48,7 +48,7 @@ pub(super) struct Demand<'a> {
 }
 
 /// A request whose entry is written and of which nothing has left yet.
-pub(super) struct Started {
+pub(in super::super) struct Started {
     pub request: RequestId,
     pub target: Target,
     pub arguments: Map<String, Value>,
@@ -86,8 +86,7 @@ impl UserSession {
         id: &Id,
         (method, params): (Method, Option<&RawValue>),
     ) -> Result<(), Fault> {
-        if let Err(too_soon) = self.rate.pass(asking.caller.grant, turn.now) {
-            refuse_for_rate(txn, to, turn.now, (&asking, id), too_soon);
+        if self.is_too_soon(turn, txn, to, (&asking, id)) {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
@@ -106,11 +105,31 @@ impl UserSession {
         let mut waiter = Waiter::new(to, Some(id.clone()), conversation, turn.now);
         waiter.uri = uri;
         waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
+        #[cfg(feature = "conformance")]
+        {
+            waiter.log_level = asking.log_level;
+        }
         let mut demand = self.recognisable(turn, waiter, asking, id, asked)?;
         match self.resume(turn.now, &mut demand, resumption)? {
             Ok(()) => self.new_or_repeat(turn, txn, demand),
             Err(error) => refuse(txn, to, 200, Some(id), &error),
         }
+    }
+
+    /// Refuses whoever asks too often; says whether it did.
+    pub(super) fn is_too_soon(
+        &mut self,
+        turn: &Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (asking, id): (&Asking<'_>, &Id),
+    ) -> bool {
+        let passes = self.rate.pass(asking.caller.grant, turn.now);
+        if let Err(too_soon) = passes {
+            refuse_for_rate(txn, to, turn.now, (asking, id), too_soon);
+            return true;
+        }
+        false
     }
 
     /// Adds by what a repeat would be recognised.
@@ -230,9 +249,17 @@ impl UserSession {
             Ok(Planned::Talk(acts)) => return self.talk(turn, txn, started, acts),
             Err(error) => return self.refuse_at_once(turn, txn, started, error),
         };
+        let mut started = started;
+        if plan.is_long() && started.may_become_task() {
+            self.begin_task(turn, txn, &mut started)?;
+        }
         let Started { request, target, entry, mut waiters, was_asked, .. } = started;
         let work = Work::Tool { target, plan };
-        let mut run = Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE));
+        let mut run = if entry.task.is_some() {
+            Run::new(work, entry, Priority::Background, request.created_at().plus(TASK_DEADLINE))
+        } else {
+            Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE))
+        };
         run.waiters.append(&mut waiters);
         let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
         let refused = match closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {

@@ -9,7 +9,7 @@ use protocol::cbor;
 use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::Id;
 use protocol::limits::{
-    INPUT_RESPONSES_BYTES_MAX, INPUT_ROUNDS_MAX, INQUIRY_BYTES_MAX, REQUEST_STATE_LIFETIME,
+    INPUT_RESPONSES_BYTES_MAX, INPUT_ROUNDS_MAX, INQUIRY_BYTES_MAX, REQUEST_STATE_LIFETIME, TASK_KEPT_FOR,
 };
 use protocol::mcp::envelope::{ClientCapabilities, letters};
 use protocol::mcp::mrtr::{Questions, RequestState};
@@ -38,15 +38,15 @@ pub(in super::super) struct Inquiry {
     kept: Kept,
 }
 
-/// The part of it that is sealed in the call's row; the target stands there in clear.
+/// What of a call is sealed in its row while it asks or goes on as a task; the target stands there in clear.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     #[serde(rename = "a")]
-    arguments: Map<String, Value>,
+    pub arguments: Map<String, Value>,
     #[serde(rename = "k", with = "letters")]
-    client: ClientCapabilities,
+    pub client: ClientCapabilities,
     #[serde(rename = "s")]
-    state: RequestState,
+    pub state: RequestState,
 }
 
 impl UserSession {
@@ -68,6 +68,10 @@ impl UserSession {
         let Started { request, target, arguments, entry, waiters, client, mut state, .. } = started;
         state.round += 1;
         state.expires_at = turn.now.plus(REQUEST_STATE_LIFETIME);
+        if entry.task.is_some() {
+            // Nobody could fetch what comes after that.
+            state.expires_at = state.expires_at.min(request.created_at().plus(TASK_KEPT_FOR));
+        }
         let deadline = state.expires_at;
         let kept = Kept { arguments, client, state };
         let work = Work::Ask(Box::new(Inquiry { target, kept }));
@@ -106,19 +110,43 @@ impl UserSession {
         run: &mut Run,
     ) -> Result<bool, Fault> {
         let Work::Ask(inquiry) = &run.work else { return Err(Fault::Invariant("a call that does not ask")) };
-        let mut clear = Vec::new();
-        ciborium::into_writer(&inquiry.kept, &mut clear)
-            .map_err(|_| Fault::Invariant("an inquiry could not be written"))?;
-        if clear.len() > INQUIRY_BYTES_MAX {
-            return Ok(false);
-        }
-        let sealed = vault::seal_inquiry(&self.config, self.owner()?, request, &clear, &mut turn.entropy)?;
+        let Some(sealed) = self.seal_kept(turn, request, &inquiry.kept)? else { return Ok(false) };
         if run.entry.apply(EntryEvent::Asked) == Transition::Illegal {
             return Err(Fault::Invariant("a call asks against its transition table"));
         }
-        run.entry.inquiry = Some(ByteBuf::from(sealed));
+        run.entry.inquiry = Some(sealed);
+        run.entry.touch_task(turn.now);
         self.ledger.update(txn, request, &run.entry)?;
         Ok(true)
+    }
+
+    /// Seals what a call needs to go on; `None` if it is too large for a row.
+    pub(super) fn seal_kept(
+        &self,
+        turn: &mut Turn,
+        request: RequestId,
+        kept: &Kept,
+    ) -> Result<Option<ByteBuf>, Fault> {
+        let mut clear = Vec::new();
+        ciborium::into_writer(kept, &mut clear)
+            .map_err(|_| Fault::Invariant("an inquiry could not be written"))?;
+        if clear.len() > INQUIRY_BYTES_MAX {
+            return Ok(None);
+        }
+        let sealed = vault::seal_inquiry(&self.config, self.owner()?, request, &clear, &mut turn.entropy)?;
+        Ok(Some(ByteBuf::from(sealed)))
+    }
+
+    /// Opens what a call needs to go on; `None` if there is nothing, or no key opens it any more.
+    pub(super) fn open_kept(
+        &self,
+        request: RequestId,
+        entry: &Entry,
+    ) -> Result<Option<(Target, Kept)>, Fault> {
+        let Kind::Tool(name) = &entry.kind else { return Ok(None) };
+        let (Some(sealed), Some(target)) = (&entry.inquiry, Target::from_name(name)) else { return Ok(None) };
+        let clear = vault::open_inquiry(&self.config, self.owner()?, request, sealed);
+        Ok(clear.and_then(|clear| cbor::decode::<Kept>(&clear)).map(|kept| (target, kept)))
     }
 
     /// Goes on asking for a call of an earlier life of the object; gives back the entry of any other, and of one that no
@@ -128,16 +156,10 @@ impl UserSession {
         request: RequestId,
         entry: Entry,
     ) -> Result<Option<Entry>, Fault> {
-        let sealed = entry.inquiry.as_ref().filter(|_| entry.state == EntryState::Asking);
-        let target = match &entry.kind {
-            Kind::Tool(name) => Target::from_name(name),
-            Kind::Refresh | Kind::Connect | Kind::Watch => None,
-        };
-        let (Some(sealed), Some(target)) = (sealed, target) else { return Ok(Some(entry)) };
-        let clear = vault::open_inquiry(&self.config, self.owner()?, request, sealed);
-        let Some(kept) = clear.and_then(|clear| cbor::decode::<Kept>(&clear)) else {
+        if entry.state != EntryState::Asking {
             return Ok(Some(entry));
-        };
+        }
+        let Some((target, kept)) = self.open_kept(request, &entry)? else { return Ok(Some(entry)) };
         let deadline = kept.state.expires_at;
         let work = Work::Ask(Box::new(Inquiry { target, kept }));
         self.runs.insert(request, Run::new(work, entry, Priority::Interactive, deadline));
@@ -177,7 +199,7 @@ impl UserSession {
         }
     }
 
-    fn open_questions(&self, now: UnixMs, request: RequestId, inquiry: &Inquiry) -> Questions {
+    pub(super) fn open_questions(&self, now: UnixMs, request: RequestId, inquiry: &Inquiry) -> Questions {
         let Inquiry { target, kept } = inquiry;
         let planned = self.plan(now, request, *target, &kept.arguments, (&kept.state.answers, kept.client));
         questions_of(&planned).cloned().unwrap_or_default()
@@ -208,14 +230,29 @@ impl UserSession {
         if !is_asked {
             return Ok(());
         }
-        let Some(mut run) = self.runs.remove(&request) else { return Ok(()) };
-        let Work::Ask(inquiry) = &mut run.work else { return Ok(()) };
         let answer = result
             .filter(|raw| raw.get().len() <= INPUT_RESPONSES_BYTES_MAX)
             .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+        self.take_answers(turn, txn, request, vec![(name, answer)])
+    }
+
+    /// Goes on with what its client answered; questions that stay open go on waiting.
+    pub(super) fn take_answers(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        answers: Vec<(String, Option<Value>)>,
+    ) -> Result<(), Fault> {
+        let Some(mut run) = self.runs.remove(&request) else { return Ok(()) };
+        let Work::Ask(inquiry) = &mut run.work else { return Ok(()) };
         let before = inquiry.kept.state.answers.clone();
-        if let Some(answer) = answer {
-            inquiry.kept.state.answers.insert(&name, answer);
+        let mut names = Vec::new();
+        for (name, answer) in answers {
+            if let Some(answer) = answer {
+                inquiry.kept.state.answers.insert(&name, answer);
+            }
+            names.push(name);
         }
         let Inquiry { target, kept } = &**inquiry;
         let planned =
@@ -223,7 +260,8 @@ impl UserSession {
         let still_open = questions_of(&planned);
         let is_open =
             |name: &str| still_open.is_some_and(|open| open.iter().any(|(known, _)| *known == name));
-        if is_open(&name) {
+        // A session answers a question once; a task is asked for until it is answered.
+        if run.entry.task.is_none() && names.iter().any(|name| is_open(name)) {
             let settled = Settled::Error(not_answered());
             return self.settle(turn, txn, request, run, EntryEvent::Refused, &settled);
         }
@@ -262,7 +300,9 @@ impl UserSession {
             return Err(Fault::Invariant("an answered call cannot go on"));
         }
         entry.inquiry = None;
-        let started = Started { request, target, arguments, entry, waiters, client, state, was_asked: true };
+        let mut started =
+            Started { request, target, arguments, entry, waiters, client, state, was_asked: true };
+        self.keep_task(turn, &mut started)?;
         self.proceed(turn, txn, started, planned)
     }
 

@@ -5,11 +5,11 @@
 
 use protocol::ids::RequestId;
 use protocol::jsonrpc::RpcError;
-use protocol::limits::{ANSWER_KEPT_FOR, REQUEST_DEADLINE};
+use protocol::limits::ANSWER_KEPT_FOR;
 use protocol::mcp;
 use protocol::object::ObjectReply;
 use protocol::time::UnixMs;
-use protocol::tools::ToolError;
+use protocol::tools::{DECLINED, ToolError};
 
 use super::super::settle::{in_its_era, result_for, to_json};
 use super::super::{Txn, UserSession, reply};
@@ -38,12 +38,11 @@ impl UserSession {
             Repeat::Of(earlier) => {
                 self.unheard = Some(earlier);
                 self.remember_join(txn, earlier, &call)?;
+                if self.hand_out_task(txn, earlier, &call.waiter)? {
+                    return Ok(());
+                }
                 if let Some(run) = self.runs.get_mut(&earlier) {
-                    if run.waiters.is_empty() {
-                        // Nobody waited any more, so the time that somebody will wait begins now.
-                        run.deadline = run.deadline.max(turn.now.plus(REQUEST_DEADLINE));
-                    }
-                    run.waiters.push(call.waiter);
+                    run.join(call.waiter);
                     return Ok(());
                 }
                 let entry = Ledger::entry(txn, earlier)?;
@@ -126,7 +125,9 @@ impl UserSession {
                 return Ok(Repeat::Conflict(RpcError::invalid_params(message)));
             }
             let had_no_effect = matches!(entry.state, EntryState::Failed | EntryState::Cancelled);
-            return Ok(if had_no_effect { Repeat::Not } else { Repeat::Of(earlier) });
+            // What a person declined stays declined under its name: the same question is not answered a second time.
+            let is_declined = entry.outcome.as_deref() == Some(DECLINED);
+            return Ok(if had_no_effect && !is_declined { Repeat::Not } else { Repeat::Of(earlier) });
         }
         if call.target.writes() {
             for earlier in self.ledger.equal_writes(&call.fingerprint) {

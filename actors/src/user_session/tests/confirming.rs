@@ -10,7 +10,7 @@ use super::*;
 
 const POLICY: (&str, &str) = ("POLICY", r#"{"confirm":"always"}"#);
 const FORMS: ClientCapabilities =
-    ClientCapabilities { forms: true, links: false, sampling: false, roots: false };
+    ClientCapabilities { forms: true, links: false, sampling: false, roots: false, tasks: false };
 
 fn mail(subject: &str) -> Value {
     json!({"to": ["bob@contoso.example"], "subject": subject, "body": "B"})
@@ -64,6 +64,14 @@ fn an_answer_without_a_state_or_a_no_sends_nothing() {
     assert!(
         declined["result"]["content"][0]["text"].as_str().unwrap().contains("did not agree"),
         "{declined}"
+    );
+    let request = object.replies.last().unwrap().answers.unwrap();
+    object.turn(Input::Delivered { request });
+    let yes = json!({"requestState": no["requestState"], "inputResponses": yes()});
+    let changed = round(&mut object, 3, mail("S"), &yes);
+    assert_eq!(
+        changed["result"], declined["result"],
+        "what was declined is not agreed to with the same state"
     );
     assert!(object.sent.is_empty());
 }

@@ -168,7 +168,7 @@ mod questions {
     use super::*;
 
     const CLIENT: ClientCapabilities =
-        ClientCapabilities { forms: true, links: false, sampling: false, roots: false };
+        ClientCapabilities { forms: true, links: false, sampling: false, roots: false, tasks: false };
 
     fn ask(object: &mut Object, tool: &str, more: Value) -> Value {
         let mut params = json!({"name": tool, "arguments": {}});

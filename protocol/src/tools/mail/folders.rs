@@ -45,19 +45,24 @@ impl Reading for ListFolders {
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let page = Page::read(answer)?;
-        let (folders, goes_on) = self.budget.page(&page, &self.path, |item| {
-            let mut out = shown(item, &SHOWN);
-            for (name, member) in [
-                ("unread", "unreadItemCount"),
-                ("total", "totalItemCount"),
-                ("subfolders", "childFolderCount"),
-            ] {
-                if let Some(count) = item.get(member).and_then(Value::as_u64) {
-                    out.insert(name.to_owned(), count.into());
+        let (folders, goes_on) = self.budget.page(
+            &page,
+            &self.path,
+            |item| {
+                let mut out = shown(item, &SHOWN);
+                for (name, member) in [
+                    ("unread", "unreadItemCount"),
+                    ("total", "totalItemCount"),
+                    ("subfolders", "childFolderCount"),
+                ] {
+                    if let Some(count) = item.get(member).and_then(Value::as_u64) {
+                        out.insert(name.to_owned(), count.into());
+                    }
                 }
-            }
-            out.contains_key("id").then_some(Value::Object(out))
-        });
+                out.contains_key("id").then_some(Value::Object(out))
+            },
+            true,
+        );
         Ok(Step::Done(Finished::new(json!({ "folders": folders })).going_on(goes_on)))
     }
 }

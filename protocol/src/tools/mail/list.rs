@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{BY_SENDERS, Mailbox, folder, message};
 use crate::civil::{When, utc_text};
 use crate::graph::{IMMUTABLE_IDS, odata_text, query, search_text};
+use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, PAGES_MAX};
 use crate::outbound::{Answer, GraphCall};
 use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
@@ -23,6 +24,9 @@ use crate::zones::{Zone, Zones};
 const COUNT_MAX: u64 = 50;
 const COUNT_DEFAULT: u64 = 10;
 const WORDS_CHARS_MAX: usize = 500;
+
+/// Every match, as far as this goes: so many take eight calls, and as the outcome of a task they fit into a row.
+const ALL_MAX: usize = 400;
 
 /// What a list is bounded by, before the zone of its days is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,10 @@ pub(super) struct ListMail {
     /// The path of the page; none while the mailbox is asked for its zone.
     page: Option<String>,
     bounds: Option<Bounds>,
+    /// Whether all pages are read that one answer holds.
+    is_long: bool,
+    pages: u32,
+    found: Vec<Value>,
 }
 
 pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<ListMail, ToolError> {
@@ -93,6 +101,9 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("folder", name),
         page: None,
         bounds: Some(bounds),
+        is_long: false,
+        pages: 0,
+        found: Vec::new(),
     };
     if let Some(zone) = zone {
         list.begin(&zone)?;
@@ -112,12 +123,17 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         "folder",
         "mailbox",
         "count",
+        "all",
         "maxTokens",
         "cursor",
     ];
     let arguments = Arguments::of(Tool::SearchEmails, values, &known)?;
     let mailbox = Mailbox::read(&arguments, around, &MAIL_READ, &MAIL_READ_SHARED)?;
-    let count = arguments.integer("count", 1..=COUNT_MAX, COUNT_DEFAULT)?;
+    let is_long = arguments.flag("all")?.unwrap_or(false);
+    if is_long && values.contains_key("count") {
+        return Err(arguments.must_be("count", "left out where `all` is true"));
+    }
+    let count = arguments.integer("count", 1..=COUNT_MAX, if is_long { COUNT_MAX } else { COUNT_DEFAULT })?;
     let clause = clause(&arguments)?;
     let messages = match folder(&arguments, "folder", around)? {
         Some((_, path)) => format!("{}/mailFolders/{path}/messages", mailbox.root),
@@ -128,9 +144,21 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         ("$select", message::FIELDS),
         ("$top", &count.to_string()),
     ]);
-    let budget = Budget::read(&arguments, around)?;
+    let usual = if is_long { ANSWER_TOKENS_MAX } else { ANSWER_TOKENS_DEFAULT };
+    let budget = Budget::read_or(&arguments, around, usual)?;
     let page = Some(budget.path(format!("{messages}{parameters}")));
-    Ok(ListMail { mailbox, messages, count, budget, asked: ("search", clause), page, bounds: None })
+    Ok(ListMail {
+        mailbox,
+        messages,
+        count,
+        budget,
+        asked: ("search", clause),
+        page,
+        bounds: None,
+        is_long,
+        pages: 0,
+        found: Vec::new(),
+    })
 }
 
 /// The conditions of a search as one clause of KQL.
@@ -184,10 +212,30 @@ impl ListMail {
         Ok(())
     }
 
-    fn finished(&mut self, page: &Page, path: &str) -> Finished {
-        let (messages, goes_on) = self.budget.page(page, path, message::summary);
+    /// Takes a page over, and asks for the next one where all are wanted and there is room.
+    fn take(&mut self, page: &Page, path: &str) -> Step {
+        let is_long = self.is_long;
+        let shown = |item: &Value| {
+            let mut item = message::summary(item)?;
+            if let (true, Some(members)) = (is_long, item.as_object_mut()) {
+                members.remove("preview");
+            }
+            Some(item)
+        };
+        let (mut found, goes_on) = self.budget.page(page, path, shown, self.found.is_empty());
+        self.found.append(&mut found);
+        self.budget.from.offset = 0;
+        self.pages += 1;
+        let next = page.next(path);
+        let is_taken_whole = goes_on == next.as_ref().map(|next| self.budget.goes_on(next, 0));
+        let is_enough = !is_long || self.found.len() >= ALL_MAX || self.pages >= PAGES_MAX;
+        if let (Some(next), true, false) = (next, is_taken_whole, is_enough) {
+            self.page = Some(next);
+            return Step::Call(self.call());
+        }
         let (name, value) = &self.asked;
-        Finished::from_outside(json!({ *name: value, "messages": messages }), BY_SENDERS).going_on(goes_on)
+        let structured = json!({ *name: value, "messages": self.found });
+        Step::Done(Finished::from_outside(structured, BY_SENDERS).going_on(goes_on))
     }
 }
 
@@ -224,6 +272,10 @@ impl Reading for ListMail {
         }
     }
 
+    fn is_long(&self) -> bool {
+        self.is_long
+    }
+
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let Some(path) = self.page.clone() else {
             let zones = self.bounds.as_ref().map_or(Zones::UTC_ONLY, |bounds| bounds.zones);
@@ -232,7 +284,7 @@ impl Reading for ListMail {
             return Ok(Step::Call(self.call()));
         };
         let page = Page::read(answer)?;
-        Ok(Step::Done(self.finished(&page, &path)))
+        Ok(self.take(&page, &path))
     }
 }
 

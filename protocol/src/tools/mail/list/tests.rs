@@ -72,6 +72,8 @@ fn bad_conditions_are_refused_with_a_sentence() {
         (json!({"after": "2026-01-01T10:00"}), "a date such as"),
         (json!({"hasAttachments": "yes"}), "true or false"),
         (json!({"query": "a", "count": 51}), "`count`"),
+        (json!({"query": "a", "count": 5, "all": true}), "left out"),
+        (json!({"query": "a", "all": "yes"}), "true or false"),
         (json!({"search": "a"}), "no argument"),
     ] {
         let error = plan(arguments).unwrap_err();
@@ -211,4 +213,37 @@ fn every_mail_is_shown_once_over_all_answers() {
     let expected: Vec<String> = (0..20).map(|at| format!("M{at}=")).collect();
     assert_eq!(seen, expected);
     assert!(answers > 2, "{answers}");
+}
+
+#[test]
+fn all_follows_the_pages_up_to_its_bound() {
+    let mut search = plan(json!({"query": "a", "all": true})).unwrap();
+    assert!(search.is_long() && search.call().path.ends_with("&$top=50"));
+    let item = json!({"id": "A=", "bodyPreview": "p".repeat(250)});
+    let page = json!({
+        "value": vec![&item; 50],
+        "@odata.nextLink": "https://graph.microsoft.com/v1.0/me/messages?$search=%22a%22&$skiptoken=x",
+    });
+    for _ in 1..8 {
+        let Ok(Step::Call(next)) = search.answered(&answer(200, &page)) else { panic!() };
+        assert_eq!(next.path, "/me/messages?$search=%22a%22&$skiptoken=x");
+    }
+    let Ok(Step::Done(done)) = search.answered(&answer(200, &page)) else { panic!() };
+    assert_eq!(done.structured["messages"].as_array().unwrap().len(), ALL_MAX);
+    assert!(done.goes_on.is_some() && done.text().len() < 80_000);
+    assert_conforms(Tool::SearchEmails, &done);
+    let mut short = plan(json!({"query": "a", "all": true})).unwrap();
+    let Ok(Step::Done(done)) = short.answered(&answer(200, &json!({"value": [item]}))) else { panic!() };
+    assert_eq!(done.goes_on, None);
+}
+
+#[test]
+fn a_search_whose_pages_hold_little_ends_too() {
+    let mut search = plan(json!({"query": "a", "all": true})).unwrap();
+    let page = json!({
+        "value": [],
+        "@odata.nextLink": "https://graph.microsoft.com/v1.0/me/messages?$skiptoken=x",
+    });
+    let calls = (0..100).take_while(|_| matches!(search.answered(&answer(200, &page)), Ok(Step::Call(_))));
+    assert_eq!(calls.count(), PAGES_MAX as usize - 1);
 }
