@@ -13,6 +13,7 @@ mod contacts;
 mod control;
 mod courier;
 mod der;
+mod drives;
 mod entra;
 mod faults;
 mod gateway;
@@ -27,16 +28,19 @@ mod router;
 mod seed;
 mod server;
 mod settings;
+mod storage;
 mod subscriptions;
 mod teamwork;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod todo;
+mod transfer;
 mod wire;
 mod world;
 mod zones;
 
-pub use options::Options;
+pub use options::{Options, Tenant};
 
 use serde_json::Value;
 use std::io;

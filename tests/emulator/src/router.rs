@@ -4,7 +4,7 @@
 
 use crate::wire::{Call, Outcome, Reply};
 use crate::world::Shared;
-use crate::{access, control, entra, gateway, graph};
+use crate::{access, control, entra, gateway, graph, transfer};
 
 /// Serves one request of any kind.
 pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
@@ -29,6 +29,10 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
     if let Some(rest) = under("/entra") {
         let run = async { Outcome::Reply(entra::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
         return shared.observed("entra", &call, targets, run).await;
+    }
+    if let Some(rest) = under("/storage") {
+        let run = async { Outcome::Reply(transfer::execute(&mut shared.lock(), &call, rest)) };
+        return shared.observed("storage", &call, targets, run).await;
     }
     if let Some(rest) = under("/access") {
         let run = async { Outcome::Reply(access::execute(&shared.lock(), shared.keys(), &call, rest)) };

@@ -179,8 +179,8 @@ fn people(oids: &[&'static str]) -> Value {
 }
 
 impl Teamwork {
-    /// The teams as the control plane shows them.
-    pub fn teams_json(&self) -> Value {
+    /// The teams as the control plane shows them, of all or of one person.
+    pub fn teams_json(&self, of: Option<&str>) -> Value {
         let channel = |c: &Channel| json!({ "id": c.id, "displayName": c.name, "description": c.description, "messages": notes_json(&c.notes) });
         let team = |t: &Team| {
             json!({
@@ -188,18 +188,20 @@ impl Teamwork {
                 "channels": t.channels.iter().map(channel).collect::<Vec<_>>(),
             })
         };
-        Value::Array(self.teams.iter().map(team).collect())
+        let wanted = |t: &&Team| of.is_none_or(|oid| t.members.contains(&oid));
+        Value::Array(self.teams.iter().filter(wanted).map(team).collect())
     }
 
-    /// The chats as the control plane shows them.
-    pub fn chats_json(&self) -> Value {
+    /// The chats as the control plane shows them, of all or of one person.
+    pub fn chats_json(&self, of: Option<&str>) -> Value {
         let chat = |c: &Chat| {
             json!({
                 "id": c.id, "chatType": c.kind, "topic": c.topic, "members": people(&c.members),
                 "messages": notes_json(&c.notes),
             })
         };
-        Value::Array(self.chats.iter().map(chat).collect())
+        let wanted = |c: &&Chat| of.is_none_or(|oid| c.members.contains(&oid));
+        Value::Array(self.chats.iter().filter(wanted).map(chat).collect())
     }
 
     /// A person's meetings as the control plane shows them.

@@ -12,7 +12,7 @@ use super::model::{Kind, Model, check};
 use crate::agenda::{Event, Found};
 use crate::mailbox::{Address, strip_tags};
 use crate::settings::DuplicateTransaction;
-use crate::tenant::{self, User};
+use crate::tenant::{Directory, User};
 use crate::wire::{Reply, percent_encode};
 use crate::world::World;
 use serde_json::Value;
@@ -24,7 +24,7 @@ const CANCEL: Model = Model {
 };
 
 fn answer(world: &World, context: &Context<'_>, status: u16, event: &Event) -> Reply {
-    let meta = format!("users('{}')/events", context.user.oid);
+    let meta = format!("users('{}')/events", context.owner.oid);
     collection::entity(world, context, status, event_view::event(event, context), &meta)
 }
 
@@ -33,7 +33,7 @@ fn own_address(user: &User) -> Address {
 }
 
 fn find(world: &World, context: &Context<'_>, id: &str) -> Result<(Found, Event), GraphError> {
-    let agenda = world.agendas.get(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let found = agenda.find(id).ok_or_else(GraphError::item_not_found)?;
     Ok((found, agenda.read(found).ok_or_else(GraphError::item_not_found)?))
 }
@@ -49,7 +49,7 @@ fn open_meeting(world: &mut World, event: &mut Event) {
 
 /// An address that looks like those of Teams meetings.
 pub fn join_url(tenant_id: &str, thread: &str, organizer: &str) -> String {
-    let oid = tenant::by_address(organizer).map_or("", |user| user.oid);
+    let oid = Directory::realistic().by_address(organizer).map_or("", |user| user.oid);
     let context = percent_encode(&format!("{{\"Tid\":\"{tenant_id}\",\"Oid\":\"{oid}\"}}"));
     format!("https://teams.microsoft.com/l/meetup-join/19%3ameeting_{thread}%40thread.v2/0?context={context}")
 }
@@ -75,14 +75,14 @@ pub fn create(world: &mut World, context: &Context<'_>, given: Option<&str>) -> 
     let body = context.json_body()?;
     let mut event = Event {
         calendar_id,
-        organizer: own_address(context.user),
+        organizer: own_address(context.owner),
         is_organizer: true,
         response: "organizer",
         plain: defaults(),
         ..Event::default()
     };
     take_over(&mut event, &body)?;
-    let events = world.agendas.get(context.user.oid).map(|agenda| agenda.events.as_slice());
+    let events = world.agendas.get(context.owner.oid).map(|agenda| agenda.events.as_slice());
     let before = event.transaction_id.as_ref().and_then(|key| {
         events.unwrap_or_default().iter().find(|e| e.is_organizer && e.transaction_id.as_ref() == Some(key))
     });
@@ -100,7 +100,7 @@ pub fn create(world: &mut World, context: &Context<'_>, given: Option<&str>) -> 
     tell(world, &event, &reached, "");
     let reply = answer(world, context, 201, &event);
     let location = format!("{}/me/events/{}", context.origin(world), id_for(&event, context));
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.events.push(event);
     Ok(reply.with("location", location))
 }
@@ -133,7 +133,7 @@ pub fn update(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
         let moved = before.start != event.start || before.end != event.end;
         tell(world, &event, &reached, if moved { "Updated: " } else { "" });
     }
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.write(found, event);
     let changed = agenda.read(found).ok_or_else(GraphError::item_not_found)?;
     Ok(answer(world, context, 200, &changed))
@@ -148,7 +148,7 @@ fn call_off(world: &mut World, event: &Event) {
 }
 
 fn remove(world: &mut World, context: &Context<'_>, found: Found) -> Result<(), GraphError> {
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.remove(found);
     Ok(())
 }
@@ -234,8 +234,8 @@ pub fn respond(
         _ => ("tentativelyAccepted", "tentative", "Tentative: "),
     };
     let now_ms = world.now_ms();
-    let user = context.user;
-    for oid in tenant::USERS.iter().map(|u| u.oid) {
+    let user = context.owner;
+    for oid in world.directory.users().iter().map(|u| u.oid) {
         let Some(agenda) = world.agendas.get_mut(oid) else { continue };
         for copy in agenda.events.iter_mut().filter(|e| e.uid == event.uid) {
             let mut own = copy.attendees.iter_mut();
@@ -248,7 +248,7 @@ pub fn respond(
     (event.response, event.responded_ms, event.modified_ms) = (response, Some(now_ms), now_ms);
     event.change += 1;
     event.plain.insert("showAs".into(), show_as.into());
-    let organizer = tenant::by_address(&event.organizer.address);
+    let organizer = world.directory.by_address(&event.organizer.address);
     let subject = format!("{prefix}{}", subject_of(&event));
     let agenda = world.agendas.get_mut(user.oid).ok_or_else(GraphError::item_not_found)?;
     if action == "decline" {

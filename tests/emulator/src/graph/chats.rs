@@ -59,7 +59,7 @@ const CHATS: Spec = Spec {
             "tenantId",
         ],
         fields: &[("chatType", Sort::Text), ("topic", Sort::Text), ("lastUpdatedDateTime", Sort::Moment)],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &["lastMessagePreview/createdDateTime"],
@@ -164,7 +164,7 @@ fn bound(world: &World, context: &Context<'_>, member: &Value) -> Result<&'stati
     let rest = roots.iter().find_map(|root| text.strip_prefix(root.as_str())).ok_or_else(refuse)?;
     let quoted = rest.strip_prefix("/users('").and_then(|inner| inner.strip_suffix("')"));
     let id = quoted.or_else(|| rest.strip_prefix("/users/")).ok_or_else(refuse)?;
-    let user = tenant::by_oid(id).or_else(|| tenant::by_address(id));
+    let user = world.directory.find(id);
     let missing = || GraphError::new(404, "NotFound", "A member was not found in the directory.");
     user.map(|user| user.oid).ok_or_else(missing)
 }
@@ -234,7 +234,7 @@ fn send(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, Gra
     require_scope(context, &["ChatMessage.Send", "Chat.ReadWrite"])?;
     context.allow_options(&[])?;
     chat(world, context, id)?;
-    let plain = chat_message::read(context)?;
+    let plain = chat_message::read(world, context)?;
     let now_ms = world.now_ms();
     let place = world.teamwork.chats.iter_mut().find(|chat| chat.id == id);
     let place = place.ok_or_else(|| GraphError::new(404, "NotFound", "The chat was not found."))?;

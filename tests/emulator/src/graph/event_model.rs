@@ -112,7 +112,8 @@ const RANGE: Model = Model {
     required: &["type", "startDate"],
 };
 
-const RECURRENCE: Model = Model {
+/// How something repeats.
+pub const RECURRENCE: Model = Model {
     name: "microsoft.graph.patternedRecurrence",
     fields: &[("pattern", Kind::One(&PATTERN)), ("range", Kind::One(&RANGE))],
     required: &["pattern", "range"],

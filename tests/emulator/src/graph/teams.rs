@@ -20,7 +20,7 @@ const TEAMS: Spec = Spec {
         kind: "microsoft.graph.team",
         properties: &["id", "displayName", "description", "isArchived", "tenantId", "visibility", "webUrl"],
         fields: &[],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &[],
@@ -46,7 +46,7 @@ const CHANNELS: Spec = Spec {
             "isArchived",
         ],
         fields: &[("displayName", Sort::Text), ("membershipType", Sort::Text)],
-        any: None,
+        any: &[],
     },
     options: &["$select", "$filter"],
     ..TEAMS
@@ -177,7 +177,7 @@ fn send(
     if root.is_some_and(|id| !is_root(id)) {
         return Err(not_found());
     }
-    let plain = chat_message::read(context)?;
+    let plain = chat_message::read(world, context)?;
     let now_ms = world.now_ms();
     let place = world.teamwork.channel_mut(path[0], path[1]).ok_or_else(not_found)?;
     let note = add_note(&mut place.notes, context.user.oid, root.map(str::to_owned), plain, now_ms);

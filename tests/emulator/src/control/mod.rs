@@ -2,20 +2,23 @@
 //! recorded, no fault rule touches it, and a field that it does not know is refused. It must never be
 //! reachable from the emulated services themselves.
 
+mod state;
+
 use crate::access::{self, Wanted};
-use crate::agenda::{Agenda, Attendee, Calendar, Event, Moment};
 use crate::clock::iso;
 use crate::entra;
 use crate::entra::store::{Access, Refresh};
 use crate::faults::Rule;
 use crate::graph::mail_write;
-use crate::mailbox::{Address, FOLDERS, Message};
+use crate::mailbox::Address;
+use crate::options::Tenant;
 use crate::settings::Settings;
-use crate::tenant::{self, USERS, User};
+use crate::tenant::User;
 use crate::wire::{Call, Reply, pair, parse_pairs};
 use crate::world::{Shared, World};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use state::{message_json, state};
 
 type Answer = Result<Value, String>;
 
@@ -65,6 +68,14 @@ struct Advance {
     advance_ms: u64,
 }
 
+/// The tenant that is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    kind: Tenant,
+    seed: Option<u64>,
+}
+
 /// What Microsoft says of a person's subscriptions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,104 +97,8 @@ fn read<T: for<'de> Deserialize<'de>>(call: &Call) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-fn user(address: &str) -> Result<&'static User, String> {
-    tenant::by_address(address).ok_or_else(|| format!("no demo user has the address {address:?}"))
-}
-
-fn people(list: &[Address]) -> Value {
-    Value::Array(list.iter().map(|a| a.address.clone().into()).collect())
-}
-
-fn message_json(message: &Message, now_ms: u64) -> Value {
-    json!({
-        "id": message.rest_id,
-        "immutableId": message.immutable_id,
-        "subject": message.subject,
-        "from": message.from.as_ref().map(|a| &a.address),
-        "to": people(&message.to),
-        "cc": people(&message.cc),
-        "bcc": people(&message.bcc),
-        "contentType": if message.body_is_html { "html" } else { "text" },
-        "body": message.body,
-        "isRead": message.is_read,
-        "isDraft": message.is_draft,
-        "importance": message.importance,
-        "attachments": message.attachments.len(),
-        "categories": message.categories,
-        "receivedDateTime": iso(message.received_ms),
-        "sentDateTime": iso(message.sent_ms),
-        "visible": message.visible_at_ms <= now_ms,
-        "internetMessageId": message.internet_message_id,
-        "extendedProperties": message.extended.iter().map(|(id, v)| json!({ "id": id, "value": v })).collect::<Vec<_>>(),
-    })
-}
-
-fn event_json(event: &Event) -> Value {
-    let at = |moment: &Moment| u64::try_from(moment.ms()).map(iso).unwrap_or_default();
-    let attendee =
-        |a: &Attendee| json!({ "address": a.address.address, "type": a.kind, "response": a.response });
-    let plain = |name: &str| event.plain.get(name);
-    json!({
-        "id": event.rest_id,
-        "immutableId": event.immutable_id,
-        "iCalUId": event.uid,
-        "subject": plain("subject"),
-        "body": plain("body"),
-        "location": plain("location").and_then(|l| l.get("displayName")),
-        "start": at(&event.start),
-        "end": at(&event.end),
-        "timeZone": event.start.zone,
-        "isAllDay": event.all_day,
-        "isCancelled": event.cancelled,
-        "isOrganizer": event.is_organizer,
-        "organizer": event.organizer.address,
-        "attendees": event.attendees.iter().map(attendee).collect::<Vec<_>>(),
-        "response": event.response,
-        "recurrence": event.recurrence.as_ref().map(|(_, shown)| shown),
-        "exceptions": event.exceptions.iter().map(|(day, e)| json!({ "day": day.to_string(), "deleted": e.is_none() })).collect::<Vec<_>>(),
-        "transactionId": event.transaction_id,
-        "joinUrl": event.join_url,
-    })
-}
-
-fn calendars_json(agenda: &Agenda) -> Value {
-    let inside =
-        |id: &str| agenda.events.iter().filter(|e| e.calendar_id == id).map(event_json).collect::<Vec<_>>();
-    let one = |c: &Calendar| json!({ "id": c.id, "name": c.name, "isDefault": c.is_default, "events": inside(&c.id) });
-    Value::Array(agenda.calendars.iter().map(one).collect())
-}
-
-fn state(world: &World) -> Answer {
-    let now_ms = world.now_ms();
-    let users: Vec<Value> = USERS
-        .iter()
-        .map(|user| {
-            let mut folders = Map::new();
-            for (name, _) in FOLDERS {
-                let list = world.mailboxes.get(user.oid).into_iter().flat_map(|m| &m.messages);
-                let inside = list.filter(|m| m.folder == name).map(|m| message_json(m, now_ms));
-                folders.insert(name.into(), Value::Array(inside.collect()));
-            }
-            json!({
-                "address": user.address, "oid": user.oid, "displayName": user.display_name,
-                "timeZone": user.time_zone, "folders": folders,
-                "calendars": world.agendas.get(user.oid).map(calendars_json),
-                "contacts": world.contacts.to_json(user.oid),
-                "onlineMeetings": world.teamwork.meetings_json(user.oid),
-            })
-        })
-        .collect();
-    Ok(json!({
-        "now": iso(now_ms),
-        "tenantId": world.options.tenant_id,
-        "clientId": world.options.client_id,
-        "gatewayId": world.options.gateway_id,
-        "users": users,
-        "teams": world.teamwork.teams_json(),
-        "chats": world.teamwork.chats_json(),
-        "settings": world.settings,
-        "tokens": { "access": world.grants.access.len(), "refresh": world.grants.refresh.len() },
-    }))
+fn user(world: &World, address: &str) -> Result<&'static User, String> {
+    world.directory.by_address(address).ok_or_else(|| format!("no demo user has the address {address:?}"))
 }
 
 /// Settings whose members are addresses.
@@ -233,9 +148,19 @@ fn faults(world: &mut World, call: &Call) -> Answer {
     Ok(world.faults.to_json())
 }
 
+/// Another tenant, or the same one from another seed; everything begins anew, as after a reset.
+fn tenant(world: &mut World, call: &Call) -> Answer {
+    let wanted: Change = read(call)?;
+    world.options.tenant = wanted.kind;
+    world.options.seed = wanted.seed.unwrap_or(world.options.seed);
+    world.reset();
+    let people: Vec<&str> = world.directory.people().map(|user| user.address).collect();
+    Ok(json!({ "kind": wanted.kind, "seed": world.options.seed, "people": people }))
+}
+
 fn mail(world: &mut World, call: &Call) -> Answer {
     let seed: Seed = read(call)?;
-    let owner = user(&seed.user)?;
+    let owner = user(world, &seed.user)?;
     let mut message = mail_write::seeded(&seed.message).map_err(|e| format!("{}: {}", e.code, e.message))?;
     let now_ms = world.now_ms();
     let at_ms = now_ms.saturating_sub(seed.minutes_ago.saturating_mul(60_000));
@@ -254,7 +179,7 @@ fn mail(world: &mut World, call: &Call) -> Answer {
 
 fn revoke(world: &mut World, call: &Call) -> Answer {
     let wanted: Revoke = read(call)?;
-    let oid = wanted.user.as_deref().map(user).transpose()?.map(|u| u.oid);
+    let oid = wanted.user.as_deref().map(|address| user(world, address)).transpose()?.map(|u| u.oid);
     let (refresh, access) = (wanted.what != What::Access, wanted.what != What::Refresh);
     let (refresh_hits, access_hits) = world.grants.revoke(oid, refresh, access);
     Ok(json!({ "refreshTokens": refresh_hits, "accessTokens": access_hits }))
@@ -262,7 +187,7 @@ fn revoke(world: &mut World, call: &Call) -> Answer {
 
 fn mint(world: &mut World, call: &Call) -> Answer {
     let wanted: Mint = read(call)?;
-    let owner = user(&wanted.user)?;
+    let owner = user(world, &wanted.user)?;
     let now_ms = world.now_ms();
     let lifetime_s = wanted.lifetime_s.unwrap_or(world.settings.access_token_lifetime_s);
     let (access, refresh) = (world.ids.token("EwB4"), world.ids.token("1.AXkA"));
@@ -315,7 +240,7 @@ fn records(world: &World, call: &Call) -> Answer {
 fn lifecycle(world: &mut World, call: &Call) -> Answer {
     let Lifecycle { user: address, event } = read(call)?;
     let event = serde_json::to_value(event).map_err(|error| error.to_string())?;
-    let (oid, now_ms) = (user(&address)?.oid, world.now_ms());
+    let (oid, now_ms) = (user(world, &address)?.oid, world.now_ms());
     let tenant_id = world.options.tenant_id.clone();
     let told = world.subscriptions.lifecycle(oid, event.as_str().unwrap_or_default(), &tenant_id, now_ms);
     Ok(json!({ "subscriptions": told }))
@@ -332,11 +257,12 @@ fn answer(shared: &Shared, call: &Call, path: &str) -> Option<Answer> {
     let world = &mut *shared.lock();
     let result = match (call.method.as_str(), path) {
         ("GET", "/healthz") => done(),
+        ("POST", "/tenant") => tenant(world, call),
         ("POST", "/reset") => {
             world.reset();
             done()
         }
-        ("GET", "/state") => state(world),
+        ("GET", "/state") => state(world, call),
         ("GET", "/records") => records(world, call),
         ("POST", "/records/clear") => {
             world.records.clear();
