@@ -340,6 +340,15 @@ pub const CURSOR_LIFETIME: DurationMs = DurationMs::from_secs(24 * 60 * 60);
 /// The longest cursor, in characters. What Graph names a page by takes some hundred bytes of it.
 pub const CURSOR_BYTES_MAX: usize = 8 * 1024;
 
+/// Identifiers of this length and more are shown by a handle, in bytes. Teams' own are shorter and are read by people.
+pub const HANDLED_ID_BYTES_MIN: usize = 40;
+
+/// How long a handle stands for its identifier after it was shown.
+pub const HANDLE_LIFETIME: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
+
+/// Rows of handles of one person: one for each answer that named something new. A row of a list of ten takes a kilobyte.
+pub const HANDLE_PAGES_MAX: usize = 128;
+
 /// Messages that one call of a tool changes.
 pub const CHANGED_MESSAGES_MAX: usize = 20;
 

@@ -18,6 +18,7 @@ pub mod error;
 mod event;
 pub mod get_calendar_events;
 pub mod get_contacts;
+pub mod handles;
 pub mod item;
 mod mail;
 mod mailbox_zone;

@@ -132,6 +132,12 @@ impl Tool {
         self.facts().writes
     }
 
+    /// Whether the tool sends a message to other people, which cannot be taken back.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendEmail | Self::ReplyEmail | Self::SendTeamsMessage)
+    }
+
     /// The group that the tool is switched on and off with; none for what is always offered.
     #[must_use]
     pub const fn toolset(self) -> Option<Toolset> {
@@ -405,6 +411,15 @@ impl Target {
     pub const fn writes(self) -> bool {
         match self {
             Self::Tool(tool) => tool.writes(),
+            _ => false,
+        }
+    }
+
+    /// Whether it sends a message to other people.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        match self {
+            Self::Tool(tool) => tool.sends(),
             _ => false,
         }
     }

@@ -4,6 +4,8 @@
 //! What holds here: they differ in how they are named and answered and in nothing else; each is checked for its scope,
 //! has a ledger entry, and waits in the same queue if it costs a call.
 
+use std::borrow::Cow;
+
 use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
@@ -15,7 +17,7 @@ use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
 use protocol::time::UnixMs;
 use protocol::tools::{
-    Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, Toolsets, cursor,
+    Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, Toolsets, cursor, handles,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -205,8 +207,16 @@ impl UserSession {
             state,
             was_asked: false,
         };
-        let planned =
-            self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
+        let too_many = match self.config.policy.sends_per_hour.filter(|_| target.sends()) {
+            Some(most) => self.sends.count(txn, request, most, turn.now)?,
+            None => None,
+        };
+        let planned = match too_many {
+            Some(wait) => Err(ToolError::too_many_messages(wait)),
+            None => {
+                self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client))
+            }
+        };
         let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
         self.proceed(turn, txn, started, planned)
     }
@@ -228,9 +238,13 @@ impl UserSession {
             }
             _ => None,
         };
+        let mut named = Cow::Borrowed(arguments);
+        if matches!(target, Target::Tool(_)) {
+            handles::expand(named.to_mut(), &|handle| self.handles.find(handle, now))?;
+        }
         let (zones, resume) = (self.zones, resume.as_ref());
         let around = Surroundings { request, granted, now, zones, answers, client, policy, query, resume };
-        Plan::make(target, arguments, around)
+        Plan::make(target, &named, around)
     }
 
     /// Goes on with a request whose entry is written: its answer, a question, or a place in the queue.

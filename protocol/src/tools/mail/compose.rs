@@ -206,6 +206,10 @@ fn answering(
         // Graph would send to these in place of whoever wrote.
         return Err(arguments.must_be("to", "left out: a reply goes to whoever wrote; use cc for others"));
     }
+    if way == "replyAll" && message.contains_key("ccRecipients") {
+        // Graph would send to these in place of the others who got the mail.
+        return Err(arguments.must_be("cc", "left out: a reply to all goes to everybody; use bcc for others"));
+    }
     Ok(Mail { message, answers: Some(Answering { to, way, comment }), references: Vec::new(), recipients })
 }
 

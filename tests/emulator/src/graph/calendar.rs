@@ -55,8 +55,12 @@ const CALENDARS: Spec = Spec {
 };
 
 /// The property of events that is shown to nobody and can be searched for.
-const MARKS: Grammar =
-    Grammar { kind: "microsoft.graph.event", properties: &[], fields: &[], any: &[("singleValueExtendedProperties", "id")] };
+const MARKS: Grammar = Grammar {
+    kind: "microsoft.graph.event",
+    properties: &[],
+    fields: &[],
+    any: &[("singleValueExtendedProperties", "id")],
+};
 
 fn calendar(calendar: &Calendar, user: &User) -> Item {
     let all = json!({
@@ -179,9 +183,7 @@ fn events(world: &World, context: &Context<'_>, given: Option<&str>) -> Result<R
     let found: Vec<Event> = all.cloned().collect();
     let path = given.map_or("events".into(), |id| format!("calendars('{id}')/events"));
     match context.option("$filter").map(|text| MARKS.parse(text)) {
-        Some(Ok(Condition::Extended(id, value))) => {
-            marked(world, context, &found, (&id, &value), &path)
-        }
+        Some(Ok(Condition::Extended(id, value))) => marked(world, context, &found, (&id, &value), &path),
         _ => shown(world, context, &EVENTS, &found, &path),
     }
 }

@@ -170,7 +170,8 @@ fn admit(shared: &Shared, call: &Call, path: &str) -> Result<Option<Slot>, Reply
         return Ok(None);
     }
     let named = path.split('/').nth(3).and_then(percent_decode);
-    let owner = named.filter(|_| !path.contains("/me/")).and_then(|id| world.directory.find(&id)).unwrap_or(user);
+    let owner =
+        named.filter(|_| !path.contains("/me/")).and_then(|id| world.directory.find(&id)).unwrap_or(user);
     let limit = world.settings.mailbox_concurrency;
     if world.concurrency.enter_mailbox(owner.address, limit) {
         return Ok(Some(Slot { shared: shared.clone(), address: owner.address }));

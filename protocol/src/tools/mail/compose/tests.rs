@@ -63,6 +63,7 @@ fn bad_answers_are_refused_with_a_sentence() {
         (json!({"id": "M=", "body": "b", "mode": "answer"}), "`mode`"),
         (json!({"id": "M=", "mode": "forward"}), "`to`"),
         (json!({"id": "M=", "body": "b", "to": ["x@y.example"]}), "`to`"),
+        (json!({"id": "M=", "body": "b", "mode": "replyAll", "cc": ["x@y.example"]}), "`cc`"),
     ] {
         let error =
             testing::with_granted(&["Mail.Send"], |around| reply(arguments.as_object().unwrap(), around))

@@ -98,7 +98,7 @@ fn after_a_restart_nothing_is_sent_and_the_truth_is_told() {
 
 #[test]
 fn a_reply_is_a_draft_in_the_conversation_first() {
-    let arguments = json!({"id": "M=", "mode": "replyAll", "body": "Yes", "cc": ["c@x.example"]});
+    let arguments = json!({"id": "M=", "mode": "replyAll", "body": "Yes", "bcc": ["c@x.example"]});
     let reply = |granted: &[&str]| {
         testing::with_granted(granted, |around| compose::reply(arguments.as_object().unwrap(), around))
             .unwrap()
