@@ -22,13 +22,14 @@ use crate::testing::{config, config_with, user};
 use crate::turn::{Commit, Entropy, Outbound, run};
 
 mod confirming;
+mod naming;
 mod stateless;
 mod tasks;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
-const SCOPES: [&str; 6] =
-    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send"];
+const SCOPES: [&str; 7] =
+    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send", "mail.write"];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {
