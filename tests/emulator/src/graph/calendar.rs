@@ -55,8 +55,12 @@ const CALENDARS: Spec = Spec {
 };
 
 /// The property of events that is shown to nobody and can be searched for.
-const MARKS: Grammar =
-    Grammar { kind: "microsoft.graph.event", properties: &[], fields: &[], any: &[("singleValueExtendedProperties", "id")] };
+const MARKS: Grammar = Grammar {
+    kind: "microsoft.graph.event",
+    properties: &[],
+    fields: &[],
+    any: &[("singleValueExtendedProperties", "id")],
+};
 
 fn calendar(calendar: &Calendar, user: &User) -> Item {
     let all = json!({
@@ -179,9 +183,7 @@ fn events(world: &World, context: &Context<'_>, given: Option<&str>) -> Result<R
     let found: Vec<Event> = all.cloned().collect();
     let path = given.map_or("events".into(), |id| format!("calendars('{id}')/events"));
     match context.option("$filter").map(|text| MARKS.parse(text)) {
-        Some(Ok(Condition::Extended(id, value))) => {
-            marked(world, context, &found, (&id, &value), &path)
-        }
+        Some(Ok(Condition::Extended(id, value))) => marked(world, context, &found, (&id, &value), &path),
         _ => shown(world, context, &EVENTS, &found, &path),
     }
 }
@@ -265,12 +267,18 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("POST", ["me", "events", id, action @ ("accept" | "tentativelyAccept" | "decline")]) => {
             event_id(id).and_then(|id| calendar_write::respond(world, context, id, action))
         }
+        ("POST", ["me", "events", id, "forward"]) => {
+            event_id(id).and_then(|id| calendar_write::forward(world, context, id))
+        }
+        ("POST", ["me", "events", id, action @ ("snoozeReminder" | "dismissReminder")]) => event_id(id)
+            .and_then(|id| calendar_write::reminder(world, context, id, *action == "snoozeReminder")),
         ("POST", ["me", "events", id, "cancel"]) => {
             event_id(id).and_then(|id| calendar_write::cancel(world, context, id))
         }
         (_, ["me", "calendars" | "calendar" | "calendarView" | "events"])
         | (_, ["me", "calendars", _] | ["me", "calendars", _, "calendarView" | "events"])
         | (_, ["me", "calendar", "calendarView" | "events"])
+        | (_, ["me", "events", _, "forward" | "snoozeReminder" | "dismissReminder"])
         | (_, ["me", "events", _, "accept" | "tentativelyAccept" | "decline" | "cancel" | "instances"]) => {
             Err(GraphError::method_not_allowed())
         }
