@@ -208,7 +208,7 @@ fn get_schedule(world: &World, context: &Context<'_>) -> Result<Reply, GraphErro
 
 /// Minutes of `PT1H30M`, `PT45M`, `P1D`.
 fn minutes(text: &str) -> Option<i64> {
-    let span: jiff::Span = text.parse().ok()?;
+    let span: jiff::Span = text.strip_prefix('P').and_then(|_| text.parse().ok())?;
     let total = i64::from(span.get_days()) * 1440 + i64::from(span.get_hours()) * 60 + span.get_minutes();
     (total > 0).then_some(total)
 }

@@ -16,6 +16,7 @@ mod robust;
 mod sockets;
 mod subscriptions_flow;
 mod teams_flow;
+mod tenant_flow;
 
 use crate::options::Options;
 use crate::router;
