@@ -22,6 +22,7 @@ mod ids;
 mod jwt;
 mod mailbox;
 mod options;
+mod planner;
 mod records;
 mod recurrence;
 mod router;

@@ -6,6 +6,7 @@ pub mod agenda;
 pub mod people;
 pub mod realistic;
 pub mod teams;
+pub mod work;
 
 use crate::clock::DAY_MS;
 use crate::ids::Ids;
@@ -259,9 +260,11 @@ pub fn fill(world: &mut World, now_ms: u64) {
     agenda::fill(&mut world.agendas, ids, now_ms);
     people::fill(&mut world.contacts, ids, now_ms);
     teams::fill(&mut world.teamwork, ids, now_ms);
-    if world.options.tenant == Tenant::Realistic {
+    let is_realistic = world.options.tenant == Tenant::Realistic;
+    if is_realistic {
         realistic::fill(world, now_ms);
     }
+    work::fill(world, now_ms, is_realistic);
 }
 
 /// Fills everyone's inbox.

@@ -81,6 +81,10 @@ pub fn execute(world: &mut World, call: &Call, path: &str) -> Reply {
             "This address is authorized by itself; no Authorization header is taken.",
         );
     }
+    if world.settings.refuse_writes && call.method != "GET" {
+        world.refused_writes.push(format!("{} {}", call.method, call.path));
+        return refuse(500, "WriteRefusedByTest", "Nothing may be written at the moment.");
+    }
     let now_ms = world.now_ms();
     let reply = match (call.method.as_str(), path.strip_prefix("/upload/"), path.strip_prefix("/download/")) {
         ("GET", _, Some(token)) => world.storage.fetch(token, call, now_ms),

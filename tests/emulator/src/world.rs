@@ -15,6 +15,7 @@ use crate::ids::Ids;
 use crate::jwt::Keys;
 use crate::mailbox::{Mailboxes, Post};
 use crate::options::Options;
+use crate::planner::Planner;
 use crate::records::Records;
 use crate::settings::Settings;
 use crate::storage::Storage;
@@ -58,6 +59,8 @@ pub struct World {
     pub drives: Drives,
     /// The lists and tasks of To Do.
     pub todo: Todo,
+    /// The plans of teams.
+    pub planner: Planner,
     /// What is carried up and down by addresses that need no token.
     pub storage: Storage,
     /// Codes and tokens.
@@ -99,6 +102,7 @@ impl World {
             preferences: BTreeMap::new(),
             drives: Drives::default(),
             todo: Todo::default(),
+            planner: Planner::default(),
             storage: Storage::default(),
             grants: Grants::default(),
             certificates: Certificates::default(),

@@ -126,6 +126,7 @@ pub fn state(world: &World, call: &Call) -> Answer {
         "teams": world.teamwork.teams_json(oid),
         "chats": world.teamwork.chats_json(oid),
         "sites": world.drives.sites_json(),
+        "plans": world.planner.to_json(),
         "settings": world.settings,
         "refusedWrites": world.refused_writes,
         "tokens": { "access": world.grants.access.len(), "refresh": world.grants.refresh.len() },

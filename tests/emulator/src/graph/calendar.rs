@@ -267,12 +267,18 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("POST", ["me", "events", id, action @ ("accept" | "tentativelyAccept" | "decline")]) => {
             event_id(id).and_then(|id| calendar_write::respond(world, context, id, action))
         }
+        ("POST", ["me", "events", id, "forward"]) => {
+            event_id(id).and_then(|id| calendar_write::forward(world, context, id))
+        }
+        ("POST", ["me", "events", id, action @ ("snoozeReminder" | "dismissReminder")]) => event_id(id)
+            .and_then(|id| calendar_write::reminder(world, context, id, *action == "snoozeReminder")),
         ("POST", ["me", "events", id, "cancel"]) => {
             event_id(id).and_then(|id| calendar_write::cancel(world, context, id))
         }
         (_, ["me", "calendars" | "calendar" | "calendarView" | "events"])
         | (_, ["me", "calendars", _] | ["me", "calendars", _, "calendarView" | "events"])
         | (_, ["me", "calendar", "calendarView" | "events"])
+        | (_, ["me", "events", _, "forward" | "snoozeReminder" | "dismissReminder"])
         | (_, ["me", "events", _, "accept" | "tentativelyAccept" | "decline" | "cancel" | "instances"]) => {
             Err(GraphError::method_not_allowed())
         }

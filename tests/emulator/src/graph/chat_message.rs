@@ -241,8 +241,11 @@ pub fn shown(world: &World, note: &Note, home: &Home<'_>) -> Item {
     };
     let all = json!({
         "id": note.id, "replyToId": note.reply_to, "etag": note.id, "messageType": "message", "createdDateTime": at,
-        "lastModifiedDateTime": at, "lastEditedDateTime": null, "deletedDateTime": null, "chatId": chat_id,
-        "webUrl": link, "policyViolation": null, "eventDetail": null, "channelIdentity": channel, "reactions": [],
+        "lastModifiedDateTime": note.edited_ms.map_or_else(|| at.clone(), iso), "lastEditedDateTime": note.edited_ms.map(iso), "deletedDateTime": null, "chatId": chat_id,
+        "webUrl": link, "policyViolation": null, "eventDetail": null, "channelIdentity": channel,
+        "reactions": note.reactions.iter().map(|(what, oid)| {
+            json!({ "reactionType": what, "createdDateTime": at, "user": { "user": { "id": oid } } })
+        }).collect::<Vec<_>>(),
         "messageHistory": [],
         "from": {
             "application": null, "device": null,

@@ -260,6 +260,37 @@ fn members(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     Ok(Reply::json(200, &json!({ "@odata.context": meta, "@odata.count": list.len(), "value": list })))
 }
 
+/// One message, and its sender's own changes to it.
+fn message(world: &mut World, context: &Context<'_>, id: &str, message: &str) -> Result<Reply, GraphError> {
+    let absent = || GraphError::new(404, "NotFound", "The message was not found.");
+    let edits = match context.call.method.as_str() {
+        "GET" => false,
+        "PATCH" => true,
+        _ => return Err(GraphError::method_not_allowed()),
+    };
+    require_scope(context, if edits { &["Chat.ReadWrite"] } else { &READ_MESSAGES })?;
+    context.allow_options(&[])?;
+    let found = chat(world, context, id)?.notes.iter().find(|note| note.id == message).ok_or_else(absent)?;
+    if !edits {
+        let shown = chat_message::shown(world, found, &Home::Chat(id));
+        return Ok(collection::entity(
+            world,
+            context,
+            200,
+            shown,
+            &format!("chats('{}')/messages", percent_encode(id)),
+        ));
+    }
+    if found.from != context.user.oid {
+        return Err(GraphError::new(403, "Forbidden", "Only the sender can change a message."));
+    }
+    let (plain, now_ms) = (chat_message::read(world, context)?, world.now_ms());
+    let place = world.teamwork.chats.iter_mut().find(|chat| chat.id == id).ok_or_else(absent)?;
+    let note = place.notes.iter_mut().find(|note| note.id == message).ok_or_else(absent)?;
+    (note.plain, note.edited_ms) = (plain, Some(now_ms));
+    Ok(Reply::empty(204))
+}
+
 /// Routes the paths of chats.
 pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
     let path = context.path();
@@ -270,6 +301,7 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("GET", ["chats", id, "members"]) => members(world, context, id),
         ("GET", ["chats", id, "messages"] | ["me", "chats", id, "messages"]) => messages(world, context, id),
         ("POST", ["chats", id, "messages"]) => send(world, context, id),
+        (_, ["chats", id, "messages", note]) => message(world, context, id, note),
         (_, ["me", "chats"] | ["chats"] | ["chats", _] | ["chats", _, "members" | "messages"]) => {
             Err(GraphError::method_not_allowed())
         }

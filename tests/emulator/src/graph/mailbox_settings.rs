@@ -127,11 +127,6 @@ pub fn settings(world: &World, user: &User) -> Map<String, Value> {
     out
 }
 
-/// The name of a mailbox's time zone.
-pub fn zone_name(world: &World, user: &User) -> String {
-    settings(world, user).get("timeZone").and_then(Value::as_str).unwrap_or("UTC").to_owned()
-}
-
 fn get(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
     context.require_scope(&["MailboxSettings.Read", "MailboxSettings.ReadWrite"])?;
     context.allow_options(&["$select"])?;

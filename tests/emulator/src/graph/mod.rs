@@ -3,6 +3,8 @@
 //! this folder may answer more kindly than the real service.
 
 pub mod attachments;
+pub mod availability;
+pub mod batch;
 pub mod calendar;
 pub mod calendar_write;
 pub mod chat_message;
@@ -33,7 +35,10 @@ pub mod meetings;
 pub mod model;
 pub mod odata;
 pub mod people;
+pub mod planner;
+pub mod presence;
 pub mod profile;
+pub mod search;
 pub mod sites;
 pub mod subscriptions;
 pub mod teams;
@@ -56,7 +61,8 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 14] = [
+const ROUTES: [Route; 19] = [
+    batch::route,
     profile::route,
     mailbox_settings::route,
     mail::route,
@@ -71,6 +77,10 @@ const ROUTES: [Route; 14] = [
     drives::route,
     sites::route,
     todo::route,
+    availability::route,
+    presence::route,
+    search::route,
+    planner::route,
 ];
 
 /// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
@@ -92,10 +102,31 @@ pub fn execute(world: &mut World, call: &Call, path: &str) -> Reply {
     finish(world, call, result)
 }
 
+/// Actions that change nothing although they are POST.
+const READING: [&str; 7] = [
+    "$batch",
+    "getSchedule",
+    "findMeetingTimes",
+    "getMailTips",
+    "query",
+    "getPresencesByUserId",
+    "translateExchangeIds",
+];
+
+/// Whether a request changes anything.
+fn writes(context: &Context<'_>) -> bool {
+    let last = context.segments.last().map(String::as_str).unwrap_or_default();
+    context.call.method != "GET" && !READING.contains(&last)
+}
+
 fn dispatch(world: &mut World, context: &Context<'_>) -> Result<Reply, GraphError> {
     if context.call.body.len() > BODY_LIMIT {
         let message = "The maximum request length supported is 4MB.";
         return Err(GraphError::new(413, "RequestEntityTooLarge", message));
+    }
+    if world.settings.refuse_writes && writes(context) {
+        world.refused_writes.push(format!("{} {}", context.call.method, context.call.target()));
+        return Err(GraphError::new(500, "WriteRefusedByTest", "Nothing may be written at the moment."));
     }
     for route in ROUTES {
         if let Some(result) = route(world, context) {
