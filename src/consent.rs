@@ -31,7 +31,11 @@ fn meaning(scope: &str) -> &str {
         "calendar.read" => "Read your calendars",
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.send" => "See your teams and chats, and send messages as you",
-        "contacts.read" => "Read your contacts and the people you work with",
+        "contacts.read" => "Read your contacts, the people you work with and your organisation's directory",
+        "files.read" => "Read the files and sites that you may open",
+        "files.write" => "Upload files, overwrite files and share them by links",
+        "tasks.read" => "Read your tasks",
+        "tasks.write" => "Create, change and complete your tasks",
         other => other,
     }
 }

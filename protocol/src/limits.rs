@@ -355,6 +355,12 @@ pub const CHANGED_MESSAGES_MAX: usize = 20;
 /// Attachments of one mail that is written.
 pub const ATTACHMENTS_MAX: usize = 20;
 
+/// The most of a part of an Office document that is unpacked; ten of them would fill an eighth of an isolate.
+pub const OFFICE_PART_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The longest argument that is the content of a file, so that the call fits into a request with the rest of it.
+pub const UPLOAD_BYTES_MAX: usize = 3 * 1024 * 1024;
+
 /// All attachments of one mail that is written, in bytes: Graph's request bound of 4 MB less the text and base64.
 pub const ATTACHMENTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 

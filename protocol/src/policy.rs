@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::outbound::StorageUrl;
 use crate::tools::{Fault, ToolError};
 
 /// What the setting `POLICY` says.
@@ -23,6 +24,37 @@ pub struct Policy {
     pub sends_per_hour: Option<u32>,
     /// Folders that no tool names, in lower case.
     pub folders_off: BTreeSet<String>,
+    /// What becomes of files.
+    pub files: FileRules,
+}
+
+/// From where the bytes of files come, and with whom files are shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileRules {
+    /// Hosts of Microsoft's storage that may be asked outside of the gateway, in lower case; none without the setting.
+    hosts: BTreeSet<String>,
+    /// Whether a link may be good for whoever has it.
+    pub anonymous_links: bool,
+}
+
+impl FileRules {
+    /// Whether any host may be asked.
+    #[must_use]
+    pub fn allows_any(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    /// An address that Microsoft named for the bytes of a file, if its host is listed letter for letter. It must be
+    /// encrypted, unless it leads to this very machine.
+    #[must_use]
+    pub fn storage(&self, url: &str) -> Option<StorageUrl> {
+        let (scheme, rest) = url.split_once("://")?;
+        let host = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
+        let is_loopback = matches!(host.split(':').next(), Some("127.0.0.1" | "localhost"));
+        let is_safe = scheme == "https" || (scheme == "http" && is_loopback);
+        let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
+        (is_safe && is_plain && self.hosts.contains(&host)).then(|| StorageUrl::new(url.to_owned()))
+    }
 }
 
 /// To whom mail may go, and with what.
@@ -88,13 +120,16 @@ impl Policy {
             deny_attachment_types: Vec<String>,
             attachment_bytes_max: Option<u64>,
             deny_folders: Vec<String>,
+            file_hosts: Vec<String>,
+            anonymous_links: bool,
         }
         let members: Option<Map<String, Value>> = serde_json::from_str(text).ok();
         let setting = members.and_then(|members| Setting::deserialize(Value::Object(members)).ok());
         let setting = setting.ok_or({
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
-             `denyFolders` (lists), `sendsPerHour` and `attachmentBytesMax` (numbers), each of them optional"
+             `denyFolders`, `fileHosts` (lists), `sendsPerHour`, `attachmentBytesMax` (numbers) and `anonymousLinks` \
+             (true or false), each of them optional"
         })?;
         let lower = |list: Vec<String>| -> BTreeSet<String> {
             list.into_iter().map(|item| item.to_ascii_lowercase()).collect()
@@ -136,6 +171,7 @@ impl Policy {
             mail,
             sends_per_hour: setting.sends_per_hour,
             folders_off: lower(setting.deny_folders),
+            files: FileRules { hosts: lower(setting.file_hosts), anonymous_links: setting.anonymous_links },
         })
     }
 
@@ -161,6 +197,16 @@ impl Policy {
             return Err(refused("folder_not_allowed", "This folder is out of reach"));
         }
         Ok(())
+    }
+
+    /// Whether a link to a file has to be confirmed; `is_anonymous` says that it is good for whoever has it.
+    #[must_use]
+    pub const fn demands_for_link(&self, is_anonymous: bool) -> bool {
+        match self.confirm {
+            Confirm::Never => false,
+            Confirm::External(_) => is_anonymous,
+            Confirm::Always => true,
+        }
     }
 
     /// Whether a message to Teams has to be confirmed. Who reads a conversation is not known here, so that it counts as
@@ -317,5 +363,30 @@ mod tests {
             assert_eq!(check(name, content), Err("attachment_not_allowed"), "{name}");
         }
         assert!(policy.check_folder("archive").is_err() && policy.check_folder("inbox").is_ok());
+    }
+
+    #[test]
+    fn bytes_come_from_listed_hosts_alone() {
+        let rules =
+            Policy::parse(r#"{"fileHosts":["Contoso-my.SharePoint.com","127.0.0.1:99"]}"#).unwrap().files;
+        for good in ["https://contoso-my.sharepoint.com/x?tempauth=a", "http://127.0.0.1:99/storage"] {
+            assert_eq!(rules.storage(good).unwrap().expose(), good);
+        }
+        for bad in [
+            "http://contoso-my.sharepoint.com/x",
+            "https://contoso-my.sharepoint.com.evil.example/x",
+            "https://contoso-my.sharepoint.com@evil.example/x",
+            "https://evil.example/contoso-my.sharepoint.com",
+            "https://evil.example\\contoso-my.sharepoint.com/",
+            "https://contoso-my.sharepoint.com:8443/",
+            "https://contoso-my.sharepoint.com/a b",
+            "ftp://127.0.0.1:99/",
+            "//contoso-my.sharepoint.com/x",
+            "",
+        ] {
+            assert!(rules.storage(bad).is_none(), "{bad}");
+        }
+        assert!(Policy::default().files.storage("https://contoso-my.sharepoint.com/x").is_none());
+        assert!(!rules.anonymous_links);
     }
 }

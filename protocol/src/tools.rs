@@ -16,17 +16,20 @@ pub mod create_meeting;
 pub mod cursor;
 pub mod error;
 mod event;
+mod files;
+mod forgotten;
 pub mod get_calendar_events;
-pub mod get_contacts;
 pub mod handles;
 pub mod item;
 mod mail;
 mod mailbox_zone;
+mod people;
 pub mod plan;
 pub mod resource;
 pub mod send_teams_message;
 #[cfg(test)]
 mod testing;
+mod todo;
 pub mod toolset;
 mod untrusted;
 
@@ -153,6 +156,8 @@ pub enum WriteIntent {
     KeepDraft,
     /// Messages are being moved or marked. Doing it again changes nothing.
     ChangeMessages,
+    /// A task or a file is being made, changed or shared, which keeps nothing of ours to recognise it by.
+    ChangeItem,
 }
 
 /// What looking into a lost write found.

@@ -60,7 +60,8 @@ pub(super) fn after_tool_call(
     match result {
         CallResult::Answered(answer) => match answer.status {
             200..300 => success(&mut around, run, &answer),
-            401 if read_refusal(&answer.body).refuser != Refuser::Gateway => {
+            // An address of storage that is over says nothing about the token, which it never saw.
+            401 if call.storage.is_none() && read_refusal(&answer.body).refuser != Refuser::Gateway => {
                 unauthorized(&mut around, run, &answer)
             }
             429 => throttled(&mut around, run, &call, &answer),
@@ -123,7 +124,7 @@ fn refused(
         let found = plan(run)?.look_into();
         return act_on(around, run, found);
     }
-    if refusal.refuser == Refuser::Graph
+    if (refusal.refuser == Refuser::Graph || call.storage.is_some())
         && let Some(step) = plan(run)?.took_refusal(answer)
     {
         run.tries = 0;

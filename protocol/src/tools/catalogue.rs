@@ -60,6 +60,22 @@ pub enum Tool {
     CreateTeamsMeeting,
     /// Finds people.
     GetContacts,
+    /// Looks one person up.
+    GetPerson,
+    /// Searches files.
+    SearchFiles,
+    /// Lists folders, libraries and sites.
+    ListFiles,
+    /// Reads a file.
+    ReadFile,
+    /// Writes a file.
+    UploadFile,
+    /// Makes a link to a file.
+    ShareFile,
+    /// Lists tasks.
+    ListTasks,
+    /// Makes or changes a task.
+    SaveTask,
 }
 
 /// What never changes about a tool.
@@ -82,7 +98,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -99,6 +115,14 @@ impl Tool {
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
+        Self::GetPerson,
+        Self::SearchFiles,
+        Self::ListFiles,
+        Self::ReadFile,
+        Self::UploadFile,
+        Self::ShareFile,
+        Self::ListTasks,
+        Self::SaveTask,
     ];
 
     /// The tool of a wire name.
@@ -195,10 +219,57 @@ impl Tool {
                     ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document)
                 }
             }
-            Self::GetContacts => {
+            Self::GetContacts | Self::GetPerson => self.people(),
+            Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
+                self.files()
+            }
+            Self::ListTasks | Self::SaveTask => self.tasks(),
+        }
+    }
+
+    const fn people(self) -> Facts {
+        match self {
+            Self::GetPerson => {
+                let document = include_str!("catalogue/getPerson.json");
+                let facts = reads("getPerson", Toolset::People, "contacts.read", document);
+                Facts { permissions: &["User.ReadBasic.All", "User.Read", "Contacts.Read"], ..facts }
+            }
+            _ => {
                 let document = include_str!("catalogue/getContacts.json");
                 let facts = reads("getContacts", Toolset::People, "contacts.read", document);
-                Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
+                Facts { permissions: &["Contacts.Read", "People.Read", "User.ReadBasic.All"], ..facts }
+            }
+        }
+    }
+
+    const fn files(self) -> Facts {
+        let (name, document, writing) = match self {
+            Self::SearchFiles => ("searchFiles", include_str!("catalogue/searchFiles.json"), false),
+            Self::ReadFile => ("readFile", include_str!("catalogue/readFile.json"), false),
+            Self::UploadFile => ("uploadFile", include_str!("catalogue/uploadFile.json"), true),
+            Self::ShareFile => ("shareFile", include_str!("catalogue/shareFile.json"), true),
+            _ => ("listFiles", include_str!("catalogue/listFiles.json"), false),
+        };
+        if writing {
+            let facts = writes(name, Toolset::Files, "files.write", document);
+            return Facts { permissions: &["Files.ReadWrite.All"], destructive: true, ..facts };
+        }
+        let facts = reads(name, Toolset::Files, "files.read", document);
+        Facts { permissions: &["Files.ReadWrite.All", "Sites.Read.All"], pages: true, ..facts }
+    }
+
+    const fn tasks(self) -> Facts {
+        let permissions = &["Tasks.ReadWrite"];
+        match self {
+            Self::SaveTask => {
+                let document = include_str!("catalogue/saveTask.json");
+                let permissions = &["Tasks.ReadWrite", "MailboxSettings.Read"];
+                Facts { permissions, ..writes("saveTask", Toolset::Tasks, "tasks.write", document) }
+            }
+            _ => {
+                let document = include_str!("catalogue/listTasks.json");
+                let facts = reads("listTasks", Toolset::Tasks, "tasks.read", document);
+                Facts { permissions, pages: true, ..facts }
             }
         }
     }
@@ -260,7 +331,11 @@ impl Tool {
             | Self::OrganizeEmail => icons::MAIL,
             Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
             Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
-            Self::GetContacts => icons::PEOPLE,
+            Self::GetContacts | Self::GetPerson => icons::PEOPLE,
+            Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
+                icons::FILES
+            }
+            Self::ListTasks | Self::SaveTask => icons::TASKS,
         }
     }
 

@@ -102,6 +102,23 @@ pub(super) fn teams(message: &Value, arguments: &Map<String, Value>) -> String {
     lines.join("\n")
 }
 
+/// What a person is shown of a link to a file.
+pub(super) fn link(link: &Value, arguments: &Map<String, Value>) -> String {
+    let named = |name: &str| plain(arguments.get(name).and_then(Value::as_str).unwrap_or_default());
+    let whom = match text(link, "/scope") {
+        Some("anonymous") => "everybody who has the link",
+        Some("users") => "people who may open it already",
+        _ => "everybody in the organisation",
+    };
+    let lines = [
+        "Share this file?".to_owned(),
+        format!("File: {}", named("id")),
+        format!("Drive: {}", named("driveId")),
+        format!("May {} it: {whom}", plain_at(link, "/type")),
+    ];
+    lines.join("\n")
+}
+
 /// A draft is not known here, so that it cannot be shown.
 pub(super) fn cannot_show_draft() -> ToolError {
     ToolError::new(

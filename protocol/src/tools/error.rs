@@ -276,6 +276,12 @@ impl ToolError {
                 "not_found",
                 format!("Microsoft found no such item ({code}). Check the identifier or the folder."),
             ),
+            409 if code == "nameAlreadyExists" => Self::new(
+                Fault::Caller,
+                "name_taken",
+                "There is a file or folder of this name already. Nothing was written. Choose another name, or say \
+                 with `onConflict` what shall happen.",
+            ),
             409 | 412 => Self::new(
                 Fault::Caller,
                 "conflict",

@@ -9,15 +9,15 @@ use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
 use super::create_meeting::CreateMeeting;
 use super::event::CreateEvent;
+use super::forgotten::Forgotten;
 use super::get_calendar_events::GetCalendarEvents;
-use super::get_contacts::GetContacts;
 use super::item::ReadItem;
 use super::mail;
 use super::resource::ReadResource;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    confirm, create_event, create_meeting,
+    confirm, create_event, create_meeting, files, people, todo,
 };
 use crate::ids::RequestId;
 use crate::mcp::mrtr::Questions;
@@ -187,7 +187,11 @@ impl Plan {
             | Tool::DraftEmail
             | Tool::OrganizeEmail => mail::plan(tool, arguments, around),
             Tool::GetCalendarEvents => GetCalendarEvents::new(arguments, around).map(Planned::read),
-            Tool::GetContacts => GetContacts::new(arguments, around).map(Planned::read),
+            Tool::GetContacts | Tool::GetPerson => people::plan(tool, arguments, around),
+            Tool::SearchFiles | Tool::ListFiles | Tool::ReadFile | Tool::UploadFile | Tool::ShareFile => {
+                files::plan(tool, arguments, around)
+            }
+            Tool::ListTasks | Tool::SaveTask => todo::plan(tool, arguments, around),
             Tool::CreateCalendarEvent => create_event::new(arguments, around).map(Planned::write),
             Tool::CreateTeamsMeeting => create_meeting::new(arguments, around),
             Tool::SendTeamsMessage => {
@@ -208,6 +212,7 @@ impl Plan {
             WriteIntent::CreateEvent { calendar } => Box::new(CreateEvent::recovered(calendar, request)),
             WriteIntent::CreateMeeting => Box::new(CreateMeeting::recovered(request)),
             WriteIntent::PostMessage => Box::new(SendTeamsMessage::recovered()),
+            WriteIntent::ChangeItem => Box::new(Forgotten),
         })
     }
 

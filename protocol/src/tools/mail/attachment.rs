@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{BY_SENDERS, message};
 use crate::graph::{IMMUTABLE_IDS, query};
-use crate::html::visible_text;
+use crate::office::text_of;
 use crate::outbound::{Answer, GraphCall, Lane};
-use crate::text::{cut, unmarked};
+use crate::text::cut;
 use crate::tools::arguments::Arguments;
 use crate::tools::budget::Budget;
 use crate::tools::catalogue::{MAIL_READ, Tool};
@@ -60,22 +60,9 @@ impl GetAttachment {
             let (body, _) = message::body(inner, true);
             return Some(format!("Subject: {subject}\nFrom: {from}\n\n{body}"));
         }
-        let kind = text(item, "/contentType").unwrap_or_default().to_ascii_lowercase();
-        let name = text(item, "/name").unwrap_or_default().to_ascii_lowercase();
         let bytes = STANDARD.decode(text(item, "/contentBytes")?).ok()?;
-        let is_html = kind.starts_with("text/html") || name.ends_with(".html") || name.ends_with(".htm");
-        let is_text = is_html
-            || kind.starts_with("text/")
-            || kind.starts_with("message/")
-            || ["json", "xml", "yaml", "csv"].iter().any(|part| kind.contains(part))
-            || [".txt", ".md", ".csv", ".json", ".xml", ".log", ".ics", ".eml"]
-                .iter()
-                .any(|end| name.ends_with(end));
-        if !is_text {
-            return None;
-        }
-        let content = String::from_utf8_lossy(&bytes);
-        Some(if is_html { unmarked(&visible_text(&content)) } else { content.into_owned() })
+        let (name, kind) = (text(item, "/name"), text(item, "/contentType"));
+        text_of(name.unwrap_or_default(), kind.unwrap_or_default(), &bytes)
     }
 
     fn finished(&self, item: &Value) -> Finished {
