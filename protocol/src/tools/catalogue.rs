@@ -5,16 +5,15 @@
 //! destructive and hosts ask people accordingly. The texts and schemas are one JSON document for each tool, because as
 //! code they would be several times as large in the bundle.
 
+mod linked;
+
 use serde_json::{Map, Value, json};
 
-use super::completion::Completion;
 use super::resource::Resource;
-use super::toolset::{Toolset, Toolsets};
-#[cfg(feature = "conformance")]
-use crate::fixtures::Fixture;
+use super::toolset::{Offer, Toolset};
 use crate::icons::{self, Icon};
 use crate::limits::ANSWER_TOKENS_MAX;
-use crate::prompts::Prompt;
+use linked::with_apps;
 
 /// The permissions of which one suffices to read mail.
 pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
@@ -60,6 +59,8 @@ pub enum Tool {
     CreateTeamsMeeting,
     /// Finds people.
     GetContacts,
+    /// Calls an internal application; there only where operators linked one.
+    CallLinkedApp,
 }
 
 /// What never changes about a tool.
@@ -82,7 +83,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -99,6 +100,7 @@ impl Tool {
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
+        Self::CallLinkedApp,
     ];
 
     /// The tool of a wire name.
@@ -200,6 +202,11 @@ impl Tool {
                 let facts = reads("getContacts", Toolset::People, "contacts.read", document);
                 Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
             }
+            Self::CallLinkedApp => {
+                let document = include_str!("catalogue/callLinkedApp.json");
+                let facts = writes("callLinkedApp", Toolset::Mail, "apps.call", document);
+                Facts { toolset: None, destructive: true, ..facts }
+            }
         }
     }
 
@@ -261,6 +268,7 @@ impl Tool {
             Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
             Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts => icons::PEOPLE,
+            Self::CallLinkedApp => icons::APPS,
         }
     }
 
@@ -339,113 +347,28 @@ const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, docum
     Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
-/// What a request is about that may cost calls of Graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// `tools/call`
-    Tool(Tool),
-    /// `resources/read`
-    Resource(Resource),
-    /// `prompts/get`
-    Prompt(Prompt),
-    /// `completion/complete`
-    Completion(Completion),
-    /// Whatever the conformance suite needs.
-    #[cfg(feature = "conformance")]
-    Fixture(Fixture),
-}
-
-impl Target {
-    /// The target of a name in the ledger.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let others = Resource::all()
-            .map(Self::Resource)
-            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
-            .chain(Completion::ALL.into_iter().map(Self::Completion));
-        #[cfg(feature = "conformance")]
-        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
-        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
-        all.find(|target| target.name() == name)
-    }
-
-    /// The name in ledger, logs and the gateway's metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tool(tool) => tool.name(),
-            Self::Resource(resource) => resource.name(),
-            Self::Prompt(prompt) => prompt.name(),
-            Self::Completion(completion) => completion.name(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.name(),
-        }
-    }
-
-    /// The scope that an access token needs; none for what concerns nobody's data.
-    #[must_use]
-    pub const fn scope(self) -> Option<&'static str> {
-        match self {
-            Self::Tool(tool) => Some(tool.scope()),
-            Self::Resource(resource) => Some(resource.scope()),
-            Self::Prompt(_) => None,
-            Self::Completion(completion) => completion.scope(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(_) => None,
-        }
-    }
-
-    /// The Graph permission without which it cannot work; empty where none is needed.
-    #[must_use]
-    pub fn permission(self) -> &'static str {
-        let permissions = match self {
-            Self::Tool(tool) => tool.permissions(),
-            Self::Resource(resource) => resource.permissions(),
-            _ => &[],
-        };
-        permissions.first().copied().unwrap_or_default()
-    }
-
-    /// Whether it changes anything.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.writes(),
-            _ => false,
-        }
-    }
-
-    /// Whether it sends a message to other people.
-    #[must_use]
-    pub const fn sends(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.sends(),
-            _ => false,
-        }
-    }
-
-    /// Whether it is read by `resources/read`.
-    #[must_use]
-    pub const fn is_resource(self) -> bool {
-        match self {
-            Self::Resource(_) => true,
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.is_resource(),
-            _ => false,
-        }
-    }
-}
+/// The scopes of tools that are used rarely and reach many people at once.
+const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
-pub fn scopes() -> Vec<&'static str> {
-    let tools = Tool::ALL.into_iter().map(Tool::scope);
+pub fn scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let tools = offer.tools().map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
     for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
+    scopes
+}
+
+/// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
+/// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
+#[must_use]
+pub fn base_scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let mut scopes = scopes(offer);
+    scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
 
@@ -460,10 +383,15 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
 
 /// The result of `tools/list`: what is offered of the catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list(offered: Toolsets) -> Map<String, Value> {
+pub fn tool_list(offer: Offer<'_>) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> =
-        Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
+    let mut tools: Vec<Value> = offer
+        .tools()
+        .map(|tool| match tool {
+            Tool::CallLinkedApp => with_apps(tool.shown(), offer.linked_apps),
+            _ => tool.shown(),
+        })
+        .collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])
