@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod authenticate;
 mod budget;
+pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
 pub mod completion;
@@ -27,6 +28,7 @@ mod people;
 pub mod plan;
 pub mod resource;
 pub mod send_teams_message;
+mod target;
 #[cfg(test)]
 mod testing;
 mod todo;
@@ -37,14 +39,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use budget::Continuation;
-pub use catalogue::{Target, Tool};
+pub use catalogue::Tool;
 pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
 pub use plan::{Plan, Planned};
 pub use resource::Resource;
-pub use toolset::Toolsets;
+pub use target::Target;
+pub use toolset::{Offer, Toolsets};
 
 use crate::ids::RequestId;
+use crate::linked_app::LinkedApp;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
@@ -158,6 +162,8 @@ pub enum WriteIntent {
     ChangeMessages,
     /// A task or a file is being made, changed or shared, which keeps nothing of ours to recognise it by.
     ChangeItem,
+    /// A linked app is being called, of which nothing is known by which to find out.
+    CallApp,
 }
 
 /// What looking into a lost write found.
@@ -198,6 +204,10 @@ pub struct Surroundings<'a> {
     pub query: [u8; 32],
     /// Where an earlier answer was cut, if the call goes on with it.
     pub resume: Option<&'a Continuation>,
+    /// The applications that may be called.
+    pub linked_apps: &'a [LinkedApp],
+    /// The link under which the person connects a Microsoft account, where the client cannot sign in.
+    pub connect_link: Option<&'a str>,
 }
 
 /// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.
@@ -219,7 +229,7 @@ impl Surroundings<'_> {
     ///
     /// # Errors
     /// A [`ToolError`] of the account that names the first of them.
-    pub fn require(&self, any_of: &[&str]) -> Result<(), ToolError> {
+    pub fn require(&self, any_of: &[&'static str]) -> Result<(), ToolError> {
         match any_of.first() {
             Some(first) if !any_of.iter().any(|permission| self.has_granted(permission)) => {
                 Err(ToolError::permission_missing(first))

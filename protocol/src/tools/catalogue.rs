@@ -5,16 +5,17 @@
 //! destructive and hosts ask people accordingly. The texts and schemas are one JSON document for each tool, because as
 //! code they would be several times as large in the bundle.
 
+mod linked;
+
+mod facts;
+
 use serde_json::{Map, Value, json};
 
-use super::completion::Completion;
 use super::resource::Resource;
-use super::toolset::{Toolset, Toolsets};
-#[cfg(feature = "conformance")]
-use crate::fixtures::Fixture;
+use super::toolset::{Offer, Toolset};
 use crate::icons::{self, Icon};
 use crate::limits::ANSWER_TOKENS_MAX;
-use crate::prompts::Prompt;
+use linked::with_apps;
 
 /// The permissions of which one suffices to read mail.
 pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
@@ -76,6 +77,8 @@ pub enum Tool {
     ListTasks,
     /// Makes or changes a task.
     SaveTask,
+    /// Calls an internal application; there only where operators linked one.
+    CallLinkedApp,
 }
 
 /// What never changes about a tool.
@@ -98,7 +101,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -123,6 +126,7 @@ impl Tool {
         Self::ShareFile,
         Self::ListTasks,
         Self::SaveTask,
+        Self::CallLinkedApp,
     ];
 
     /// The tool of a wire name.
@@ -224,95 +228,11 @@ impl Tool {
                 self.files()
             }
             Self::ListTasks | Self::SaveTask => self.tasks(),
-        }
-    }
-
-    const fn people(self) -> Facts {
-        match self {
-            Self::GetPerson => {
-                let document = include_str!("catalogue/getPerson.json");
-                let facts = reads("getPerson", Toolset::People, "contacts.read", document);
-                Facts { permissions: &["User.ReadBasic.All", "User.Read", "Contacts.Read"], ..facts }
+            Self::CallLinkedApp => {
+                let document = include_str!("catalogue/callLinkedApp.json");
+                let facts = writes("callLinkedApp", Toolset::Mail, "apps.call", document);
+                Facts { toolset: None, destructive: true, ..facts }
             }
-            _ => {
-                let document = include_str!("catalogue/getContacts.json");
-                let facts = reads("getContacts", Toolset::People, "contacts.read", document);
-                Facts { permissions: &["Contacts.Read", "People.Read", "User.ReadBasic.All"], ..facts }
-            }
-        }
-    }
-
-    const fn files(self) -> Facts {
-        let (name, document, writing) = match self {
-            Self::SearchFiles => ("searchFiles", include_str!("catalogue/searchFiles.json"), false),
-            Self::ReadFile => ("readFile", include_str!("catalogue/readFile.json"), false),
-            Self::UploadFile => ("uploadFile", include_str!("catalogue/uploadFile.json"), true),
-            Self::ShareFile => ("shareFile", include_str!("catalogue/shareFile.json"), true),
-            _ => ("listFiles", include_str!("catalogue/listFiles.json"), false),
-        };
-        if writing {
-            let facts = writes(name, Toolset::Files, "files.write", document);
-            return Facts { permissions: &["Files.ReadWrite.All"], destructive: true, ..facts };
-        }
-        let facts = reads(name, Toolset::Files, "files.read", document);
-        Facts { permissions: &["Files.ReadWrite.All", "Sites.Read.All"], pages: true, ..facts }
-    }
-
-    const fn tasks(self) -> Facts {
-        let permissions = &["Tasks.ReadWrite"];
-        match self {
-            Self::SaveTask => {
-                let document = include_str!("catalogue/saveTask.json");
-                let permissions = &["Tasks.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..writes("saveTask", Toolset::Tasks, "tasks.write", document) }
-            }
-            _ => {
-                let document = include_str!("catalogue/listTasks.json");
-                let facts = reads("listTasks", Toolset::Tasks, "tasks.read", document);
-                Facts { permissions, pages: true, ..facts }
-            }
-        }
-    }
-
-    const fn mail_reading(self) -> Facts {
-        let (name, document, pages) = match self {
-            Self::SearchEmails => ("searchEmails", include_str!("catalogue/searchEmails.json"), true),
-            Self::ReadEmail => ("readEmail", include_str!("catalogue/readEmail.json"), true),
-            Self::ListMailFolders => {
-                ("listMailFolders", include_str!("catalogue/listMailFolders.json"), true)
-            }
-            Self::GetAttachment => ("getAttachment", include_str!("catalogue/getAttachment.json"), true),
-            Self::CheckRecipients => {
-                ("checkRecipients", include_str!("catalogue/checkRecipients.json"), false)
-            }
-            _ => ("getEmails", include_str!("catalogue/getEmails.json"), true),
-        };
-        Facts { permissions: &["Mail.Read"], pages, ..reads(name, Toolset::Mail, "mail.read", document) }
-    }
-
-    const fn mail_writing(self) -> Facts {
-        let document = match self {
-            Self::ReplyEmail => include_str!("catalogue/replyEmail.json"),
-            Self::DraftEmail => include_str!("catalogue/draftEmail.json"),
-            Self::OrganizeEmail => include_str!("catalogue/organizeEmail.json"),
-            _ => include_str!("catalogue/sendEmail.json"),
-        };
-        let sending = &["Mail.Send", "Mail.ReadWrite", "Mail.Read"];
-        let facts = writes("sendEmail", Toolset::Mail, "mail.send", document);
-        match self {
-            Self::ReplyEmail => {
-                Facts { name: "replyEmail", permissions: sending, destructive: true, ..facts }
-            }
-            Self::DraftEmail => {
-                Facts { name: "draftEmail", scope: "mail.write", permissions: &["Mail.ReadWrite"], ..facts }
-            }
-            Self::OrganizeEmail => Facts {
-                name: "organizeEmail",
-                scope: "mail.write",
-                permissions: &["Mail.ReadWrite"],
-                ..facts
-            },
-            _ => Facts { permissions: sending, destructive: true, ..facts },
         }
     }
 
@@ -336,6 +256,7 @@ impl Tool {
                 icons::FILES
             }
             Self::ListTasks | Self::SaveTask => icons::TASKS,
+            Self::CallLinkedApp => icons::APPS,
         }
     }
 
@@ -414,113 +335,28 @@ const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, docum
     Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
-/// What a request is about that may cost calls of Graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// `tools/call`
-    Tool(Tool),
-    /// `resources/read`
-    Resource(Resource),
-    /// `prompts/get`
-    Prompt(Prompt),
-    /// `completion/complete`
-    Completion(Completion),
-    /// Whatever the conformance suite needs.
-    #[cfg(feature = "conformance")]
-    Fixture(Fixture),
-}
-
-impl Target {
-    /// The target of a name in the ledger.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let others = Resource::all()
-            .map(Self::Resource)
-            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
-            .chain(Completion::ALL.into_iter().map(Self::Completion));
-        #[cfg(feature = "conformance")]
-        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
-        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
-        all.find(|target| target.name() == name)
-    }
-
-    /// The name in ledger, logs and the gateway's metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tool(tool) => tool.name(),
-            Self::Resource(resource) => resource.name(),
-            Self::Prompt(prompt) => prompt.name(),
-            Self::Completion(completion) => completion.name(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.name(),
-        }
-    }
-
-    /// The scope that an access token needs; none for what concerns nobody's data.
-    #[must_use]
-    pub const fn scope(self) -> Option<&'static str> {
-        match self {
-            Self::Tool(tool) => Some(tool.scope()),
-            Self::Resource(resource) => Some(resource.scope()),
-            Self::Prompt(_) => None,
-            Self::Completion(completion) => completion.scope(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(_) => None,
-        }
-    }
-
-    /// The Graph permission without which it cannot work; empty where none is needed.
-    #[must_use]
-    pub fn permission(self) -> &'static str {
-        let permissions = match self {
-            Self::Tool(tool) => tool.permissions(),
-            Self::Resource(resource) => resource.permissions(),
-            _ => &[],
-        };
-        permissions.first().copied().unwrap_or_default()
-    }
-
-    /// Whether it changes anything.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.writes(),
-            _ => false,
-        }
-    }
-
-    /// Whether it sends a message to other people.
-    #[must_use]
-    pub const fn sends(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.sends(),
-            _ => false,
-        }
-    }
-
-    /// Whether it is read by `resources/read`.
-    #[must_use]
-    pub const fn is_resource(self) -> bool {
-        match self {
-            Self::Resource(_) => true,
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.is_resource(),
-            _ => false,
-        }
-    }
-}
+/// The scopes of tools that are used rarely and reach many people at once.
+const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
-pub fn scopes() -> Vec<&'static str> {
-    let tools = Tool::ALL.into_iter().map(Tool::scope);
+pub fn scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let tools = offer.tools().map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
     for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
+    scopes
+}
+
+/// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
+/// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
+#[must_use]
+pub fn base_scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let mut scopes = scopes(offer);
+    scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
 
@@ -535,10 +371,15 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
 
 /// The result of `tools/list`: what is offered of the catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list(offered: Toolsets) -> Map<String, Value> {
+pub fn tool_list(offer: Offer<'_>) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> =
-        Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
+    let mut tools: Vec<Value> = offer
+        .tools()
+        .map(|tool| match tool {
+            Tool::CallLinkedApp => with_apps(tool.shown(), offer.linked_apps),
+            _ => tool.shown(),
+        })
+        .collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])

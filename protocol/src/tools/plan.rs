@@ -17,9 +17,10 @@ use super::resource::ReadResource;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    confirm, create_event, create_meeting, files, people, todo,
+    call_linked_app, confirm, create_event, create_meeting, files, people, todo,
 };
 use crate::ids::RequestId;
+use crate::linked_app::AppCall;
 use crate::mcp::mrtr::Questions;
 use crate::outbound::{Answer, GraphCall, Lost};
 use crate::policy::Policy;
@@ -113,6 +114,8 @@ pub enum Planned {
     Done(Finished),
     /// The client has to be asked first; the plan is made again with its answers.
     Ask(Questions),
+    /// A linked app is to be called.
+    Linked(Box<AppCall>),
     /// It speaks with its client and with nobody else.
     #[cfg(feature = "conformance")]
     Talk(Vec<crate::fixtures::Act>),
@@ -145,8 +148,10 @@ impl Plan {
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
-                Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
+                Authenticate::new(arguments, around).map(|_| authenticate::unconnected(around))
             }
+            // It concerns Access and not Microsoft.
+            Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
                 let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
@@ -192,6 +197,7 @@ impl Plan {
                 files::plan(tool, arguments, around)
             }
             Tool::ListTasks | Tool::SaveTask => todo::plan(tool, arguments, around),
+            Tool::CallLinkedApp => call_linked_app::plan(arguments, around.linked_apps),
             Tool::CreateCalendarEvent => create_event::new(arguments, around).map(Planned::write),
             Tool::CreateTeamsMeeting => create_meeting::new(arguments, around),
             Tool::SendTeamsMessage => {
@@ -200,10 +206,10 @@ impl Plan {
         }
     }
 
-    /// A plan that finds out about a write whose request is gone, from what was remembered of it.
+    /// A plan that finds out about a write whose request is gone, from what was remembered of it; none where nobody can.
     #[must_use]
-    pub fn recovered(intent: WriteIntent, request: RequestId) -> Self {
-        Self::Write(match intent {
+    pub fn recovered(intent: WriteIntent, request: RequestId) -> Option<Self> {
+        Some(Self::Write(match intent {
             WriteIntent::CreateDraft
             | WriteIntent::SendDraft { .. }
             | WriteIntent::SendMail
@@ -213,7 +219,8 @@ impl Plan {
             WriteIntent::CreateMeeting => Box::new(CreateMeeting::recovered(request)),
             WriteIntent::PostMessage => Box::new(SendTeamsMessage::recovered()),
             WriteIntent::ChangeItem => Box::new(Forgotten),
-        })
+            WriteIntent::CallApp => return None,
+        }))
     }
 
     /// The call that the plan is waiting for, to be sent for the first time or again.
