@@ -206,9 +206,52 @@ fn trimmed(context: &Context<'_>, reply: &Reply) -> Reply {
     Reply::json(reply.status, &body)
 }
 
-fn one(world: &World, context: &Context<'_>, user: &User) -> Result<Reply, GraphError> {
+/// `$expand` of a user: `manager` or `directReports`, one of them, with a `$select` of its own and nothing else. Who has
+/// no manager has no such member.
+pub fn expanded(
+    world: &World,
+    context: &Context<'_>,
+    user: &'static User,
+) -> Result<Option<(&'static str, Value)>, GraphError> {
+    let Some(text) = context.option("$expand") else { return Ok(None) };
+    let refuse = || GraphError::bad("Request_BadRequest", format!("The $expand '{text}' is not supported."));
+    let (name, inner) = text.split_once('(').map_or((text, None), |(name, inner)| (name, Some(inner)));
+    let inner = inner.map(|inner| inner.strip_suffix(')').and_then(|i| i.strip_prefix("$select=")));
+    let names: Option<Vec<&str>> = match inner {
+        Some(None) => return Err(refuse()),
+        Some(Some(list)) => Some(list.split(',').collect()),
+        None => None,
+    };
+    if names.iter().flatten().any(|name| !PROPERTIES.contains(name)) {
+        return Err(refuse());
+    }
+    require(context, &["User.Read.All", "Directory.Read.All"])?;
+    let shown = |user: &User| {
+        let kept = |name: &&&str| names.as_ref().map_or(DEFAULTS.contains(name), |list| list.contains(*name));
+        let mut out: Item =
+            PROPERTIES.iter().filter(kept).map(|name| ((*name).to_owned(), value(user, name))).collect();
+        out.insert("@odata.type".into(), json!("#microsoft.graph.user"));
+        Value::Object(out)
+    };
+    match name {
+        "manager" => Ok(world.directory.manager_of(user).map(|manager| ("manager", shown(manager)))),
+        "directReports" => {
+            // Not more than twenty are expanded, and nothing leads on to the others.
+            let list = world.directory.reports_of(user).take(20).map(|report| shown(report)).collect();
+            Ok(Some(("directReports", Value::Array(list))))
+        }
+        _ => Err(refuse()),
+    }
+}
+
+fn one(world: &World, context: &Context<'_>, user: &'static User) -> Result<Reply, GraphError> {
+    context.allow_options(&["$select", "$expand"])?;
     let found = selected(context, item(user, context));
-    collection::single(world, context, &DIRECTORY, found, "users")
+    let select = super::odata::select(context, DIRECTORY.grammar.properties, DIRECTORY.grammar.kind)?;
+    let mut found = collection::pick(found, select.as_deref(), DIRECTORY.always);
+    found.extend(expanded(world, context, user)?.map(|(name, value)| (name.to_owned(), value)));
+    let suffix = select.as_ref().map_or(String::new(), |list| format!("({})", list.join(",")));
+    Ok(collection::entity(world, context, 200, found, &format!("users{suffix}")))
 }
 
 fn user(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {

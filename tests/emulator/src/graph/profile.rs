@@ -106,7 +106,7 @@ fn me(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
         "User.ReadBasic.All",
         "Directory.Read.All",
     ])?;
-    context.allow_options(&["$select"])?;
+    context.allow_options(&["$select", "$expand"])?;
     let selected = select(context, &PROPERTIES, "microsoft.graph.user")?;
     let root = context.origin(world);
     let mut body = Map::new();
@@ -118,6 +118,8 @@ fn me(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
         let inner = value(context.user, &name);
         body.insert(name, inner);
     }
+    let expanded = super::directory::expanded(world, context, context.user)?;
+    body.extend(expanded.map(|(name, value)| (name.to_owned(), value)));
     Ok(Reply::json(200, &Value::Object(body)))
 }
 
