@@ -335,8 +335,8 @@ const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, docum
     Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
-/// The scopes of tools that are used rarely and reach many people at once.
-const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
+/// The scopes of tools that are used rarely, and reach many people at once or change what others share.
+const STEP_UP_SCOPES: [&str; 3] = ["teams.send", "files.write", "tasks.write"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
