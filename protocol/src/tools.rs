@@ -25,6 +25,7 @@ mod mail;
 mod mailbox_zone;
 pub mod plan;
 pub mod resource;
+mod screened;
 pub mod send_teams_message;
 mod target;
 #[cfg(test)]
