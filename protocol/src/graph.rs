@@ -138,7 +138,7 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encodes everything but letters, digits and `unreserved` (RFC 3986, section 2.1).
-fn percent_encode(text: &str, unreserved: &[u8]) -> String {
+pub(crate) fn percent_encode(text: &str, unreserved: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || unreserved.contains(&byte) {

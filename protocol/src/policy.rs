@@ -4,13 +4,17 @@
 //! What holds here: a policy is complete or refused as a whole, and a refusal never repeats a value. A domain counts as
 //! internal only where it is listed letter for letter, without regard to case: a subdomain is another domain.
 
+mod files;
+mod sites;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::outbound::StorageUrl;
 use crate::tools::{Fault, ToolError};
+pub use files::FileRules;
+pub use sites::SiteRules;
 
 /// What the setting `POLICY` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub struct Policy {
     pub confirm: Confirm,
     /// What becomes of such a message where the client cannot ask its person.
     pub without_elicitation: WithoutElicitation,
-    /// To whom mail may go, and with what.
+    /// To whom messages and invitations may go, and with what.
     pub mail: MailRules,
     /// How many messages one person may send in an hour.
     pub sends_per_hour: Option<u32>,
@@ -27,42 +31,17 @@ pub struct Policy {
     pub folders_off: BTreeSet<String>,
     /// What becomes of files.
     pub files: FileRules,
+    /// Sites and libraries that are out of reach.
+    pub sites: SiteRules,
+    /// What becomes of messages to channels where lists say to whom messages may go.
+    pub channel_messages: ChannelMessages,
     /// Which Microsoft accounts an Access identity may connect.
     pub access_identity: AccessIdentity,
     /// The service tokens that may use the operators' API, by their client ids.
     pub service_tokens: BTreeSet<String>,
 }
 
-/// From where the bytes of files come, and with whom files are shared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileRules {
-    /// Hosts of Microsoft's storage that may be asked outside of the gateway, in lower case; none without the setting.
-    hosts: BTreeSet<String>,
-    /// Whether a link may be good for whoever has it.
-    pub anonymous_links: bool,
-}
-
-impl FileRules {
-    /// Whether any host may be asked.
-    #[must_use]
-    pub fn allows_any(&self) -> bool {
-        !self.hosts.is_empty()
-    }
-
-    /// An address that Microsoft named for the bytes of a file, if its host is listed letter for letter. It must be
-    /// encrypted, unless it leads to this very machine.
-    #[must_use]
-    pub fn storage(&self, url: &str) -> Option<StorageUrl> {
-        let (scheme, rest) = url.split_once("://")?;
-        let host = rest.split(['/', '?', '#']).next()?.to_ascii_lowercase();
-        let is_loopback = matches!(host.split(':').next(), Some("127.0.0.1" | "localhost"));
-        let is_safe = scheme == "https" || (scheme == "http" && is_loopback);
-        let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
-        (is_safe && is_plain && self.hosts.contains(&host)).then(|| StorageUrl::new(url.to_owned()))
-    }
-}
-
-/// To whom mail may go, and with what.
+/// To whom messages and invitations may go, and with what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailRules {
     /// Addresses and domains that may be written to; all, where there is no such list.
@@ -135,8 +114,21 @@ struct Setting {
     deny_folders: Vec<String>,
     file_hosts: Vec<String>,
     anonymous_links: bool,
+    deny_sites: BTreeSet<String>,
+    channel_messages: ChannelMessages,
     access_identity: AccessIdentity,
     service_tokens: BTreeSet<String>,
+}
+
+/// What becomes of a message to a channel where lists say to whom messages may go: who reads a channel cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChannelMessages {
+    /// It is not sent.
+    #[default]
+    Refuse,
+    /// It is sent.
+    Send,
 }
 
 impl Policy {
@@ -150,8 +142,9 @@ impl Policy {
         let setting = setting.ok_or({
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
-             `denyFolders`, `fileHosts` (lists), `sendsPerHour`, `attachmentBytesMax` (numbers), `anonymousLinks` (true or \
-             false), `accessIdentity` (must_match or any) and `serviceTokens` (a list), each of them optional"
+             `denyFolders`, `denySites`, `fileHosts` (lists), `channelMessages` (refuse or send), `sendsPerHour`, \
+             `attachmentBytesMax` (numbers), `anonymousLinks` (true or false), `accessIdentity` (must_match or any) and \
+             `serviceTokens` (a list), each of them optional"
         })?;
         let lower = |list: Vec<String>| -> BTreeSet<String> {
             list.into_iter().map(|item| item.to_ascii_lowercase()).collect()
@@ -199,7 +192,9 @@ impl Policy {
             mail,
             sends_per_hour: setting.sends_per_hour,
             folders_off: lower(setting.deny_folders),
-            files: FileRules { hosts: lower(setting.file_hosts), anonymous_links: setting.anonymous_links },
+            files: FileRules::new(lower(setting.file_hosts), setting.anonymous_links),
+            sites: SiteRules { off: setting.deny_sites },
+            channel_messages: setting.channel_messages,
             access_identity: setting.access_identity,
             service_tokens: setting.service_tokens,
         })
@@ -246,6 +241,18 @@ impl Policy {
         }
     }
 
+    /// Refuses a message to a channel where operators limit to whom messages go.
+    ///
+    /// # Errors
+    /// A [`ToolError`] of the account that says so.
+    pub fn check_channel(&self) -> Result<(), ToolError> {
+        if self.mail.limits_recipients() && self.channel_messages == ChannelMessages::Refuse {
+            let what = "Messages may go to certain recipients alone, and who reads a channel cannot be seen";
+            return Err(refused("recipient_not_allowed", what));
+        }
+        Ok(())
+    }
+
     /// Whether a message to Teams has to be confirmed. Who reads a conversation is not known here, so that it counts as
     /// internal.
     #[must_use]
@@ -270,6 +277,9 @@ impl MailRules {
         mut addresses: impl Iterator<Item = &'a str>,
     ) -> Result<(), ToolError> {
         let is_refused = |address: &str| {
+            if address.is_empty() {
+                return self.limits_recipients();
+            }
             let address = address.to_ascii_lowercase();
             let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
             let is_in = |list: &BTreeSet<String>| list.contains(&address) || list.contains(domain);
@@ -278,7 +288,7 @@ impl MailRules {
                 || self.only_internal.as_ref().is_some_and(|internal| !internal.contains(domain))
         };
         if addresses.any(is_refused) {
-            return Err(refused("recipient_not_allowed", "Mail must not go to one of these recipients"));
+            return Err(refused("recipient_not_allowed", "Nothing may be sent to one of these recipients"));
         }
         Ok(())
     }
@@ -433,30 +443,5 @@ mod tests {
             assert_eq!(check(name, content), Err("attachment_not_allowed"), "{name}");
         }
         assert!(policy.check_folder("archive").is_err() && policy.check_folder("inbox").is_ok());
-    }
-
-    #[test]
-    fn bytes_come_from_listed_hosts_alone() {
-        let rules =
-            Policy::parse(r#"{"fileHosts":["Contoso-my.SharePoint.com","127.0.0.1:99"]}"#).unwrap().files;
-        for good in ["https://contoso-my.sharepoint.com/x?tempauth=a", "http://127.0.0.1:99/storage"] {
-            assert_eq!(rules.storage(good).unwrap().expose(), good);
-        }
-        for bad in [
-            "http://contoso-my.sharepoint.com/x",
-            "https://contoso-my.sharepoint.com.evil.example/x",
-            "https://contoso-my.sharepoint.com@evil.example/x",
-            "https://evil.example/contoso-my.sharepoint.com",
-            "https://evil.example\\contoso-my.sharepoint.com/",
-            "https://contoso-my.sharepoint.com:8443/",
-            "https://contoso-my.sharepoint.com/a b",
-            "ftp://127.0.0.1:99/",
-            "//contoso-my.sharepoint.com/x",
-            "",
-        ] {
-            assert!(rules.storage(bad).is_none(), "{bad}");
-        }
-        assert!(Policy::default().files.storage("https://contoso-my.sharepoint.com/x").is_none());
-        assert!(!rules.anonymous_links);
     }
 }

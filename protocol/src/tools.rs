@@ -27,6 +27,7 @@ mod mailbox_zone;
 mod people;
 pub mod plan;
 pub mod resource;
+mod screened;
 pub mod send_teams_message;
 mod target;
 #[cfg(test)]

@@ -28,7 +28,7 @@ use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
-use super::{Asking, lacks_scope, refuse};
+use super::{Asking, refuse};
 use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::log::LogLine;
@@ -107,7 +107,7 @@ impl UserSession {
         };
         let lacks = asked.target.scope().filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
         if let Some(scope) = lacks {
-            return lacks_scope(txn, to, id, scope);
+            return self.lack_scope(turn.now, txn, to, (asking.caller, id), scope);
         }
         let conversation = Some(asking.conversation);
         let uri = asked.uri.take();
@@ -259,8 +259,15 @@ impl UserSession {
             _ => None,
         };
         let mut named = Cow::Borrowed(arguments);
-        if matches!(target, Target::Tool(_)) {
-            handles::expand(named.to_mut(), &|handle| self.handles.find(handle, now))?;
+        let find = |handle: &str| self.handles.find(handle, now);
+        match (target, arguments.get("uri").and_then(Value::as_str)) {
+            (Target::Tool(_), _) => handles::expand(named.to_mut(), &find)?,
+            (Target::Resource(_), Some(uri)) => {
+                if let Some(expanded) = handles::expand_uri(uri, &find)? {
+                    named.to_mut().insert("expandedUri".to_owned(), expanded.into());
+                }
+            }
+            _ => {}
         }
         let link = if target == Target::Tool(Tool::Authenticate) {
             self.connect_link(now, request)

@@ -138,8 +138,8 @@ impl Reading for GetPerson {
             }
             Stage::Profile => of_person(&[("$select", FIELDS)]),
             Stage::Reports if self.is_me() => {
-                let parameters = query(&[("$select", "id,displayName,mail,jobTitle"), ("$top", "100")]);
-                GraphCall::get(Lane::Other, format!("/me/directReports{parameters}"))
+                // Without a selection: the description of a report in general has none of these names.
+                GraphCall::get(Lane::Other, format!("/me/directReports{}", query(&[("$top", "100")])))
             }
             Stage::Reports => {
                 of_person(&[("$select", "id"), ("$expand", &format!("directReports({BRIEF})"))])
