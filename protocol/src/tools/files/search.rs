@@ -45,6 +45,11 @@ impl SearchFiles {
     }
 }
 
+/// Whether two results are one file.
+fn is_same(one: &Value, other: &Value) -> bool {
+    ["id", "driveId"].iter().all(|member| one.get(member) == other.get(member))
+}
+
 fn hit(found: &Value) -> Option<Value> {
     let mut out = item(found.get("resource")?)?;
     if let Some(summary) = text(found, "/summary") {
@@ -71,13 +76,13 @@ impl Reading for SearchFiles {
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let found: Value = read(answer)?;
         let container = found.pointer("/value/0/hitsContainers/0").cloned().unwrap_or_default();
-        let has_more = container["moreResultsAvailable"] == Value::Bool(true);
+        let has_more = container.get("moreResultsAvailable") == Some(&Value::Bool(true));
         let (mut items, mut goes_on): (Vec<Value>, _) = (Vec::new(), None);
         let hits = list(&container, "/hits");
         for (at, found) in hits.iter().enumerate() {
             let Some(item) = hit(found) else { continue };
             // A hit may come more than once.
-            if items.iter().any(|known| known["id"] == item["id"] && known["driveId"] == item["driveId"]) {
+            if items.iter().any(|known| is_same(known, &item)) {
                 continue;
             }
             if !self.budget.admits(&item, items.is_empty()) {

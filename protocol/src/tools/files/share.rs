@@ -11,7 +11,7 @@ use crate::outbound::{Answer, GraphCall, Lane};
 use crate::policy::Policy;
 use crate::tools::arguments::Arguments;
 use crate::tools::catalogue::Tool;
-use crate::tools::collection::{Field, Kind, read, shown};
+use crate::tools::collection::{Field, Kind, read, shown, text};
 use crate::tools::error::{Fault, ToolError};
 use crate::tools::plan::Writing;
 use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent, confirm};
@@ -108,7 +108,7 @@ impl Writing for ShareFile {
     }
 
     fn to_confirm(&self, policy: &Policy, arguments: &Map<String, Value>) -> Option<String> {
-        let is_anonymous = self.body["scope"] == "anonymous";
+        let is_anonymous = text(&self.body, "/scope") == Some("anonymous");
         policy.demands_for_link(is_anonymous).then(|| confirm::link(&self.body, arguments))
     }
 }

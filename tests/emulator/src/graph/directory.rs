@@ -237,7 +237,7 @@ pub fn expanded(
         "manager" => Ok(world.directory.manager_of(user).map(|manager| ("manager", shown(manager)))),
         "directReports" => {
             // Not more than twenty are expanded, and nothing leads on to the others.
-            let list = world.directory.reports_of(user).take(20).map(|report| shown(report)).collect();
+            let list = world.directory.reports_of(user).take(20).map(shown).collect();
             Ok(Some(("directReports", Value::Array(list))))
         }
         _ => Err(refuse()),
