@@ -7,9 +7,6 @@
 /// `Prefer` value that makes identifiers survive a move between folders.
 pub const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 
-/// `Prefer` value for bodies as plain text.
-pub const TEXT_BODIES: &str = "outlook.body-content-type=\"text\"";
-
 /// `Prefer` value for the times of events in UTC, from which every other zone is computed.
 pub const UTC_TIMES: &str = "outlook.timezone=\"UTC\"";
 
