@@ -9,8 +9,8 @@ use protocol::config::{Application, Config};
 use protocol::connect::ConnectTicket;
 use protocol::ids::GrantId;
 use protocol::object::Caller;
-use protocol::tools::Tool;
 use protocol::tools::catalogue::scopes;
+use protocol::tools::{Offer, Tool};
 use serde_json::json;
 
 use crate::browser::page_html;
@@ -129,7 +129,7 @@ pub fn person(identity: Identity) -> Result<Person, Refused> {
 
 /// What a person may do who came through Access: an assertion narrows nothing.
 fn every_scope() -> impl Iterator<Item = &'static str> {
-    scopes(&[]).into_iter().chain([Tool::CallLinkedApp.scope()])
+    scopes(Offer::default()).into_iter().chain([Tool::CallLinkedApp.scope()])
 }
 
 /// The caller that a person is where Access stands in front. An assertion names no client and no scope: the person may

@@ -52,7 +52,7 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
 pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
         // The scopes of all everyday tools at once: many clients ask only once.
-        let scopes = base_scopes(&config.linked_apps).join(" ");
+        let scopes = base_scopes(config.offer()).join(" ");
         return Err(Reply::challenge(
             config,
             401,
@@ -70,7 +70,7 @@ pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<A
                 401,
                 None,
                 why,
-                Some(&base_scopes(&config.linked_apps).join(" ")),
+                Some(&base_scopes(config.offer()).join(" ")),
             ));
         }
     };

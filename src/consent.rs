@@ -33,10 +33,15 @@ fn meaning(scope: &str) -> &str {
         "profile" => "See who you are",
         "mail.read" => "Read your mail",
         "mail.send" => "Send mail as you",
+        "mail.write" => "Write drafts, and move and mark your mail",
         "calendar.read" => "Read your calendars",
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.send" => "See your teams and chats, and send messages as you",
-        "contacts.read" => "Read your contacts and the people you work with",
+        "contacts.read" => "Read your contacts, the people you work with and your organisation's directory",
+        "files.read" => "Read the files and sites that you may open",
+        "files.write" => "Upload files, overwrite files and share them by links",
+        "tasks.read" => "Read your tasks",
+        "tasks.write" => "Create, change and complete your tasks",
         "apps.call" => "Use your organisation's internal applications as you",
         other => other,
     }
@@ -53,7 +58,7 @@ pub fn read(
     now: UnixMs,
 ) -> Result<AuthorizationRequest, Reply> {
     let (resource, scopes, base_scopes) =
-        (config.resource(), scopes(&config.linked_apps), base_scopes(&config.linked_apps));
+        (config.resource(), scopes(config.offer()), base_scopes(config.offer()));
     let server = Server {
         issuer: &config.public_url,
         resource: &resource,
@@ -278,7 +283,7 @@ fn origin(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use protocol::oauth::client::{AuthMethod, Client};
-    use protocol::tools::Tool;
+    use protocol::tools::{Offer, Tool};
 
     use super::*;
     use crate::health::tests::config_at;
@@ -347,7 +352,7 @@ mod tests {
 
     #[test]
     fn every_scope_has_a_meaning() {
-        for scope in scopes(&[]).into_iter().chain([Tool::CallLinkedApp.scope()]) {
+        for scope in scopes(Offer::default()).into_iter().chain([Tool::CallLinkedApp.scope()]) {
             assert_ne!(meaning(scope), scope, "the consent page would show `{scope}`");
         }
     }

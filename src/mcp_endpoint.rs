@@ -10,9 +10,9 @@ mod batch;
 mod stateless;
 
 use protocol::jsonrpc::{self, Id, Message, RpcError};
-use protocol::linked_app::LinkedApp;
 use protocol::mcp::envelope::{self, Stateless};
 use protocol::mcp::{Revision, STATELESS, errors};
+use protocol::tools::Offer;
 use protocol::trace::{TRACEPARENT, TraceContext};
 
 pub use batch::join_batch;
@@ -26,8 +26,8 @@ pub struct Arrived<'a> {
     pub revision: Option<&'a str>,
     /// Any header by its name, which has no case.
     pub header: &'a dyn Fn(&str) -> Option<String>,
-    /// The linked apps, which one of the lists shows.
-    pub linked_apps: &'a [LinkedApp],
+    /// What is offered, which one of the lists shows.
+    pub offer: Offer<'a>,
 }
 
 /// What the object has to be asked, if anything.

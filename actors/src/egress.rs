@@ -2,20 +2,25 @@
 //!
 //! What holds here: both transports are pure functions of the same call and feed the same answer type; one setting
 //! chooses, and nothing falls back to the other in silence. The gateway is told not to cache, not to retry by itself
-//! and not to log payloads, which hold the bearer token under `ai_run`.
+//! and not to log payloads, which hold the bearer token under `ai_run`. The bytes of files go past it, without a token.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use protocol::config::{Config, GatewaySettings};
 use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
 use protocol::limits::{CALL_TIMEOUT, CHALLENGE_BYTES_MAX};
 use protocol::linked_app::AppCall;
-use protocol::outbound::{Answer, GraphCall, Transport};
+use protocol::outbound::{Answer, GraphCall, Media, StorageUrl, Transport};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
 use serde_json::{Map, Value, json};
 
 use crate::turn::{AppCredential, Outbound};
+
+/// The media type of a file's bytes.
+const OCTETS: &str = "application/octet-stream";
 
 /// What the shell has to do for one call. It holds credentials and therefore has no `Debug`.
 pub enum Departure {
@@ -38,6 +43,17 @@ pub enum Departure {
         headers: Vec<(&'static str, String)>,
         /// The body.
         body: Option<String>,
+    },
+    /// A request to an address of Microsoft's storage, which is good without a token and never gets one.
+    Storage {
+        /// The method.
+        method: &'static str,
+        /// The address.
+        url: StorageUrl,
+        /// The headers.
+        headers: Vec<(&'static str, String)>,
+        /// The bytes of a file.
+        body: Option<Vec<u8>>,
     },
     /// A form for the token endpoint that an assertion completes once it is signed, which cannot be done in a turn.
     SignedForm {
@@ -74,6 +90,7 @@ pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Opti
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
         Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
+        Outbound::Graph { call: GraphCall { storage: Some(url), .. }, .. } => storage(outbound, url),
         Outbound::AccessToken { url, form } => {
             let headers = vec![
                 ("content-type", "application/x-www-form-urlencoded".to_owned()),
@@ -129,10 +146,28 @@ fn graph_headers(op: OpId, call: &GraphCall, bearer: &Secret<String>) -> Vec<(&'
     if !call.prefer.is_empty() {
         headers.push(("prefer", call.prefer.join(", ")));
     }
+    headers.extend(call.header.map(|(name, value)| (name, value.to_owned())));
     if call.body.is_some() {
-        headers.push(("content-type", "application/json".to_owned()));
+        let media = if call.media == Media::Json { "application/json" } else { OCTETS };
+        headers.push(("content-type", media.to_owned()));
     }
     headers
+}
+
+/// A call that goes past the gateway: no token, no identifier of ours, and nothing of Graph's conventions.
+fn storage(outbound: &Outbound, url: &StorageUrl) -> Departure {
+    let (mut method, mut headers, mut body) = ("GET", Vec::new(), None);
+    if let Outbound::Graph { call: GraphCall { method: verb, body: Some(encoded), .. }, .. } = outbound {
+        let bytes = STANDARD.decode(encoded).unwrap_or_default();
+        method = verb.as_str();
+        headers.push(("content-type", OCTETS.to_owned()));
+        // RFC 9110, section 14.4: the whole in one part.
+        if let Some(last) = bytes.len().checked_sub(1) {
+            headers.push(("content-range", format!("bytes 0-{last}/{}", bytes.len())));
+        }
+        body = Some(bytes);
+    }
+    Departure::Storage { method, url: url.clone(), headers, body }
 }
 
 fn ai_run(
@@ -149,10 +184,13 @@ fn ai_run(
     let path = versioned_path(config, call);
     let mut inputs = json!({ "method": call.method.as_str(), "path": path, "headers": headers }).to_string();
     if let Some(body) = &call.body {
-        // The body is JSON already: it is spliced in as it is and not read and written once more.
+        // A body of JSON is spliced in as it is and not read and written once more.
         inputs.truncate(inputs.len() - 1);
         inputs.push_str(",\"body\":");
-        inputs.push_str(body);
+        match call.media {
+            Media::Json => inputs.push_str(body),
+            Media::Text | Media::Base64 => inputs.push_str(&Value::from(body.as_str()).to_string()),
+        }
         inputs.push('}');
     }
     let options = json!({

@@ -9,12 +9,14 @@
 
 pub mod egress;
 pub mod grants;
+pub mod handles;
 pub mod ledger;
 pub mod log;
 pub mod planted;
 pub mod queue;
 pub mod rate;
 pub mod refresher;
+pub mod sends;
 pub mod sessions;
 pub mod store;
 #[cfg(test)]

@@ -36,11 +36,13 @@ pub enum Table {
     IdempotencyKeys,
     /// One row for each thing whose changes Microsoft was asked to tell.
     Watches,
+    /// One row for each answer that named something for the first time.
+    Handles,
 }
 
 impl Table {
     /// Every table, for set-up and erasure.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Meta,
         Self::Tokens,
         Self::Grants,
@@ -48,6 +50,7 @@ impl Table {
         Self::Ledger,
         Self::IdempotencyKeys,
         Self::Watches,
+        Self::Handles,
     ];
 
     /// The table's name in SQL and in messages.
@@ -61,6 +64,7 @@ impl Table {
             Self::Ledger => "ledger",
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Watches => "watches",
+            Self::Handles => "handles",
         }
     }
 }

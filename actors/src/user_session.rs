@@ -35,10 +35,12 @@ use protocol::zones::Zones;
 use serde::{Deserialize, Serialize};
 
 use crate::grants::Grants;
+use crate::handles::Handles;
 use crate::ledger::{Entry, Fingerprint, Ledger, Upkeep};
 use crate::queue::Queue;
 use crate::rate::Rate;
 use crate::refresher::{Access, Refresher};
+use crate::sends::Sends;
 use crate::sessions::Sessions;
 use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
@@ -129,6 +131,10 @@ pub struct UserSession {
     /// The streams that stay open.
     listeners: BTreeMap<ReplyTo, Listener>,
     watches: Watches,
+    /// The short names that answers showed.
+    handles: Handles,
+    /// The messages of the last hour.
+    sends: Sends,
 }
 
 impl UserSession {
@@ -190,6 +196,8 @@ impl UserSession {
             unheard: None,
             listeners: BTreeMap::new(),
             watches: Watches::recover(rows)?,
+            handles: Handles::recover(rows)?,
+            sends: Sends::default(),
         })
     }
 

@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::time::DurationMs;
+use crate::tools::{Offer, Toolsets};
 
 /// The Graph API version that calls go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +109,10 @@ pub struct Config {
     pub microsoft: MicrosoftApp,
     /// The way out.
     pub gateway: GatewaySettings,
-    /// What people have to confirm.
+    /// What people have to confirm, and what does not leave at all.
     pub policy: Policy,
+    /// Which tools are offered.
+    pub toolsets: Toolsets,
     /// Which clients are known.
     pub clients: ClientSettings,
     /// Keys of everything that is sealed at rest or in tokens.
@@ -145,6 +148,12 @@ impl Config {
     #[must_use]
     pub fn resource(&self) -> String {
         format!("{}/mcp", self.public_url)
+    }
+
+    /// What is offered to clients.
+    #[must_use]
+    pub fn offer(&self) -> Offer<'_> {
+        Offer { toolsets: self.toolsets, linked_apps: &self.linked_apps }
     }
 
     /// Where Microsoft sends people back to.
@@ -263,6 +272,10 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         Some(text) => Policy::parse(&text).map_err(|reason| reader.refuse("POLICY", reason)).ok(),
         None => Some(Policy::default()),
     };
+    let toolsets = match reader.optional("TOOLSETS") {
+        Some(text) => Toolsets::parse(&text).map_err(|reason| reader.refuse("TOOLSETS", reason)).ok(),
+        None => Some(Toolsets::default()),
+    };
     let clients = read_client_settings(reader, public_url.as_deref());
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
     let registration_keys = match reader.optional("REGISTRATION_KEY") {
@@ -299,6 +312,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         microsoft: microsoft?,
         gateway: gateway?,
         policy: policy?,
+        toolsets: toolsets?,
         clients: clients?,
         encryption_keys: encryption_keys?,
         registration_keys: registration_keys?,

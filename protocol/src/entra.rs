@@ -32,7 +32,8 @@ use refusal::ErrorBody;
 /// equal to what the tools and resources name as their permissions.
 pub const SIGN_IN_SCOPES: &str = "openid profile email offline_access User.Read MailboxSettings.Read Mail.Read \
     Mail.ReadWrite Mail.Send Calendars.ReadWrite Contacts.Read People.Read Team.ReadBasic.All \
-    Channel.ReadBasic.All ChannelMessage.Send ChatMessage.Send OnlineMeetings.ReadWrite";
+    Channel.ReadBasic.All ChannelMessage.Send ChatMessage.Send OnlineMeetings.ReadWrite User.ReadBasic.All \
+    Files.ReadWrite.All Sites.Read.All Tasks.ReadWrite";
 
 /// The URL of the token endpoint.
 #[must_use]

@@ -7,11 +7,11 @@
 /// `Prefer` value that makes identifiers survive a move between folders.
 pub const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 
-/// `Prefer` value for bodies as plain text.
-pub const TEXT_BODIES: &str = "outlook.body-content-type=\"text\"";
-
 /// `Prefer` value for the times of events in UTC, from which every other zone is computed.
 pub const UTC_TIMES: &str = "outlook.timezone=\"UTC\"";
+
+/// The header without which the directory refuses to search ("Advanced query capabilities on directory objects").
+pub const EVENTUAL: (&str, &str) = ("consistencylevel", "eventual");
 
 /// The extended property under which a mail or an event carries the identifier of the request that made it. The GUID is this
 /// product's own namespace.
@@ -45,6 +45,22 @@ pub fn segment(identifier: &str) -> Result<String, UnsafeIdentifier> {
         return Err(UnsafeIdentifier);
     }
     Ok(percent_encode(identifier, b"-._~=!*,;:@"))
+}
+
+/// Encodes the name of a file as one path segment, in which it may stand between colons.
+///
+/// # Errors
+/// [`UnsafeIdentifier`] for what SharePoint refuses ("Restrictions and limitations in OneDrive and SharePoint"), and for
+/// `%` and `#`, which a proxy on the way might decode.
+pub fn file_name(name: &str) -> Result<String, UnsafeIdentifier> {
+    const NAME_CHARS_MAX: usize = 255;
+    let refused = |character: char| character.is_control() || "\"*:<>?/\\|%#".contains(character);
+    let is_refused = name.trim() != name
+        || name.is_empty()
+        || name.ends_with('.')
+        || name.chars().count() > NAME_CHARS_MAX
+        || name.chars().any(refused);
+    if is_refused { Err(UnsafeIdentifier) } else { Ok(percent_encode(name, b"-._~")) }
 }
 
 /// A query string from names of ours and values of anyone's, beginning with `?`; empty without parameters.
@@ -101,6 +117,13 @@ pub fn continuation(path: &str, next_link: &str) -> Option<String> {
     (is_same && is_query).then(|| format!("{ours}?{parameters}"))
 }
 
+/// The path of a page of a list, whose first page is at `path`, from the query that [`continuation`] took over earlier.
+#[must_use]
+pub fn resumed(path: &str, page: &str) -> String {
+    let resource = path.split('?').next().unwrap_or_default();
+    format!("{resource}?{page}")
+}
+
 /// Fields of an `application/x-www-form-urlencoded` body.
 #[must_use]
 pub fn form(fields: &[(&str, &str)]) -> String {
@@ -112,7 +135,7 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encodes everything but letters, digits and `unreserved` (RFC 3986, section 2.1).
-fn percent_encode(text: &str, unreserved: &[u8]) -> String {
+pub(crate) fn percent_encode(text: &str, unreserved: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || unreserved.contains(&byte) {
@@ -159,6 +182,15 @@ mod tests {
             assert_eq!(segment(trick), Err(UnsafeIdentifier), "{trick:?}");
         }
         assert_eq!(segment(&"a".repeat(1_025)), Err(UnsafeIdentifier));
+    }
+
+    #[test]
+    fn the_name_of_a_file_stays_one_name() {
+        assert_eq!(file_name("Q3 (final) é.txt").as_deref(), Ok("Q3%20%28final%29%20%C3%A9.txt"));
+        for bad in ["", ".", "..", "a/b", "a\\b", "a:b", " a", "a.", "a%2fb", "a#b", "a?b", "a\nb"] {
+            assert_eq!(file_name(bad), Err(UnsafeIdentifier), "{bad:?}");
+        }
+        assert!(file_name(&"a".repeat(256)).is_err());
     }
 
     #[test]

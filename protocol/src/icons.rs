@@ -23,6 +23,10 @@ pub const CALENDAR: Icon = Icon { colour: "083", path: "M1 3h14v2H1zM1 6h14v8H1z
 pub const TEAMS: Icon = Icon { colour: "54a", path: "M1 2h14v9H7l-4 3v-3H1z" };
 /// People: a head.
 pub const PEOPLE: Icon = Icon { colour: "a50", path: "M5 2h6v6H5zM2 14v-4h12v4z" };
+/// Files: a folder.
+pub const FILES: Icon = Icon { colour: "a80", path: "M1 3h5l2 2h7v9H1z" };
+/// Tasks: a tick.
+pub const TASKS: Icon = Icon { colour: "36c", path: "M2 8l2-2 3 3 6-6 2 2-8 8z" };
 /// Linked apps: two joined fields.
 pub const APPS: Icon = Icon { colour: "366", path: "M1 1h6v6H1zM9 9h6v6H9zM4 7h1v4h4v1H4z" };
 /// The account: a key.
@@ -37,7 +41,7 @@ impl Icon {
             self.colour, self.path
         );
         let src = format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg));
-        json!([{ "src": src, "mimeType": "image/svg+xml", "sizes": ["any"] }])
+        json!([{ "src": src }])
     }
 }
 
@@ -47,7 +51,7 @@ mod tests {
 
     #[test]
     fn icons_are_small_and_self_contained() {
-        for icon in [SERVER, MAIL, CALENDAR, TEAMS, PEOPLE, APPS, ACCOUNT] {
+        for icon in [SERVER, MAIL, CALENDAR, TEAMS, PEOPLE, FILES, TASKS, APPS, ACCOUNT] {
             let shown = icon.shown();
             let src = shown[0]["src"].as_str().unwrap();
             let encoded = src.strip_prefix("data:image/svg+xml;base64,").unwrap();

@@ -45,8 +45,8 @@ pub fn failure_of(error: &ToolError) -> RpcError {
 
 /// A tool's result: the structured form, and the same as text for clients that know no other.
 #[must_use]
-pub fn tool_success(structured: serde_json::Value, text: String) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+pub fn tool_success(structured: serde_json::Value, texts: Vec<String>) -> CallToolResult {
+    let mut result = CallToolResult::success(texts.into_iter().map(ContentBlock::text).collect());
     result.result_type = None;
     result.structured_content = Some(structured);
     result

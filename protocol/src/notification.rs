@@ -16,7 +16,7 @@ use crate::graph::segment;
 use crate::ids::UserKey;
 use crate::limits::{CLIENT_STATE_CHARS_MAX, NOTICES_MAX, SUBSCRIPTION_ID_BYTES_MAX};
 use crate::mcp::Watched;
-use crate::outbound::{Answer, GraphCall, Lane, Method, Safety};
+use crate::outbound::{Answer, GraphCall, Lane, Method};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::UnixMs;
 
@@ -144,14 +144,8 @@ pub fn subscribe(watched: Watched, address: &str, client_state: &str, expires_at
 pub fn renew(subscription: &str, expires_at: UnixMs) -> Option<GraphCall> {
     let path = format!("/subscriptions/{}", segment(subscription).ok()?);
     let body = json!({ "expirationDateTime": utc_text(expires_at) }).to_string();
-    Some(GraphCall {
-        method: Method::Patch,
-        path,
-        prefer: &[],
-        body: Some(body),
-        lane: Lane::Other,
-        safety: Safety::Write,
-    })
+    let call = GraphCall::post(Lane::Other, path, Some(body));
+    Some(GraphCall { method: Method::Patch, ..call })
 }
 
 /// Identifier and end of the subscription in Graph's answer; `None` when the answer has another form.

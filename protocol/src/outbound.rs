@@ -91,6 +91,43 @@ impl Lane {
     }
 }
 
+/// What the body of a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// JSON.
+    Json,
+    /// The bytes of a file, which are text.
+    Text,
+    /// The bytes of a file, in base64 until they leave. Only storage takes them, because not every way through the
+    /// gateway can carry bytes that are no text.
+    Base64,
+}
+
+/// An address at Microsoft's storage that is good without a token: whoever knows it may fetch or write one file for an
+/// hour. It is the only place outside of the gateway that a call goes to, and the operators' policy names its hosts
+/// ([`crate::policy::FileRules::storage`]).
+#[derive(Clone, PartialEq, Eq)]
+pub struct StorageUrl(String);
+
+impl StorageUrl {
+    /// Takes an address whose host was looked at.
+    pub(crate) const fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The address itself, for whoever sends the call.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for StorageUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("StorageUrl(hidden)")
+    }
+}
+
 /// One call to Microsoft Graph, before a transport and a token are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphCall {
@@ -100,8 +137,14 @@ pub struct GraphCall {
     pub path: String,
     /// Values of the `Prefer` header.
     pub prefer: &'static [&'static str],
-    /// The JSON body.
+    /// A header that this call alone has, by its lower-case name.
+    pub header: Option<(&'static str, &'static str)>,
+    /// The body.
     pub body: Option<String>,
+    /// What the body is.
+    pub media: Media,
+    /// Where it goes instead of Graph, without a token.
+    pub storage: Option<StorageUrl>,
     /// The concurrency limit that applies.
     pub lane: Lane,
     /// Whether it may be sent again blindly.
@@ -112,19 +155,41 @@ impl GraphCall {
     /// A read below `path`.
     #[must_use]
     pub fn get(lane: Lane, path: String) -> Self {
-        Self { method: Method::Get, path, prefer: &[], body: None, lane, safety: Safety::Read }
+        Self {
+            method: Method::Get,
+            path,
+            prefer: &[],
+            header: None,
+            body: None,
+            media: Media::Json,
+            storage: None,
+            lane,
+            safety: Safety::Read,
+        }
     }
 
     /// A write with a JSON body.
     #[must_use]
     pub fn post(lane: Lane, path: String, body: Option<String>) -> Self {
-        Self { method: Method::Post, path, prefer: &[], body, lane, safety: Safety::Write }
+        Self { method: Method::Post, body, safety: Safety::Write, ..Self::get(lane, path) }
     }
 
     /// A write with a JSON body by which Microsoft recognises a repeat.
     #[must_use]
     pub fn post_repeatable(lane: Lane, path: String, body: String) -> Self {
         Self { safety: Safety::Repeatable, ..Self::post(lane, path, Some(body)) }
+    }
+
+    /// A write with a JSON body that changes nothing when it is done again.
+    #[must_use]
+    pub fn patch(lane: Lane, path: String, body: String) -> Self {
+        Self { method: Method::Patch, ..Self::post_repeatable(lane, path, body) }
+    }
+
+    /// The bytes of a file from Microsoft's storage.
+    #[must_use]
+    pub fn fetch(url: StorageUrl) -> Self {
+        Self { storage: Some(url), ..Self::get(Lane::Other, String::new()) }
     }
 
     /// The same call with `Prefer` values.

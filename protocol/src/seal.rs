@@ -48,6 +48,8 @@ pub enum Purpose {
     RequestState,
     /// The addresses at which Microsoft's notifications arrive.
     Notification,
+    /// Where an answer goes on that was cut.
+    Cursor,
     /// What cookies hold.
     Cookie,
     /// The signatures of cookies.
@@ -66,6 +68,7 @@ impl Purpose {
             Self::Authorization => "m365-mcp-server/v1/authorization",
             Self::RequestState => "m365-mcp-server/v1/request-state",
             Self::Notification => "m365-mcp-server/v1/notification",
+            Self::Cursor => "m365-mcp-server/v1/cursor",
             Self::Cookie => "m365-mcp-server/v1/cookie",
             Self::CookieSignature => "m365-mcp-server/v1/cookie-signature",
         }

@@ -23,6 +23,12 @@ impl DurationMs {
         Self(seconds.saturating_mul(1_000))
     }
 
+    /// Half the span.
+    #[must_use]
+    pub const fn halved(self) -> Self {
+        Self(self.0 / 2)
+    }
+
     /// The span in whole seconds, rounded up, so that a wait told to a person is never too short.
     #[must_use]
     pub const fn as_secs_rounded_up(self) -> u64 {

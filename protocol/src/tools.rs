@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod authenticate;
+mod budget;
 pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
@@ -13,30 +14,39 @@ pub mod completion;
 mod confirm;
 pub mod create_event;
 pub mod create_meeting;
+pub mod cursor;
 pub mod error;
 mod event;
+mod files;
+mod forgotten;
 pub mod get_calendar_events;
-pub mod get_contacts;
-pub mod get_emails;
+pub mod handles;
 pub mod item;
+mod mail;
 mod mailbox_zone;
-mod message;
+mod people;
 pub mod plan;
 pub mod resource;
-pub mod search_emails;
-pub mod send_email;
+mod screened;
 pub mod send_teams_message;
+mod target;
 #[cfg(test)]
 mod testing;
+mod todo;
+pub mod toolset;
+mod untrusted;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use catalogue::{Target, Tool};
+pub use budget::Continuation;
+pub use catalogue::Tool;
 pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
 pub use plan::{Plan, Planned};
 pub use resource::Resource;
+pub use target::Target;
+pub use toolset::{Offer, Toolsets};
 
 use crate::ids::RequestId;
 use crate::linked_app::LinkedApp;
@@ -57,14 +67,68 @@ pub enum Step {
 }
 
 /// A tool's successful outcome.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Finished {
     /// The structured result, which the tool's output schema describes.
     pub structured: Value,
+    /// Who wrote what is in it, if not this server and its person.
+    pub written_by: Option<&'static str>,
+    /// Where it goes on, if it was cut.
+    pub goes_on: Option<Continuation>,
+    /// What stands before and behind the text, once it is dressed.
+    fence: Option<(String, String)>,
 }
 
 impl Finished {
-    /// The same as text, for clients that read no structured results.
+    /// A result that nobody outside wrote a part of.
+    #[must_use]
+    pub fn new(structured: Value) -> Self {
+        Self { structured, ..Self::default() }
+    }
+
+    /// A result with parts that others wrote, and whom they are by.
+    #[must_use]
+    pub fn from_outside(structured: Value, written_by: &'static str) -> Self {
+        Self { written_by: Some(written_by), ..Self::new(structured) }
+    }
+
+    /// The same, cut where it goes on.
+    #[must_use]
+    pub fn going_on(mut self, goes_on: Option<Continuation>) -> Self {
+        self.goes_on = goes_on;
+        self
+    }
+
+    /// The result as it leaves: without characters that nobody sees, marked with where it comes from and where it goes
+    /// on, and fenced under a fresh `nonce`.
+    #[must_use]
+    pub fn dressed(mut self, cursor: Option<String>, nonce: [u8; 8]) -> Self {
+        untrusted::clean(&mut self.structured);
+        if let Some(members) = self.structured.as_object_mut() {
+            if self.goes_on.is_some() {
+                members.insert("truncated".to_owned(), true.into());
+            }
+            if let Some(cursor) = cursor {
+                members.insert("nextCursor".to_owned(), cursor.into());
+            }
+            if let Some(written_by) = self.written_by {
+                members.insert("untrusted".to_owned(), written_by.into());
+            }
+        }
+        self.fence = self.written_by.map(|written_by| untrusted::fence(nonce, written_by));
+        self
+    }
+
+    /// The same as text, for clients that read no structured results: the result alone, or between two marks.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        match &self.fence {
+            Some((begin, end)) => vec![begin.clone(), self.text(), end.clone()],
+            None => vec![self.text()],
+        }
+    }
+
+    /// The result alone as text.
     #[must_use]
     pub fn text(&self) -> String {
         serde_json::to_string(&self.structured).unwrap_or_default()
@@ -93,6 +157,12 @@ pub enum WriteIntent {
     CreateMeeting,
     /// A message is being posted to Teams, which keeps nothing of ours to recognise it by.
     PostMessage,
+    /// A draft is being created that stays one.
+    KeepDraft,
+    /// Messages are being moved or marked. Doing it again changes nothing.
+    ChangeMessages,
+    /// A task or a file is being made, changed or shared, which keeps nothing of ours to recognise it by.
+    ChangeItem,
     /// A linked app is being called, of which nothing is known by which to find out.
     CallApp,
 }
@@ -129,8 +199,12 @@ pub struct Surroundings<'a> {
     pub answers: &'a Answers,
     /// What the client can be asked for now.
     pub client: ClientCapabilities,
-    /// What has to be confirmed.
+    /// What has to be confirmed, and what is not allowed.
     pub policy: &'a Policy,
+    /// The digest of the tool and its arguments ([`cursor::query_of`]).
+    pub query: [u8; 32],
+    /// Where an earlier answer was cut, if the call goes on with it.
+    pub resume: Option<&'a Continuation>,
     /// The applications that may be called.
     pub linked_apps: &'a [LinkedApp],
     /// The link under which the person connects a Microsoft account, where the client cannot sign in.

@@ -54,7 +54,7 @@ pub(super) fn decide(
         let uris = read_listen(params).map_err(|error| refuse(200, Some(id), &error))?;
         return Ok(Era::Listens { id: id.clone(), uris });
     }
-    Ok(match list_result(known, arrived.linked_apps) {
+    Ok(match list_result(known, arrived.offer) {
         Some(list) => Era::Listed {
             method: method.to_owned(),
             trace: envelope::trace(meta).or(arrived.trace()),

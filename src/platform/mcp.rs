@@ -83,8 +83,7 @@ async fn serve_post(
     let is_needed = config.access_mode.is_perimeter() && !config.linked_apps.is_empty();
     let assertion = if is_needed { request.headers().get(HEADER)?.map(Assertion) } else { None };
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    let arrived =
-        Arrived { revision: revision.as_deref(), header: &header, linked_apps: &config.linked_apps };
+    let arrived = Arrived { revision: revision.as_deref(), header: &header, offer: config.offer() };
     let trace = arrived.trace();
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;

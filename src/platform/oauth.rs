@@ -36,7 +36,7 @@ pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
     match route {
         Route::ResourceMetadata => {
             let document =
-                protected_resource(&config.public_url, &config.resource(), &base_scopes(&config.linked_apps));
+                protected_resource(&config.public_url, &config.resource(), &base_scopes(config.offer()));
             Reply::json(200, &document).for_any_origin()
         }
         Route::ServerMetadata => {
@@ -44,7 +44,7 @@ pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
                 may_register: config.clients.may_register,
                 may_have_document: clients::reads_documents(env),
             };
-            let document = authorization_server(&config.public_url, &scopes(&config.linked_apps), newcomers);
+            let document = authorization_server(&config.public_url, &scopes(config.offer()), newcomers);
             Reply::json(200, &document).for_any_origin()
         }
         _ => Reply::preflight(),

@@ -122,7 +122,7 @@ describe("arguments", () => {
     ["getEmails", { folder: "inbox#x" }, /`folder`/],
     ["getEmails", { folder: "in\r\nbox" }, /`folder`/],
     ["getEmails", { folder: "f".repeat(5000) }, /`folder`.*too long/],
-    ["getEmails", { filter: "unread" }, /no argument `filter`.*folder, count/],
+    ["getEmails", { filter: "unread" }, /no argument `filter`.*folder, count, unread/],
     ["sendEmail", {}, /`to`/],
     ["sendEmail", { ...ok, to: [] }, /`to`/],
     ["sendEmail", { ...ok, to: "bob" }, /`to`.*list/],

@@ -4,6 +4,7 @@
 // Must never: treat one client differently from another.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { toolNames } from "./calls.mjs";
 import { commandLineOpenings } from "./command_line_clients.mjs";
 import { startStack } from "./harness.mjs";
 import { openings } from "./official_clients.mjs";
@@ -17,7 +18,7 @@ for (const [name, era, connect] of [...openings, ...commandLineOpenings]) {
     const client = await connect(stack, "alice");
     try {
       const { tools } = await client.listTools();
-      assert.equal(tools.length, 9);
+      assert.equal(tools.length, toolNames.length);
       const since = stack.logMark();
       const result = await client.callTool("getEmails", { count: 1 });
       assert.ok(!result.isError, JSON.stringify(result));

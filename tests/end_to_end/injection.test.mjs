@@ -165,12 +165,12 @@ describe("searches", () => {
 describe("literals and bounds", () => {
   const names = ["O'Neil", "'", "''", "'''", "x') or (1 eq 1", "x',1) or contains(displayName,'", '" OR "', "\\", "%27", "a&$top=1", "a#b", "日本 💥"];
 
-  test("`search` of getContacts is one literal three times, and one clause", async () => {
+  test("`search` of getContacts is one literal three times, one clause, and one clause three times", async () => {
     for (const search of names) {
       const { asked, message } = await observed(scenes.custom_provider, "getContacts", { search });
       const shown = `${search}: ${message} ${JSON.stringify(asked)}`;
-      assert.deepEqual(asked.map(({ path }) => path.split("?")[0]), ["/v1.0/me/contacts", "/v1.0/me/people"], shown);
-      const [contacts, people] = asked.map(({ path }) => parametersOf(path));
+      assert.deepEqual(asked.map(({ path }) => path.split("?")[0]), ["/v1.0/me/contacts", "/v1.0/me/people", "/v1.0/users"], shown);
+      const [contacts, people, users] = asked.map(({ path }) => parametersOf(path));
       assert.deepEqual(contacts.map(([name]) => name), ["$select", "$filter", "$top"], shown);
       const literal = "'((?:[^']|'')*)'";
       const [, ...literals] = contacts[1][1].match(
@@ -179,6 +179,11 @@ describe("literals and bounds", () => {
       for (const text of literals) assert.equal(text.replaceAll("''", "'"), search, shown);
       assert.deepEqual(people.map(([name]) => name), ["$search", "$select", "$top"], shown);
       assert.equal(insideSearch(people[0][1]), search, shown);
+      assert.deepEqual(users.map(([name]) => name), ["$search", "$select", "$top"], shown);
+      const clauses = users[0][1].match(/"(?:[^"\\]|\\["\\])*"/g);
+      assert.equal(clauses.join(" OR "), users[0][1], shown);
+      const properties = ["displayName", "mail", "userPrincipalName"];
+      assert.deepEqual(clauses.map(insideSearch), properties.map((property) => `${property}:${search}`), shown);
     }
   });
 

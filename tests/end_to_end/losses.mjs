@@ -47,6 +47,24 @@ async function loseEvents(stack, { all }, { me, day, word, tenant }) {
   assert.equal((await tenant.person()).onlineMeetings.filter((meeting) => meeting.subject === subject).length, 1);
 }
 
+/** A file, a link and a task: looked at, made again, looked for. */
+async function loseItems(stack, { all }, { word, tenant }) {
+  const path = `/Lost ${word}.txt`;
+  const files = async () => (await tenant.person()).drive.items.filter((item) => item.path === path);
+  await addFault(stack, { ...lost("/content"), method: "PUT" });
+  await call(all, "uploadFile", { name: `Lost ${word}.txt`, text: word });
+  const [file, ...more] = await files();
+  assert.deepEqual([file.text, more], [word, []]);
+  await addFault(stack, lost("/createLink"));
+  await call(all, "shareFile", { driveId: (await tenant.person()).drive.id, id: file.id });
+  assert.deepEqual((await files())[0].links, [["view", "organization"]]);
+  const title = `Lost task ${word}`;
+  const tasks = async () => (await tenant.person()).todo.flatMap((list) => list.tasks).filter((task) => task.title === title);
+  await addFault(stack, lost("/tasks"));
+  await call(all, "saveTask", { title });
+  assert.equal((await tasks()).length, 1);
+}
+
 /** Runs all of it as two people. */
 export async function loseAnswers(stack) {
   const scene = sceneOf(stack, ["alice", "dave", "bob"]);
@@ -58,6 +76,7 @@ export async function loseAnswers(stack) {
   try {
     await loseMails(stack, clients, scene);
     await loseEvents(stack, clients, scene);
+    await loseItems(stack, clients, scene);
   } finally {
     await clearFaults(stack);
     await setEmulator(stack, { deniedScopes: {}, duplicateTransaction: "existing" });

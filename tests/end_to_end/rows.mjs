@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-export const tables = ["meta", "tokens", "grants", "sessions", "ledger", "idempotency_keys", "watches"];
+export const tables = ["meta", "tokens", "grants", "sessions", "ledger", "idempotency_keys", "watches", "handles"];
 
 /** The names that the states of a ledger entry have in logs, by their name in rows. */
 export const stateNames = {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv";
+import { readText } from "./calls.mjs";
 import {
   addFault,
   address,
@@ -67,7 +68,7 @@ function whatTheClientSees(scene) {
     const result = await scene.client.callTool({ name: "getEmails", arguments: { count: 3 } });
     assert.equal(result.isError, false, JSON.stringify(result));
     fits(scene.tools.get("getEmails").outputSchema, result.structuredContent);
-    assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
+    assert.deepEqual(readText(result), result.structuredContent);
     const { inbox } = await folders(scene.stack, "alice");
     const newest = inbox.toSorted((a, b) => b.receivedDateTime.localeCompare(a.receivedDateTime)).slice(0, 3);
     const subjects = (list) => list.map(({ subject }) => subject);

@@ -63,7 +63,7 @@ function assertFoundAll({ status, result }) {
   assert.equal(status, "completed");
   assert.equal(result.structuredContent.messages.length, MAILS);
   assert.equal(new Set(result.structuredContent.messages.map((mail) => mail.id)).size, MAILS);
-  assert.equal(result.structuredContent.more, false);
+  assert.equal(result.structuredContent.truncated, undefined);
 }
 
 const searches = async (after) =>

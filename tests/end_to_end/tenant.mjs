@@ -43,6 +43,7 @@ export function tenantOf(stack, name) {
       return value.filter((event) => event.subject === subject);
     },
     teams: async () => (await state()).teams.filter(({ members }) => members.includes(user)),
+    sites: async () => (await state()).sites,
     chats: async () => (await state()).chats.filter(({ members }) => members.includes(user)),
   };
 }

@@ -87,6 +87,8 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         answers: &answers,
         client: ClientCapabilities::default(),
         policy: &policy,
+        query: [0; 32],
+        resume: None,
         linked_apps: &[],
         connect_link: None,
     };
@@ -148,10 +150,9 @@ fn answers_of_graph() {
         {
             with_plan(tool, arguments, |mut plan| {
                 made += 1;
-                let mut lost = plan.clone();
                 run(&mut plan, status, input);
-                look(&mut lost, input);
             });
+            with_plan(tool, arguments, |mut plan| look(&mut plan, input));
         }
     });
     assert!(made > 1_000, "only {made} plans were made");

@@ -39,6 +39,9 @@ impl World {
         let read = match depart(&self.config, user(), op, outbound) {
             Departure::AiRun { inputs, .. } => GraphRequest::read(&inputs).map(Wire::Graph),
             Departure::Http { body, .. } => Ok(Wire::Token(read_form(&body.unwrap_or_default()))),
+            Departure::Storage { .. } => {
+                Err("a file's bytes, which no tool of the simulation has".to_owned())
+            }
             Departure::SignedForm { .. } => Err("a form that waits for a signature".to_owned()),
         };
         let wire = match read {

@@ -73,7 +73,7 @@ fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
 fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
     let (consent, readme) = (read("src/consent.rs"), read("README.md"));
     let mut findings = Vec::new();
-    let all = protocol::tools::catalogue::scopes(&[])
+    let all = protocol::tools::catalogue::scopes(protocol::tools::Offer::default())
         .into_iter()
         .chain([protocol::tools::Tool::CallLinkedApp.scope()]);
     for scope in all {
@@ -90,6 +90,30 @@ fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
         }
     }
     report("The README says what a person agrees to, as the consent page does.", &findings);
+}
+
+#[test]
+fn the_table_of_tools_names_each_with_what_it_needs() {
+    let document = read("docs/tools.md");
+    let mut findings = Vec::new();
+    for tool in protocol::tools::Tool::ALL {
+        let begin = format!("| `{}` |", tool.name());
+        match document.lines().find(|line| line.starts_with(&begin)) {
+            None => findings.push(format!("{} has no row", tool.name())),
+            Some(row) => findings.extend(
+                tool.permissions()
+                    .iter()
+                    .copied()
+                    .chain([tool.scope()])
+                    .filter(|needed| !row.contains(&format!("`{needed}`")))
+                    .map(|needed| format!("the row of {} lacks {needed}", tool.name())),
+            ),
+        }
+    }
+    let names = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let known = |name: &&str| protocol::tools::Tool::from_wire(name).is_none();
+    findings.extend(names.filter(known).map(|name| format!("{name} is no tool")));
+    report("docs/tools.md names every tool, its scope and its permissions.", &findings);
 }
 
 #[test]

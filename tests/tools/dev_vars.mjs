@@ -35,7 +35,10 @@ export function addresses({ origin, emulator }) {
 
 /** Every setting of a fresh local run: name to value. */
 export function freshSettings(places) {
-  return { ...fixed, ...Object.fromEntries(keys.map((key) => [key, newKey()])), ...addresses(places) };
+  // The emulator is its own storage, from which the bytes of files come.
+  const policy = { fileHosts: [new URL(places.emulator).host] };
+  const random = Object.fromEntries(keys.map((key) => [key, newKey()]));
+  return { ...fixed, ...random, POLICY: JSON.stringify(policy), ...addresses(places) };
 }
 
 /** One line of the file. Quotes are single where possible: nothing is expanded inside them. */

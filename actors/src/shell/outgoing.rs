@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::{StreamExt as _, pin_mut};
-use js_sys::{JSON, Reflect};
+use js_sys::{JSON, Reflect, Uint8Array};
 use protocol::entra::TokenForm;
 use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
 use protocol::outbound::{CallResult, Lost};
@@ -40,11 +40,18 @@ pub async fn send(env: &Env, departure: Departure) -> CallResult {
 async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Result<CallResult, Lost> {
     let response = match departure {
         Departure::AiRun { model, inputs, options } => ai_run(env, model, &inputs, &options).await,
-        Departure::Http { method, url, headers, body } => http(method, &url, headers, body, signal).await,
+        Departure::Http { method, url, headers, body } => {
+            http(method, &url, headers, body.map(|text| JsValue::from_str(&text)), signal).await
+        }
+        Departure::Storage { method, url, headers, body } => {
+            let body = body.map(|bytes| Uint8Array::from(bytes.as_slice()).into());
+            http(method, url.expose(), headers, body, signal).await
+        }
         Departure::SignedForm { url, headers, fields, assertion } => match sign_ps256(&assertion).await {
             Ok(signature) => {
                 let body = TokenForm::signed(&fields, &assertion.unsigned, &signature);
-                http("POST", &url, headers, Some(body.expose().clone()), signal).await
+                let body = JsValue::from_str(body.expose());
+                http("POST", &url, headers, Some(body), signal).await
             }
             Err(error) => {
                 tracing::error!("the key in MICROSOFT_CLIENT_PRIVATE_KEY cannot sign");
@@ -75,7 +82,7 @@ async fn http(
     method: &str,
     url: &str,
     headers: Vec<(&'static str, String)>,
-    body: Option<String>,
+    body: Option<JsValue>,
     signal: AbortSignal,
 ) -> Result<Response, JsValue> {
     let all = Headers::new();
@@ -84,9 +91,7 @@ async fn http(
     }
     let mut init = RequestInit::new();
     init.with_method(method.to_owned().into()).with_headers(all).with_redirect(RequestRedirect::Manual);
-    if let Some(body) = body {
-        init.with_body(Some(JsValue::from_str(&body)));
-    }
+    init.with_body(body);
     let request = Request::new_with_init(url, &init)?;
     Ok(Fetch::Request(request).send_with_signal(&signal).await?)
 }

@@ -218,4 +218,5 @@ statements! {
     Ledger => "ledger",
     IdempotencyKeys => "idempotency_keys",
     Watches => "watches",
+    Handles => "handles",
 }

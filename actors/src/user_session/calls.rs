@@ -170,7 +170,10 @@ impl UserSession {
         self.queue.release(&op.request);
         run.in_flight_until = None;
         if matches!(run.work, Work::Tool { .. } | Work::Watch(_)) {
-            self.hear_of_gateway(turn, op.request, &result);
+            // What storage says is no word of the gateway; that the call is over has to be known all the same.
+            let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
+            let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
+            self.hear_of_gateway(turn, op.request, heard);
         }
         // An application's headers prove nothing about Microsoft.
         if let (CallResult::Answered(answer), false) = (&result, matches!(run.work, Work::App(_))) {

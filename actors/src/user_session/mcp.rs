@@ -284,7 +284,7 @@ impl UserSession {
     }
 
     fn list_of(&self, method: Method) -> Option<Map<String, serde_json::Value>> {
-        mcp::list_result(method, &self.config.linked_apps)
+        mcp::list_result(method, self.config.offer())
     }
 
     /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and

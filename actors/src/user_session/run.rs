@@ -249,7 +249,9 @@ impl Run {
         now < self.may_act_until
             && matches!(
                 self.entry.intent,
-                Some(WriteIntent::SendDraft { .. } | WriteIntent::CreateEvent { .. })
+                Some(
+                    WriteIntent::SendDraft { .. } | WriteIntent::CreateEvent { .. } | WriteIntent::ChangeItem
+                )
             )
     }
 

@@ -3,8 +3,9 @@
 //! What holds here: all final answers to one request are equal; an answer is kept sealed, and only as long and as large
 //! as the limits allow; an entry is settled once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::digest::keyed_digest;
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError};
@@ -16,7 +17,7 @@ use protocol::object::{ObjectReply, STEP_UP, StepUp};
 use protocol::outbound::Lost;
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
-use protocol::tools::{Finished, Target, ToolError};
+use protocol::tools::{Finished, Target, ToolError, cursor, handles};
 use serde_bytes::ByteBuf;
 use serde_json::value::RawValue;
 
@@ -66,7 +67,7 @@ impl Settled {
                 Some(Spoken::Result(to_json(&contents(resource, finished))?))
             }
             (Some(Target::Tool(_)) | None, Self::Result(finished)) => {
-                let result = tool_success(finished.structured.clone(), finished.text());
+                let result = tool_success(finished.structured.clone(), finished.texts());
                 Some(Spoken::Result(to_json(&result)?))
             }
             (Some(Target::Tool(_)) | None, Self::Error(error)) => {
@@ -133,13 +134,17 @@ impl UserSession {
             return Err(Fault::Invariant("a request was settled against its transition table"));
         }
         let user = self.owner()?;
-        let mut settled = settled;
+        let dressed = self.dressed(turn, txn, &entry, settled)?;
+        let mut settled = dressed.as_ref().unwrap_or(settled);
         let mut answer = settled.spoken(&entry.kind)?;
         let too_large = Settled::Error(ToolError::lost_read(Lost::TooLarge));
         if entry.task.is_some() && answer.as_ref().is_some_and(|answer| answer.len() > TASK_ANSWER_BYTES_MAX)
         {
             settled = &too_large;
             answer = settled.spoken(&entry.kind)?;
+        }
+        if matches!(entry.state, EntryState::Failed | EntryState::Cancelled) {
+            self.sends.forget(&request);
         }
         entry.settled_at = Some(turn.now);
         entry.inquiry = None;
@@ -162,6 +167,41 @@ impl UserSession {
             self.opening.hold(turn.now, request, &entry, waiters, &answer);
         }
         Ok(())
+    }
+
+    /// A result as it leaves: with short names, cleaned, fenced, and with a cursor where it was cut.
+    fn dressed(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        entry: &Entry,
+        settled: &Settled,
+    ) -> Result<Option<Settled>, Fault> {
+        let Settled::Result(finished) = settled else { return Ok(None) };
+        let mut finished = finished.clone();
+        let is_tool = matches!(&entry.kind, Kind::Tool(name)
+            if matches!(Target::from_name(name), Some(Target::Tool(_))));
+        // What a resource shows is never gone on with, and what a write made is named in its receipt once.
+        finished.goes_on = finished.goes_on.filter(|_| is_tool);
+        if let Err(error) = self.config.policy.sites.withhold(&mut finished.structured) {
+            return Ok(Some(Settled::Error(error)));
+        }
+        if is_tool && !entry.writes {
+            let mut shown = BTreeMap::new();
+            let digest_key = self.digest_key.as_ref();
+            handles::visit(&mut finished.structured, &mut |id| {
+                if let Some(key) = digest_key {
+                    let digest = keyed_digest(key.clear.expose(), &[b"handle", id.as_bytes()]);
+                    let handle = handles::handle_of(&digest);
+                    shown.insert(handle.clone(), std::mem::replace(id, handle));
+                }
+            });
+            self.handles.show(txn, shown, turn.now)?;
+        }
+        let (keys, user) = (&self.config.encryption_keys, self.owner()?);
+        let place = finished.goes_on.as_ref();
+        let cursor = place.and_then(|place| cursor::seal(keys, user, place, turn.now, turn.entropy.bytes()));
+        Ok(Some(Settled::Result(finished.dressed(cursor, turn.entropy.bytes()))))
     }
 
     /// Remembers a late answer to a write until its client says something. The platform takes an answer also for a client

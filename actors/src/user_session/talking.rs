@@ -121,7 +121,7 @@ impl UserSession {
                 Some(Act::CloseStream) => close_streams(txn, &mut run),
                 Some(Act::Done(structured)) => {
                     run.entry.apply(EntryEvent::Sent);
-                    let settled = Settled::Result(Finished { structured });
+                    let settled = Settled::Result(Finished::new(structured));
                     return self.settle(turn, txn, request, run, EntryEvent::Succeeded, &settled);
                 }
                 Some(Act::Fail(error)) => {

@@ -26,6 +26,7 @@ use crate::turn::{AppCredential, Commit, Entropy, Outbound, run};
 mod confirming;
 mod linked;
 mod linking;
+mod naming;
 mod stateless;
 mod tasks;
 mod watching;
@@ -33,8 +34,16 @@ mod watching;
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 /// What every message's HTTP header says.
 const HEADER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
-const SCOPES: [&str; 7] =
-    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send", "apps.call"];
+const SCOPES: [&str; 8] = [
+    "profile",
+    "calendar.read",
+    "calendar.write",
+    "teams.send",
+    "mail.read",
+    "mail.send",
+    "mail.write",
+    "apps.call",
+];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {

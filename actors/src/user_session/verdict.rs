@@ -60,7 +60,8 @@ pub(super) fn after_tool_call(
     match result {
         CallResult::Answered(answer) => match answer.status {
             200..300 => success(&mut around, run, &answer),
-            401 if read_refusal(&answer.body).refuser != Refuser::Gateway => {
+            // An address of storage that is over says nothing about the token, which it never saw.
+            401 if call.storage.is_none() && read_refusal(&answer.body).refuser != Refuser::Gateway => {
                 unauthorized(&mut around, run, &answer)
             }
             429 => throttled(&mut around, run, &call, &answer),
@@ -84,7 +85,16 @@ fn success(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Res
         return act_on(around, run, found);
     }
     run.tries = 0;
-    match plan(run)?.answered(answer) {
+    let step = plan(run)?.answered(answer);
+    go_on_with(around, run, step)
+}
+
+fn go_on_with(
+    around: &mut Surroundings<'_>,
+    run: &mut Run,
+    step: Result<Step, ToolError>,
+) -> Result<Next, Fault> {
+    match step {
         Ok(Step::Done(finished)) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),
         Ok(Step::Call(_)) => {
             advance(run, EntryEvent::Requeued)?;
@@ -113,6 +123,12 @@ fn refused(
     if is_withheld && call.safety != Safety::Read {
         let found = plan(run)?.look_into();
         return act_on(around, run, found);
+    }
+    if (refusal.refuser == Refuser::Graph || call.storage.is_some())
+        && let Some(step) = plan(run)?.took_refusal(answer)
+    {
+        run.tries = 0;
+        return go_on_with(around, run, Ok(step));
     }
     match plan(run)?.refused() {
         Some(found) => act_on(around, run, found),

@@ -144,6 +144,56 @@ impl<'a> Arguments<'a> {
             .map_err(|_| self.wrong(name, "an identifier as another tool or resource gave it"))
     }
 
+    /// A required identifier of Graph, encoded as a path segment.
+    ///
+    /// # Errors
+    /// As [`Arguments::identifier`], and when it is missing.
+    pub fn required_identifier(&self, name: &str) -> Result<String, ToolError> {
+        let expected = "an identifier as another tool or resource gave it";
+        self.identifier(name)?.ok_or_else(|| self.wrong(name, expected))
+    }
+
+    /// A list of one to `most` identifiers, each as it was given and as a path segment.
+    ///
+    /// # Errors
+    /// The argument is no such list.
+    pub fn identifiers(&self, name: &str, most: usize) -> Result<Vec<(String, String)>, ToolError> {
+        let wrong =
+            || self.wrong(name, &format!("a list of 1 to {most} identifiers as another tool gave them"));
+        let given = self.texts(name)?;
+        if given.is_empty() || given.len() > most {
+            return Err(wrong());
+        }
+        given.into_iter().map(|id| Ok((id.to_owned(), segment(id).map_err(|_| wrong())?))).collect()
+    }
+
+    /// The name of the tool.
+    #[must_use]
+    pub const fn tool(&self) -> &'static str {
+        self.tool
+    }
+
+    /// An optional list of anything.
+    ///
+    /// # Errors
+    /// The argument is no list.
+    pub fn list(&self, name: &str) -> Result<&'a [Value], ToolError> {
+        match self.value(name) {
+            None => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(_) => Err(self.wrong(name, "a list")),
+        }
+    }
+
+    /// An optional email address.
+    ///
+    /// # Errors
+    /// The argument is no plain address.
+    pub fn one_address(&self, name: &str) -> Result<Option<&'a str>, ToolError> {
+        let text = self.optional_text(name, ADDRESS_BYTES_MAX)?;
+        text.map(|address| self.address(name, address)).transpose()
+    }
+
     /// An optional date or time.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::catalogue::Tool;
 use super::collection::{Field, Kind, read, shown};
 use super::error::ToolError;
+use super::plan::Reading;
 use super::{Finished, Planned, Step, Surroundings};
 use crate::entra::SIGN_IN_SCOPES;
 use crate::graph::query;
@@ -43,13 +44,11 @@ const OPEN_THE_LINK: &str = "Open the link within ten minutes, in a browser that
 /// What is planned without an account: to show the link, if there is one, and else to say what to do.
 pub(super) fn unconnected(around: Surroundings<'_>) -> Planned {
     let Some(link) = around.connect_link else {
-        return Planned::Done(Finished {
-            structured: json!({
-                "connected": false,
-                "whatToDo": "Connect the Microsoft account in the client: remove this server's sign-in there and add \
-                             it again. The browser then opens Microsoft's page."
-            }),
-        });
+        return Planned::Done(Finished::new(json!({
+            "connected": false,
+            "whatToDo": "Connect the Microsoft account in the client: remove this server's sign-in there and add it \
+                         again. The browser then opens Microsoft's page."
+        })));
     };
     let question = Question::Link { message: OPEN_THE_LINK.to_owned(), url: link.to_owned() };
     let question = around.answers.unanswered(vec![(CONNECT, question)]);
@@ -58,9 +57,7 @@ pub(super) fn unconnected(around: Surroundings<'_>) -> Planned {
         return Planned::Ask(question);
     }
     let advice = format!("{OPEN_THE_LINK} Call this tool again afterwards.");
-    Planned::Done(Finished {
-        structured: json!({ "connected": false, "whatToDo": advice, "connectUrl": link }),
-    })
+    Planned::Done(Finished::new(json!({ "connected": false, "whatToDo": advice, "connectUrl": link })))
 }
 
 impl Authenticate {
@@ -87,16 +84,6 @@ impl Authenticate {
         (!self.may_read_profile).then(|| self.finished(Map::new()))
     }
 
-    pub(super) fn call(&self) -> GraphCall {
-        let parameters = query(&[("$select", "displayName,mail,userPrincipalName")]);
-        GraphCall::get(Lane::Other, format!("/me{parameters}"))
-    }
-
-    pub(super) fn answered(&self, answer: &Answer) -> Result<Step, ToolError> {
-        let me: Value = read(answer)?;
-        Ok(Step::Done(self.finished(shown(&me, &SHOWN))))
-    }
-
     fn finished(&self, account: Map<String, Value>) -> Finished {
         let mut structured = json!({
             "connected": true,
@@ -116,7 +103,19 @@ impl Authenticate {
             };
             members.insert("whatToDo".to_owned(), advice.into());
         }
-        Finished { structured }
+        Finished::new(structured)
+    }
+}
+
+impl Reading for Authenticate {
+    fn call(&self) -> GraphCall {
+        let parameters = query(&[("$select", "displayName,mail,userPrincipalName")]);
+        GraphCall::get(Lane::Other, format!("/me{parameters}"))
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        let me: Value = read(answer)?;
+        Ok(Step::Done(self.finished(shown(&me, &SHOWN))))
     }
 }
 
@@ -131,7 +130,7 @@ mod tests {
     #[test]
     fn an_account_is_named_with_what_it_may() {
         let granted = ["openid", "https://graph.microsoft.com/User.Read", "Mail.Read"];
-        let plan = with_granted(&granted, |around| Authenticate::new(&Map::new(), around)).unwrap();
+        let mut plan = with_granted(&granted, |around| Authenticate::new(&Map::new(), around)).unwrap();
         assert_eq!(plan.call().path, "/me?$select=displayName%2Cmail%2CuserPrincipalName");
         assert_eq!(plan.at_once(), None);
         let me = json!({"displayName": "A", "mail": null, "userPrincipalName": "a@x.example", "id": "1"});
@@ -139,7 +138,7 @@ mod tests {
         assert_eq!(done.structured["account"], json!({"name": "A", "userPrincipalName": "a@x.example"}));
         assert_eq!(done.structured["permissions"], json!(["User.Read", "Mail.Read"]));
         assert!(done.structured["missingPermissions"].as_array().unwrap().contains(&json!("Mail.Send")));
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
     }
 
     #[test]
@@ -148,7 +147,7 @@ mod tests {
         let target = Target::Tool(Tool::Authenticate);
         let Planned::Done(done) = Plan::make(target, &Map::new(), nobody).unwrap() else { panic!() };
         assert_eq!(done.structured["connected"], false);
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
         let other = Plan::make(Target::Tool(Tool::GetEmails), &Map::new(), nobody).unwrap_err();
         assert_eq!(other.code, "sign_in_again");
     }
@@ -172,12 +171,12 @@ mod tests {
         for around in told {
             let Planned::Done(done) = plan(around) else { panic!() };
             assert_eq!(done.structured["connectUrl"], link);
-            assert_conforms(Tool::Authenticate, &done.structured);
+            assert_conforms(Tool::Authenticate, &done);
         }
         let missing = Surroundings { connect_link: Some(link), ..around(&[]) };
         let done = Authenticate::new(&Map::new(), missing).unwrap().at_once().unwrap();
         assert_eq!(done.structured["connectUrl"], link);
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
     }
 
     #[test]
@@ -185,6 +184,6 @@ mod tests {
         let plan = with_granted(&["Mail.Read"], |around| Authenticate::new(&Map::new(), around)).unwrap();
         let done = plan.at_once().unwrap();
         assert_eq!(done.structured["account"], json!({}));
-        assert_conforms(Tool::Authenticate, &done.structured);
+        assert_conforms(Tool::Authenticate, &done);
     }
 }

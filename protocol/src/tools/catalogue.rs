@@ -5,20 +5,23 @@
 //! destructive and hosts ask people accordingly. The texts and schemas are one JSON document for each tool, because as
 //! code they would be several times as large in the bundle.
 
+mod linked;
+
+mod facts;
+
 use serde_json::{Map, Value, json};
 
-use super::call_linked_app;
-use super::completion::Completion;
 use super::resource::Resource;
-#[cfg(feature = "conformance")]
-use crate::fixtures::Fixture;
+use super::toolset::{Offer, Toolset};
 use crate::icons::{self, Icon};
-use crate::linked_app::LinkedApp;
-use crate::outbound::Method;
-use crate::prompts::Prompt;
+use crate::limits::ANSWER_TOKENS_MAX;
+use linked::with_apps;
 
 /// The permissions of which one suffices to read mail.
 pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
+
+/// The permissions of which one suffices to read somebody else's mail, whose mailbox is shared with the person.
+pub(crate) const MAIL_READ_SHARED: [&str; 2] = ["Mail.Read.Shared", "Mail.ReadWrite.Shared"];
 
 /// The permissions of which one suffices to read calendars.
 pub(crate) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
@@ -32,8 +35,22 @@ pub enum Tool {
     GetEmails,
     /// Searches mail.
     SearchEmails,
+    /// Reads a mail or its conversation.
+    ReadEmail,
+    /// Lists folders of mail.
+    ListMailFolders,
+    /// Reads an attachment.
+    GetAttachment,
+    /// Looks at recipients before a mail is sent.
+    CheckRecipients,
     /// Sends a mail.
     SendEmail,
+    /// Answers or forwards a mail.
+    ReplyEmail,
+    /// Writes a draft.
+    DraftEmail,
+    /// Moves and marks mails.
+    OrganizeEmail,
     /// Lists events.
     GetCalendarEvents,
     /// Creates an event.
@@ -44,6 +61,22 @@ pub enum Tool {
     CreateTeamsMeeting,
     /// Finds people.
     GetContacts,
+    /// Looks one person up.
+    GetPerson,
+    /// Searches files.
+    SearchFiles,
+    /// Lists folders, libraries and sites.
+    ListFiles,
+    /// Reads a file.
+    ReadFile,
+    /// Writes a file.
+    UploadFile,
+    /// Makes a link to a file.
+    ShareFile,
+    /// Lists tasks.
+    ListTasks,
+    /// Makes or changes a task.
+    SaveTask,
     /// Calls an internal application; there only where operators linked one.
     CallLinkedApp,
 }
@@ -51,6 +84,8 @@ pub enum Tool {
 /// What never changes about a tool.
 struct Facts {
     name: &'static str,
+    /// The group that it is switched on and off with; none for what is always offered.
+    toolset: Option<Toolset>,
     scope: &'static str,
     permissions: &'static [&'static str],
     writes: bool,
@@ -58,22 +93,39 @@ struct Facts {
     destructive: bool,
     /// Whether it deals with things that other people made.
     open_world: bool,
-    /// Title, description, input schema and output schema.
+    /// Whether an answer may be cut and gone on with.
+    pages: bool,
+    /// Title, description, input schema and output schema. What many tools share is added when they are shown.
     document: &'static str,
 }
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 25] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
+        Self::ReadEmail,
+        Self::ListMailFolders,
+        Self::GetAttachment,
+        Self::CheckRecipients,
         Self::SendEmail,
+        Self::ReplyEmail,
+        Self::DraftEmail,
+        Self::OrganizeEmail,
         Self::GetCalendarEvents,
         Self::CreateCalendarEvent,
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
+        Self::GetPerson,
+        Self::SearchFiles,
+        Self::ListFiles,
+        Self::ReadFile,
+        Self::UploadFile,
+        Self::ShareFile,
+        Self::ListTasks,
+        Self::SaveTask,
         Self::CallLinkedApp,
     ];
 
@@ -108,55 +160,78 @@ impl Tool {
         self.facts().writes
     }
 
+    /// Whether the tool sends a message to other people, which cannot be taken back.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendEmail | Self::ReplyEmail | Self::SendTeamsMessage)
+    }
+
+    /// The group that the tool is switched on and off with; none for what is always offered.
+    #[must_use]
+    pub const fn toolset(self) -> Option<Toolset> {
+        self.facts().toolset
+    }
+
     const fn facts(self) -> Facts {
         match self {
             Self::Authenticate => {
-                let facts = reads("authenticate", "profile", include_str!("catalogue/authenticate.json"));
-                Facts { permissions: &["User.Read"], open_world: false, ..facts }
+                let facts = reads(
+                    "authenticate",
+                    Toolset::Mail,
+                    "profile",
+                    include_str!("catalogue/authenticate.json"),
+                );
+                Facts { toolset: None, permissions: &["User.Read"], open_world: false, ..facts }
             }
-            Self::GetEmails => {
-                let facts = reads("getEmails", "mail.read", include_str!("catalogue/getEmails.json"));
-                Facts { permissions: &["Mail.Read"], ..facts }
-            }
-            Self::SearchEmails => {
-                let facts = reads("searchEmails", "mail.read", include_str!("catalogue/searchEmails.json"));
-                Facts { permissions: &["Mail.Read"], ..facts }
-            }
-            Self::SendEmail => {
-                let facts = writes("sendEmail", "mail.send", include_str!("catalogue/sendEmail.json"));
-                let permissions = &["Mail.Send", "Mail.ReadWrite", "Mail.Read"];
-                Facts { permissions, destructive: true, ..facts }
+            Self::GetEmails
+            | Self::SearchEmails
+            | Self::ReadEmail
+            | Self::ListMailFolders
+            | Self::GetAttachment
+            | Self::CheckRecipients => self.mail_reading(),
+            Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => {
+                self.mail_writing()
             }
             Self::GetCalendarEvents => {
                 let document = include_str!("catalogue/getCalendarEvents.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..reads("getCalendarEvents", "calendar.read", document) }
+                Facts {
+                    permissions,
+                    ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document)
+                }
             }
             Self::CreateCalendarEvent => {
                 let document = include_str!("catalogue/createCalendarEvent.json");
                 let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts { permissions, ..writes("createCalendarEvent", "calendar.write", document) }
+                Facts {
+                    permissions,
+                    ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document)
+                }
             }
             Self::SendTeamsMessage => {
                 let document = include_str!("catalogue/sendTeamsMessage.json");
                 let permissions = &["ChannelMessage.Send", "ChatMessage.Send"];
-                let facts = writes("sendTeamsMessage", "teams.send", document);
+                let facts = writes("sendTeamsMessage", Toolset::Teams, "teams.send", document);
                 Facts { permissions, destructive: true, ..facts }
             }
             Self::CreateTeamsMeeting => {
                 let document = include_str!("catalogue/createTeamsMeeting.json");
                 let permissions =
                     &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
-                Facts { permissions, ..writes("createTeamsMeeting", "calendar.write", document) }
+                Facts {
+                    permissions,
+                    ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document)
+                }
             }
-            Self::GetContacts => {
-                let facts = reads("getContacts", "contacts.read", include_str!("catalogue/getContacts.json"));
-                Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
+            Self::GetContacts | Self::GetPerson => self.people(),
+            Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
+                self.files()
             }
+            Self::ListTasks | Self::SaveTask => self.tasks(),
             Self::CallLinkedApp => {
-                let facts =
-                    writes("callLinkedApp", "apps.call", include_str!("catalogue/callLinkedApp.json"));
-                Facts { destructive: true, ..facts }
+                let document = include_str!("catalogue/callLinkedApp.json");
+                let facts = writes("callLinkedApp", Toolset::Mail, "apps.call", document);
+                Facts { toolset: None, destructive: true, ..facts }
             }
         }
     }
@@ -164,10 +239,23 @@ impl Tool {
     const fn icon(self) -> Icon {
         match self {
             Self::Authenticate => icons::ACCOUNT,
-            Self::GetEmails | Self::SearchEmails | Self::SendEmail => icons::MAIL,
+            Self::GetEmails
+            | Self::SearchEmails
+            | Self::ReadEmail
+            | Self::ListMailFolders
+            | Self::GetAttachment
+            | Self::CheckRecipients
+            | Self::SendEmail
+            | Self::ReplyEmail
+            | Self::DraftEmail
+            | Self::OrganizeEmail => icons::MAIL,
             Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
             Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
-            Self::GetContacts => icons::PEOPLE,
+            Self::GetContacts | Self::GetPerson => icons::PEOPLE,
+            Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
+                icons::FILES
+            }
+            Self::ListTasks | Self::SaveTask => icons::TASKS,
             Self::CallLinkedApp => icons::APPS,
         }
     }
@@ -186,11 +274,32 @@ impl Tool {
     fn shown(self) -> Value {
         let facts = self.facts();
         let mut tool = self.document();
+        let mut add = |schema: &str, name: &str, property: Value| {
+            if let Some(properties) = tool.pointer_mut(schema).and_then(Value::as_object_mut) {
+                properties.insert(name.to_owned(), property);
+            }
+        };
+        let (input, output) = ("/inputSchema/properties", "/outputSchema/properties");
+        if facts.writes {
+            let text = "same key, one effect";
+            add(input, "idempotencyKey", json!({"type": "string", "description": text}));
+        }
+        if facts.pages {
+            // What these mean is said once, in the server's instructions.
+            add(input, "maxTokens", json!({"type": "integer", "maximum": ANSWER_TOKENS_MAX}));
+            add(input, "cursor", json!({"type": "string"}));
+            add(output, "truncated", json!({"type": "boolean"}));
+            add(output, "nextCursor", json!({"type": "string"}));
+        }
+        if facts.open_world && !facts.writes {
+            add(output, "untrusted", json!({"type": "string"}));
+        }
         if let Some(members) = tool.as_object_mut() {
-            let title = members.get("title").cloned().unwrap_or_default();
             members.insert("name".to_owned(), facts.name.into());
+            if let Some(input) = members.get_mut("inputSchema").and_then(Value::as_object_mut) {
+                input.insert("additionalProperties".to_owned(), false.into());
+            }
             let annotations = json!({
-                "title": title,
                 "readOnlyHint": !facts.writes,
                 "destructiveHint": facts.destructive,
                 "idempotentHint": !facts.writes,
@@ -204,126 +313,35 @@ impl Tool {
 
     #[cfg(test)]
     pub(super) fn schema(self, member: &str) -> Value {
-        self.document()[member].clone()
+        self.shown()[member].clone()
     }
 }
 
-const fn reads(name: &'static str, scope: &'static str, document: &'static str) -> Facts {
-    Facts { name, scope, permissions: &[], writes: false, destructive: false, open_world: true, document }
-}
-
-const fn writes(name: &'static str, scope: &'static str, document: &'static str) -> Facts {
-    Facts { writes: true, ..reads(name, scope, document) }
-}
-
-/// What a request is about that may cost calls of Graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// `tools/call`
-    Tool(Tool),
-    /// `resources/read`
-    Resource(Resource),
-    /// `prompts/get`
-    Prompt(Prompt),
-    /// `completion/complete`
-    Completion(Completion),
-    /// Whatever the conformance suite needs.
-    #[cfg(feature = "conformance")]
-    Fixture(Fixture),
-}
-
-impl Target {
-    /// The target of a name in the ledger.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let others = Resource::all()
-            .map(Self::Resource)
-            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
-            .chain(Completion::ALL.into_iter().map(Self::Completion));
-        #[cfg(feature = "conformance")]
-        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
-        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
-        all.find(|target| target.name() == name)
-    }
-
-    /// The name in ledger, logs and the gateway's metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tool(tool) => tool.name(),
-            Self::Resource(resource) => resource.name(),
-            Self::Prompt(prompt) => prompt.name(),
-            Self::Completion(completion) => completion.name(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.name(),
-        }
-    }
-
-    /// The scope that an access token needs; none for what concerns nobody's data.
-    #[must_use]
-    pub const fn scope(self) -> Option<&'static str> {
-        match self {
-            Self::Tool(tool) => Some(tool.scope()),
-            Self::Resource(resource) => Some(resource.scope()),
-            Self::Prompt(_) => None,
-            Self::Completion(completion) => completion.scope(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(_) => None,
-        }
-    }
-
-    /// The Graph permission without which it cannot work; empty where none is needed.
-    #[must_use]
-    pub fn permission(self) -> &'static str {
-        let permissions = match self {
-            Self::Tool(tool) => tool.permissions(),
-            Self::Resource(resource) => resource.permissions(),
-            _ => &[],
-        };
-        permissions.first().copied().unwrap_or_default()
-    }
-
-    /// Whether it changes anything.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.writes(),
-            _ => false,
-        }
-    }
-
-    /// Whether a call with these arguments changes anything.
-    #[must_use]
-    pub fn writes_with(self, arguments: &Map<String, Value>) -> bool {
-        match self {
-            Self::Tool(Tool::CallLinkedApp) => !call_linked_app::only_reads(arguments),
-            _ => self.writes(),
-        }
-    }
-
-    /// Whether it is read by `resources/read`.
-    #[must_use]
-    pub const fn is_resource(self) -> bool {
-        match self {
-            Self::Resource(_) => true,
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.is_resource(),
-            _ => false,
-        }
+const fn reads(name: &'static str, toolset: Toolset, scope: &'static str, document: &'static str) -> Facts {
+    Facts {
+        name,
+        toolset: Some(toolset),
+        scope,
+        permissions: &[],
+        writes: false,
+        destructive: false,
+        open_world: true,
+        pages: false,
+        document,
     }
 }
 
-/// The tools that there are: one of them only where there are linked apps.
-fn offered(apps: &[LinkedApp]) -> impl Iterator<Item = Tool> {
-    Tool::ALL.into_iter().filter(|tool| *tool != Tool::CallLinkedApp || !apps.is_empty())
+const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, document: &'static str) -> Facts {
+    Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
-/// The scopes of tools that are used rarely and reach many people at once.
-const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
+
+/// The scopes of tools that are used rarely, and reach many people at once or change what others share.
+const STEP_UP_SCOPES: [&str; 3] = ["teams.send", "files.write", "tasks.write"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
-pub fn scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
-    let tools = offered(apps).map(Tool::scope);
+pub fn scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let tools = offer.tools().map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
     for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
@@ -336,8 +354,8 @@ pub fn scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
 /// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
 /// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
 #[must_use]
-pub fn base_scopes(apps: &[LinkedApp]) -> Vec<&'static str> {
-    let mut scopes = scopes(apps);
+pub fn base_scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let mut scopes = scopes(offer);
     scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
@@ -351,51 +369,20 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
     found
 }
 
-/// The result of `tools/list`: the whole catalogue, in its fixed order.
+/// The result of `tools/list`: what is offered of the catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list(apps: &[LinkedApp]) -> Map<String, Value> {
+pub fn tool_list(offer: Offer<'_>) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> = offered(apps)
+    let mut tools: Vec<Value> = offer
+        .tools()
         .map(|tool| match tool {
-            Tool::CallLinkedApp => with_apps(tool.shown(), apps),
+            Tool::CallLinkedApp => with_apps(tool.shown(), offer.linked_apps),
             _ => tool.shown(),
         })
         .collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])
-}
-
-/// What is shown of the tool that calls linked apps, with what is allowed of each.
-fn with_apps(mut tool: Value, apps: &[LinkedApp]) -> Value {
-    let mut all: Vec<&str> = Vec::new();
-    let mut names: Vec<&str> = Vec::new();
-    let mut description = tool.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
-    for app in apps {
-        let methods: Vec<&str> = app.methods.iter().map(|method| method.as_str()).collect();
-        let paths: Vec<&str> =
-            app.paths.iter().map(|path| if path.is_empty() { "/" } else { path }).collect();
-        let (methods_shown, paths) = (methods.join(", "), paths.join(", "));
-        description
-            .push_str(&format!(" `{}` ({methods_shown} below {paths}): {}", app.name, app.description));
-        names.push(&app.name);
-        all.extend(methods.into_iter().filter(|method| !all.contains(method)).collect::<Vec<_>>());
-    }
-    let only_reads = apps.iter().all(|app| app.methods.iter().all(|method| *method == Method::Get));
-    let changes = [
-        ("/description", Value::from(description)),
-        ("/inputSchema/properties/app", json!({ "type": "string", "enum": names })),
-        ("/inputSchema/properties/method", json!({ "type": "string", "enum": all, "default": "GET" })),
-        ("/annotations/readOnlyHint", only_reads.into()),
-        ("/annotations/destructiveHint", (!only_reads).into()),
-        ("/annotations/idempotentHint", only_reads.into()),
-    ];
-    for (place, value) in changes {
-        if let Some(member) = tool.pointer_mut(place) {
-            *member = value;
-        }
-    }
-    tool
 }
 
 #[cfg(test)]

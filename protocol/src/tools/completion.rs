@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::catalogue::CALENDARS_READ;
 use super::collection::{Page, text};
 use super::error::ToolError;
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings};
 use crate::civil::utc_text;
 use crate::graph::{UTC_TIMES, query, segment};
@@ -131,7 +132,7 @@ impl Complete {
         let known = |values: &[&str]| {
             let values =
                 values.iter().filter(|value| value.contains(&typed)).map(|value| (*value).into()).collect();
-            Completing::Known(Finished { structured: completed(values, false) })
+            Completing::Known(Finished::new(completed(values, false)))
         };
         let path = match completion {
             Completion::Folders | Completion::Weeks | Completion::Nothing => {
@@ -166,15 +167,17 @@ impl Complete {
         };
         Ok(Completing::Ask(Self { completion, typed, path }))
     }
+}
 
-    pub(super) fn call(&self) -> GraphCall {
+impl Reading for Complete {
+    fn call(&self) -> GraphCall {
         match self.completion {
             Completion::Teams | Completion::Channels => GraphCall::get(Lane::Teams, self.path.clone()),
             _ => GraphCall::get(Lane::Mailbox, self.path.clone()).preferring(&[UTC_TIMES]),
         }
     }
 
-    pub(super) fn answered(&self, answer: &Answer) -> Result<Step, ToolError> {
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let page = Page::read(answer)?;
         let (value, label) = match self.completion {
             Completion::Meetings => ("/subject", "/subject"),
@@ -198,7 +201,7 @@ impl Complete {
             }
             values.push(found);
         }
-        Ok(Step::Done(Finished { structured: completed(values, is_cut) }))
+        Ok(Step::Done(Finished::new(completed(values, is_cut))))
     }
 }
 
@@ -220,7 +223,7 @@ mod tests {
         }
     }
 
-    fn values(plan: &Complete, items: Value) -> Value {
+    fn values(plan: &mut Complete, items: Value) -> Value {
         match plan.answered(&answer(200, &json!({ "value": items }))).unwrap() {
             Step::Done(finished) => finished.structured["completion"].clone(),
             Step::Call(call) => panic!("{}", call.path),
@@ -242,25 +245,25 @@ mod tests {
 
     #[test]
     fn names_are_found_by_any_part_and_once() {
-        let calendars = asked(Completion::Calendars, json!({"typed": "an"}));
+        let mut calendars = asked(Completion::Calendars, json!({"typed": "an"}));
         assert_eq!(calendars.call().path, "/me/calendars?$select=id%2Cname&$top=50");
         let items =
             json!([{"name": "Plans"}, {"name": "plans"}, {"name": "Plans"}, {"name": "Other"}, {"id": "x"}]);
-        assert_eq!(values(&calendars, items)["values"], json!(["Plans", "plans"]));
+        assert_eq!(values(&mut calendars, items)["values"], json!(["Plans", "plans"]));
     }
 
     #[test]
     fn identifiers_are_found_by_name() {
-        let channels = asked(Completion::Channels, json!({"typed": "gen", "chosen": {"teamId": "T"}}));
+        let mut channels = asked(Completion::Channels, json!({"typed": "gen", "chosen": {"teamId": "T"}}));
         assert_eq!(channels.call().path, "/teams/T/channels?$select=id%2CdisplayName");
         let items = json!([{"id": "19:a", "displayName": "General"}, {"id": "19:b", "displayName": "Other"}]);
-        assert_eq!(values(&channels, items)["values"], json!(["19:a"]));
+        assert_eq!(values(&mut channels, items)["values"], json!(["19:a"]));
     }
 
     #[test]
     fn no_more_than_a_hundred_values_are_given() {
         let items: Vec<Value> = (0..150).map(|n| json!({"subject": format!("Meeting {n}")})).collect();
-        let found = values(&asked(Completion::Meetings, json!({"typed": "meet"})), items.into());
+        let found = values(&mut asked(Completion::Meetings, json!({"typed": "meet"})), items.into());
         assert_eq!(found["values"].as_array().unwrap().len(), 100);
         assert_eq!(found["hasMore"], true);
     }

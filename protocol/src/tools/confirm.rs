@@ -6,11 +6,13 @@
 use serde_json::{Map, Value, json};
 
 use super::Surroundings;
+use super::collection::{list, text};
 use super::error::{Fault, ToolError};
-use super::plan::{Plan, Planned, Writing};
+use super::plan::{Planned, Writing};
 use crate::limits::CONFIRMED_BODY_CHARS_MAX;
 use crate::mcp::mrtr::{Filled, Question};
 use crate::policy::WithoutElicitation;
+use crate::text::is_hidden_character;
 
 /// The code of a message that its person declined.
 pub const DECLINED: &str = "declined";
@@ -20,12 +22,12 @@ const SEND: &str = "send";
 
 /// Lets a message leave, asks its person first, or refuses it, as the policy demands.
 pub(super) fn before(
-    writing: Writing,
+    plan: impl Writing + 'static,
     arguments: &Map<String, Value>,
     around: Surroundings<'_>,
 ) -> Result<Planned, ToolError> {
-    let shown = demanded(&writing, arguments, around);
-    let planned = Planned::Work(Box::new(Plan::Write(writing)));
+    let shown = plan.to_confirm(around.policy, arguments);
+    let planned = Planned::write(plan);
     let Some(message) = shown else { return Ok(planned) };
     let questions = vec![(SEND, form(message))];
     let open = around.answers.unanswered(questions);
@@ -46,48 +48,85 @@ fn is_agreed(around: Surroundings<'_>) -> bool {
     }
 }
 
-/// What the person has to see; none where the policy demands nothing.
-fn demanded(writing: &Writing, arguments: &Map<String, Value>, around: Surroundings<'_>) -> Option<String> {
-    match writing {
-        Writing::SendEmail(plan) => {
-            let mail: Value = serde_json::from_str(plan.message()).unwrap_or_default();
-            let listed = |name: &str| {
-                let list = mail.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-                list.iter()
-                    .filter_map(|one| one.pointer("/emailAddress/address")?.as_str())
-                    .collect::<Vec<_>>()
-            };
-            let lists = [
-                ("To", listed("toRecipients")),
-                ("Cc", listed("ccRecipients")),
-                ("Bcc", listed("bccRecipients")),
-            ];
-            let all = lists.iter().flat_map(|(_, list)| list.iter().copied());
-            around.policy.demands_for_mail(all).then(|| {
-                let mut lines = vec!["Send this email?".to_owned()];
-                let filled = lists.iter().filter(|(_, list)| !list.is_empty());
-                lines.extend(filled.map(|(name, list)| format!("{name}: {}", plain(&list.join(", ")))));
-                lines.push(format!("Subject: {}", plain_at(&mail, "/subject")));
-                lines.push(format!("Text: {}", shortened(&plain_at(&mail, "/body/content"))));
-                lines.join("\n")
-            })
-        }
-        Writing::SendTeamsMessage(plan) if around.policy.demands_for_teams() => {
-            let message: Value = serde_json::from_str(plan.message()).unwrap_or_default();
-            let named = |name: &str| plain(arguments.get(name).and_then(Value::as_str).unwrap_or_default());
-            let place = match arguments.get("chatId") {
-                Some(_) => format!("Chat: {}", named("chatId")),
-                None => format!("Team: {}\nChannel: {}", named("teamId"), named("channelId")),
-            };
-            let mut lines = vec!["Send this message to Teams?".to_owned(), place];
-            if message.get("subject").is_some() {
-                lines.push(format!("Subject: {}", plain_at(&message, "/subject")));
-            }
-            lines.push(format!("Text: {}", shortened(&plain_at(&message, "/body/content"))));
-            Some(lines.join("\n"))
-        }
-        Writing::SendTeamsMessage(_) | Writing::CreateEvent(_) | Writing::CreateMeeting(_) => None,
+/// The recipients of a message, a line for each list that has some.
+fn recipients(message: &Value) -> Vec<String> {
+    [("To", "/toRecipients"), ("Cc", "/ccRecipients"), ("Bcc", "/bccRecipients")]
+        .iter()
+        .filter_map(|(name, pointer)| {
+            let addresses: Vec<&str> =
+                list(message, pointer).iter().filter_map(|one| text(one, "/emailAddress/address")).collect();
+            (!addresses.is_empty()).then(|| format!("{name}: {}", plain(&addresses.join(", "))))
+        })
+        .collect()
+}
+
+/// What a person is shown of a mail.
+pub(super) fn mail(message: &Value) -> String {
+    let mut lines = vec!["Send this email?".to_owned()];
+    lines.extend(recipients(message));
+    lines.push(format!("Subject: {}", plain_at(message, "/subject")));
+    lines.push(format!("Text: {}", shortened(&plain_at(message, "/body/content"))));
+    let names: Vec<&str> =
+        list(message, "/attachments").iter().filter_map(|one| text(one, "/name")).collect();
+    if !names.is_empty() {
+        lines.push(format!("Attachments: {}", plain(&names.join(", "))));
     }
+    lines.join("\n")
+}
+
+/// What a person is shown of an answer to a mail.
+pub(super) fn answer(message: &Value, way: &str, comment: &str) -> String {
+    let what = match way {
+        "forward" => "Forward this email?",
+        "replyAll" => "Send this reply to all?",
+        _ => "Send this reply?",
+    };
+    let mut lines = vec![what.to_owned()];
+    lines.extend(recipients(message));
+    lines.push(format!("Text: {}", shortened(&plain(comment))));
+    lines.join("\n")
+}
+
+/// What a person is shown of a message to Teams.
+pub(super) fn teams(message: &Value, arguments: &Map<String, Value>) -> String {
+    let named = |name: &str| plain(arguments.get(name).and_then(Value::as_str).unwrap_or_default());
+    let place = match arguments.get("chatId") {
+        Some(_) => format!("Chat: {}", named("chatId")),
+        None => format!("Team: {}\nChannel: {}", named("teamId"), named("channelId")),
+    };
+    let mut lines = vec!["Send this message to Teams?".to_owned(), place];
+    if message.get("subject").is_some() {
+        lines.push(format!("Subject: {}", plain_at(message, "/subject")));
+    }
+    lines.push(format!("Text: {}", shortened(&plain_at(message, "/body/content"))));
+    lines.join("\n")
+}
+
+/// What a person is shown of a link to a file.
+pub(super) fn link(link: &Value, arguments: &Map<String, Value>) -> String {
+    let named = |name: &str| plain(arguments.get(name).and_then(Value::as_str).unwrap_or_default());
+    let whom = match text(link, "/scope") {
+        Some("anonymous") => "everybody who has the link",
+        Some("users") => "people who may open it already",
+        _ => "everybody in the organisation",
+    };
+    let lines = [
+        "Share this file?".to_owned(),
+        format!("File: {}", named("id")),
+        format!("Drive: {}", named("driveId")),
+        format!("May {} it: {whom}", plain_at(link, "/type")),
+    ];
+    lines.join("\n")
+}
+
+/// A draft is not known here, so that it cannot be shown.
+pub(super) fn cannot_show_draft() -> ToolError {
+    ToolError::new(
+        Fault::Caller,
+        "confirmation_impossible",
+        "Messages have to be confirmed by the person here, who would not see what is in this draft. Nothing was sent. \
+         Send it from Outlook, or give its content to `sendEmail`.",
+    )
 }
 
 fn form(message: String) -> Question {
@@ -103,15 +142,10 @@ fn plain_at(value: &Value, pointer: &str) -> String {
     plain(value.pointer(pointer).and_then(Value::as_str).unwrap_or_default())
 }
 
-/// A text on one line, without characters that are not seen or that change the order of others (Unicode, UAX #9).
+/// A text on one line, without characters that are not seen or that change the order of others.
 fn plain(text: &str) -> String {
-    let is_unseen = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    };
     let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    spaced.filter(|c| !is_unseen(*c)).collect()
+    spaced.filter(|c| !is_hidden_character(*c)).collect()
 }
 
 fn shortened(text: &str) -> String {

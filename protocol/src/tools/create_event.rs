@@ -8,7 +8,6 @@ use super::arguments::Arguments;
 use super::catalogue::Tool;
 use super::collection::recipient;
 use super::event::{CreateEvent, Draft};
-use super::plan::Writing;
 use super::{Surroundings, ToolError, mailbox_zone};
 use crate::civil::When;
 use crate::limits::{EVENT_BODY_BYTES_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
@@ -32,7 +31,7 @@ const KNOWN: [&str; 13] = [
     "idempotencyKey",
 ];
 
-pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Writing, ToolError> {
+pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<CreateEvent, ToolError> {
     let arguments = Arguments::of(Tool::CreateCalendarEvent, values, &KNOWN)?;
     around.require(&["Calendars.ReadWrite"])?;
     let is_all_day = arguments.flag("isAllDay")?.unwrap_or(false);
@@ -49,7 +48,7 @@ pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Resu
         draft.members.insert("reminderMinutesBeforeStart".to_owned(), reminder.into());
     }
     draft.calendar = arguments.identifier("calendarId")?;
-    CreateEvent::new(draft, around.request).map(Writing::CreateEvent)
+    CreateEvent::new(draft, around.request)
 }
 
 /// Reads what an event and a meeting have in common.

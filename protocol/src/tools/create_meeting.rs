@@ -12,7 +12,7 @@ use super::collection::{Field, Kind, read, shown, text};
 use super::create_event::draft;
 use super::error::ToolError;
 use super::event::{CreateEvent, Draft, ends_too_early, instant, moment};
-use super::plan::Writing;
+use super::plan::{Planned, Writing};
 use super::{Finished, Found, Step, Surroundings, WriteIntent, mailbox_zone};
 use crate::civil::{When, read as read_time, utc_text};
 use crate::ids::RequestId;
@@ -31,13 +31,13 @@ const KNOWN: [&str; 9] = [
     "idempotencyKey",
 ];
 
-pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Writing, ToolError> {
+pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Planned, ToolError> {
     let arguments = Arguments::of(Tool::CreateTeamsMeeting, values, &KNOWN)?;
     let is_standalone = arguments.flag("standalone")?.unwrap_or(false);
     around.require(if is_standalone { &["OnlineMeetings.ReadWrite"] } else { &["Calendars.ReadWrite"] })?;
     let draft = draft(&arguments, around, false, true)?;
     if !is_standalone {
-        return CreateEvent::new(draft, around.request).map(Writing::CreateEvent);
+        return CreateEvent::new(draft, around.request).map(Planned::write);
     }
     if draft.invited > 0 || draft.members.contains_key("body") {
         return Err(ToolError::argument(
@@ -45,11 +45,11 @@ pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Resu
              `body` out, or leave `standalone` out.",
         ));
     }
-    CreateMeeting::new(draft, around.request).map(Writing::CreateMeeting)
+    CreateMeeting::new(draft, around.request).map(Planned::write)
 }
 
 /// The final word about a meeting whose fate Microsoft does not tell.
-pub(super) fn unknown() -> ToolError {
+fn unknown() -> ToolError {
     let mut error = ToolError::outcome_unknown("creating this meeting", "at nothing");
     "The answer to creating this meeting was lost, and it could not be found out whether it took effect. Nobody was \
      invited and it is on no calendar, so it does no harm to create it again."
@@ -90,51 +90,6 @@ impl CreateMeeting {
         Self { operation, zone: Zone::utc(), stage: Stage::Lost }
     }
 
-    /// Nothing has to be remembered before the meeting itself is on its way.
-    pub(super) fn intent(&self) -> Option<WriteIntent> {
-        match self.stage {
-            Stage::ReadZone { .. } => None,
-            Stage::Create { .. } | Stage::Lost => Some(WriteIntent::CreateMeeting),
-        }
-    }
-
-    pub(super) fn call(&self) -> GraphCall {
-        let body = match &self.stage {
-            Stage::ReadZone { .. } => return mailbox_zone::call(),
-            Stage::Create { body } => body.clone(),
-            // Never sent, because a look ends as unknown before; and if it were, it would change nothing.
-            Stage::Lost => return mailbox_zone::call(),
-        };
-        GraphCall::post_repeatable(Lane::Other, "/me/onlineMeetings/createOrGet".to_owned(), body)
-    }
-
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        if let Stage::ReadZone { draft } = &self.stage {
-            self.zone = mailbox_zone::answered(answer, draft.zones)?;
-            self.stage = Stage::Create { body: written(draft, &self.zone, self.operation)? };
-            return Ok(Step::Call(self.call()));
-        }
-        Ok(Step::Done(self.created(answer)))
-    }
-
-    pub(super) fn look_into(&self) -> Found {
-        self.look_again(true)
-    }
-
-    pub(super) fn look_again(&self, still_wanted: bool) -> Found {
-        match &self.stage {
-            Stage::Create { .. } if still_wanted => Found::Look(self.call()),
-            _ => Found::NeverKnown,
-        }
-    }
-
-    pub(super) fn looked(&self, answer: &Answer) -> Found {
-        match answer.status {
-            200..300 => Found::Happened(self.created(answer)),
-            _ => Found::NeverKnown,
-        }
-    }
-
     fn created(&self, answer: &Answer) -> Finished {
         let meeting: Value = read(answer).unwrap_or_default();
         let fields: [Field; 2] = [("meetingId", "/id", Kind::Text), ("joinUrl", "/joinWebUrl", Kind::Text)];
@@ -147,7 +102,58 @@ impl CreateMeeting {
                 out.insert(name.to_owned(), moment(at, &self.zone));
             }
         }
-        Finished { structured: Value::Object(out) }
+        Finished::new(Value::Object(out))
+    }
+}
+
+impl Writing for CreateMeeting {
+    fn outcome_unknown(&self) -> ToolError {
+        unknown()
+    }
+
+    fn call(&self) -> GraphCall {
+        let body = match &self.stage {
+            Stage::ReadZone { .. } => return mailbox_zone::call(),
+            Stage::Create { body } => body.clone(),
+            // Never sent, because a look ends as unknown before; and if it were, it would change nothing.
+            Stage::Lost => return mailbox_zone::call(),
+        };
+        GraphCall::post_repeatable(Lane::Other, "/me/onlineMeetings/createOrGet".to_owned(), body)
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        if let Stage::ReadZone { draft } = &self.stage {
+            self.zone = mailbox_zone::answered(answer, draft.zones)?;
+            self.stage = Stage::Create { body: written(draft, &self.zone, self.operation)? };
+            return Ok(Step::Call(self.call()));
+        }
+        Ok(Step::Done(self.created(answer)))
+    }
+
+    /// Nothing has to be remembered before the meeting itself is on its way.
+    fn intent(&self) -> Option<WriteIntent> {
+        match self.stage {
+            Stage::ReadZone { .. } => None,
+            Stage::Create { .. } | Stage::Lost => Some(WriteIntent::CreateMeeting),
+        }
+    }
+
+    fn look_into(&mut self) -> Found {
+        self.look_again(true)
+    }
+
+    fn look_again(&mut self, still_wanted: bool) -> Found {
+        match &self.stage {
+            Stage::Create { .. } if still_wanted => Found::Look(self.call()),
+            _ => Found::NeverKnown,
+        }
+    }
+
+    fn looked(&mut self, answer: &Answer) -> Found {
+        match answer.status {
+            200..300 => Found::Happened(self.created(answer)),
+            _ => Found::NeverKnown,
+        }
     }
 }
 

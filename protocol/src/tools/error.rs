@@ -86,6 +86,14 @@ impl ToolError {
         Self::new(Fault::Caller, "busy", "Too many calls of this account are waiting already.").after(wait)
     }
 
+    /// Operators limit how many messages a person sends in an hour.
+    #[must_use]
+    pub fn too_many_messages(wait: DurationMs) -> Self {
+        let message = "This account has sent as many messages within an hour as the operators of this server allow. \
+                       Nothing was sent.";
+        Self::new(Fault::Account, "too_many_messages", message).after(wait)
+    }
+
     /// The gateway does not answer, so nothing is sent to it for a while.
     #[must_use]
     pub fn gateway_is_down(wait: DurationMs) -> Self {
@@ -317,6 +325,12 @@ impl ToolError {
                 Fault::Caller,
                 "not_found",
                 format!("Microsoft found no such item ({code}). Check the identifier or the folder."),
+            ),
+            409 if code == "nameAlreadyExists" => Self::new(
+                Fault::Caller,
+                "name_taken",
+                "There is a file or folder of this name already. Nothing was written. Choose another name, or say \
+                 with `onConflict` what shall happen.",
             ),
             409 | 412 => Self::new(
                 Fault::Caller,

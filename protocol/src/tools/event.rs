@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::collection::{Field, Kind, list, person, read, shown, text};
 use super::error::ToolError;
+use super::plan::Writing;
 use super::{Finished, Found, Step, WriteIntent, mailbox_zone};
 use crate::civil::{Civil, When, read as read_time, utc_text};
 use crate::gateway::read_refusal;
@@ -164,22 +165,32 @@ impl CreateEvent {
         Self { operation, calendar, draft: None, zone: Zone::utc(), stage }
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
-        let text = self.draft.as_ref().and_then(|draft| draft.members.get("body")?.get("content")?.as_str());
-        text.map_or(0, str::len)
-    }
-
-    /// Nothing has to be remembered before the event itself is on its way.
-    pub(super) fn intent(&self) -> Option<WriteIntent> {
-        match self.stage {
-            Stage::ReadZone => None,
-            Stage::Create { .. } | Stage::Find { .. } => {
-                Some(WriteIntent::CreateEvent { calendar: self.calendar.clone() })
-            }
+    fn created(&self, event: &Value) -> Finished {
+        let fields: [Field; 3] = [
+            ("eventId", "/id", Kind::Text),
+            ("joinUrl", "/onlineMeeting/joinUrl", Kind::Text),
+            ("webLink", "/webLink", Kind::Text),
+        ];
+        let mut out = shown(event, &fields);
+        out.insert("status".to_owned(), "created".into());
+        out.insert("timeZone".to_owned(), self.zone.name().into());
+        if let Some(times) = times(event, &self.zone) {
+            out.insert("start".to_owned(), times.start);
+            out.insert("end".to_owned(), times.end);
         }
+        if let Some(draft) = &self.draft {
+            out.insert("invited".to_owned(), draft.invited.into());
+        }
+        Finished::new(Value::Object(out))
+    }
+}
+
+impl Writing for CreateEvent {
+    fn outcome_unknown(&self) -> ToolError {
+        ToolError::outcome_unknown("creating this event", "into the calendar")
     }
 
-    pub(super) fn call(&self) -> GraphCall {
+    fn call(&self) -> GraphCall {
         let events = self
             .calendar
             .as_ref()
@@ -202,7 +213,7 @@ impl CreateEvent {
         }
     }
 
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         if let (Stage::ReadZone, Some(draft)) = (&self.stage, &self.draft) {
             self.zone = mailbox_zone::answered(answer, draft.zones)?;
             self.stage = Stage::Create { body: written(draft, &self.zone)? };
@@ -211,19 +222,34 @@ impl CreateEvent {
         Ok(Step::Done(self.created(&read(answer).unwrap_or_default())))
     }
 
+    /// Nothing has to be remembered before the event itself is on its way.
+    fn intent(&self) -> Option<WriteIntent> {
+        match self.stage {
+            Stage::ReadZone => None,
+            Stage::Create { .. } | Stage::Find { .. } => {
+                Some(WriteIntent::CreateEvent { calendar: self.calendar.clone() })
+            }
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        let text = self.draft.as_ref().and_then(|draft| draft.members.get("body")?.get("content")?.as_str());
+        text.map_or(0, str::len)
+    }
+
     /// The same again: Microsoft answers with the event that is there, or creates it now.
-    pub(super) fn look_into(&self) -> Found {
+    fn look_into(&mut self) -> Found {
         Found::Look(self.call())
     }
 
-    pub(super) fn look_again(&mut self, still_wanted: bool) -> Found {
+    fn look_again(&mut self, still_wanted: bool) -> Found {
         if !still_wanted && matches!(self.stage, Stage::Create { .. }) {
             self.stage = Stage::Find { repeat: Repeat::Nothing };
         }
         Found::Look(self.call())
     }
 
-    pub(super) fn looked(&mut self, answer: &Answer) -> Found {
+    fn looked(&mut self, answer: &Answer) -> Found {
         match (&mut self.stage, answer.status) {
             (Stage::Create { .. }, 200..300) => {
                 Found::Happened(self.created(&read(answer).unwrap_or_default()))
@@ -250,25 +276,6 @@ impl CreateEvent {
             (_, 400 | 403) => Found::NeverKnown,
             _ => Found::NotYetKnown,
         }
-    }
-
-    fn created(&self, event: &Value) -> Finished {
-        let fields: [Field; 3] = [
-            ("eventId", "/id", Kind::Text),
-            ("joinUrl", "/onlineMeeting/joinUrl", Kind::Text),
-            ("webLink", "/webLink", Kind::Text),
-        ];
-        let mut out = shown(event, &fields);
-        out.insert("status".to_owned(), "created".into());
-        out.insert("timeZone".to_owned(), self.zone.name().into());
-        if let Some(times) = times(event, &self.zone) {
-            out.insert("start".to_owned(), times.start);
-            out.insert("end".to_owned(), times.end);
-        }
-        if let Some(draft) = &self.draft {
-            out.insert("invited".to_owned(), draft.invited.into());
-        }
-        Finished { structured: Value::Object(out) }
     }
 }
 

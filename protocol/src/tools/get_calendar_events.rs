@@ -10,6 +10,7 @@ use super::catalogue::{CALENDARS_READ, Tool};
 use super::collection::Page;
 use super::error::ToolError;
 use super::event::{ends_too_early, moment};
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings, event, mailbox_zone};
 use crate::civil::{Civil, When, utc_text};
 use crate::graph::{IMMUTABLE_IDS, UTC_TIMES, query};
@@ -80,8 +81,10 @@ impl GetCalendarEvents {
         let view = zone.map(|zone| wish.view(zone)).transpose()?;
         Ok(Self { wish, view })
     }
+}
 
-    pub(super) fn call(&self) -> GraphCall {
+impl Reading for GetCalendarEvents {
+    fn call(&self) -> GraphCall {
         match &self.view {
             None => mailbox_zone::call(),
             Some(view) => {
@@ -90,7 +93,7 @@ impl GetCalendarEvents {
         }
     }
 
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let Some(view) = &mut self.view else {
             let zone = mailbox_zone::answered(answer, self.wish.zones)?;
             self.view = Some(self.wish.view(zone)?);
@@ -167,7 +170,7 @@ impl View {
             "events": self.events,
             "more": more,
         });
-        Finished { structured }
+        Finished::from_outside(structured, "events, written by their organisers")
     }
 }
 

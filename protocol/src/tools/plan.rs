@@ -1,7 +1,7 @@
 //! A request at work: one machine for each tool and resource, behind one face for the user's object.
 //!
 //! What holds here: reads and writes are kept apart, because only a write has an intent to remember, can be lost, and
-//! has to be looked into.
+//! has to be looked into. A new tool is a type with one of the two traits, and a line in [`Plan::make`].
 
 use serde_json::{Map, Value};
 
@@ -9,68 +9,105 @@ use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
 use super::create_meeting::CreateMeeting;
 use super::event::CreateEvent;
+use super::forgotten::Forgotten;
 use super::get_calendar_events::GetCalendarEvents;
-use super::get_contacts::GetContacts;
-use super::get_emails::GetEmails;
 use super::item::ReadItem;
+use super::mail;
 use super::resource::ReadResource;
-use super::search_emails::SearchEmails;
-use super::send_email::SendEmail;
+use super::screened::screened;
 use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    call_linked_app, confirm, create_event, create_meeting,
+    call_linked_app, confirm, create_event, create_meeting, files, people, todo,
 };
 use crate::ids::RequestId;
 use crate::linked_app::AppCall;
 use crate::mcp::mrtr::Questions;
 use crate::outbound::{Answer, GraphCall, Lost};
-
-/// A tool or resource at work.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
-    /// It changes nothing.
-    Read(Reading),
-    /// It changes something.
-    Write(Writing),
-}
+use crate::policy::Policy;
 
 /// A plan that only reads.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// `authenticate`
-    Authenticate(Authenticate),
-    /// `getEmails`
-    GetEmails(GetEmails),
-    /// `searchEmails`
-    SearchEmails(SearchEmails),
-    /// `getCalendarEvents`
-    GetCalendarEvents(GetCalendarEvents),
-    /// `getContacts`
-    GetContacts(GetContacts),
-    /// A resource.
-    Resource(ReadResource),
-    /// A resource by template.
-    Item(ReadItem),
-    /// A completion.
-    Complete(Complete),
+pub trait Reading: std::fmt::Debug {
+    /// The call that it waits for, to be sent for the first time or again.
+    fn call(&self) -> GraphCall;
+
+    /// Reads the successful answer of the current call and goes on.
+    ///
+    /// # Errors
+    /// A [`ToolError`] when the answer is not what Microsoft documents.
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError>;
+
+    /// Whether it takes so many calls that its client may rather fetch the outcome later.
+    fn is_long(&self) -> bool {
+        false
+    }
+
+    /// Takes a refusal of the current call for an answer, where it is one; none where it ends the call.
+    fn took_refusal(&mut self, _refusal: &Answer) -> Option<Step> {
+        None
+    }
 }
 
-/// A plan that writes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Writing {
-    /// `sendEmail`
-    SendEmail(SendEmail),
-    /// `createCalendarEvent`, and `createTeamsMeeting` with a place in the calendar
-    CreateEvent(CreateEvent),
-    /// `createTeamsMeeting` without one
-    CreateMeeting(CreateMeeting),
-    /// `sendTeamsMessage`
-    SendTeamsMessage(SendTeamsMessage),
+/// A plan that changes something.
+pub trait Writing: std::fmt::Debug {
+    /// As [`Reading::call`].
+    fn call(&self) -> GraphCall;
+
+    /// As [`Reading::answered`].
+    ///
+    /// # Errors
+    /// A [`ToolError`] when the answer is not what Microsoft documents.
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError>;
+
+    /// As [`Reading::took_refusal`].
+    fn took_refusal(&mut self, _refusal: &Answer) -> Option<Step> {
+        None
+    }
+
+    /// What must be durable before [`Writing::call`] leaves; none while the plan only reads what it needs to know.
+    fn intent(&self) -> Option<WriteIntent>;
+
+    /// Bytes of content that are kept to be sent again.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// Begins to find out about the current write, whose answer was lost.
+    fn look_into(&mut self) -> Found;
+
+    /// Looks once more, after a look that showed nothing; see [`Plan::look_again`].
+    fn look_again(&mut self, _still_wanted: bool) -> Found {
+        Found::Look(self.call())
+    }
+
+    /// Reads what a look showed: any answer, also a refusal such as 404.
+    fn looked(&mut self, answer: &Answer) -> Found;
+
+    /// Whether a refusal of the current call must be looked into, because an earlier answer to it was lost.
+    fn refused(&mut self) -> Option<Found> {
+        None
+    }
+
+    /// What to say if the outcome stays unknown.
+    fn outcome_unknown(&self) -> ToolError;
+
+    /// What its person has to see and to agree to before it begins; none where the policy demands nothing.
+    fn to_confirm(&self, _policy: &Policy, _arguments: &Map<String, Value>) -> Option<String> {
+        None
+    }
+}
+
+/// A tool or resource at work.
+#[derive(Debug)]
+pub enum Plan {
+    /// It changes nothing.
+    Read(Box<dyn Reading>),
+    /// It changes something.
+    Write(Box<dyn Writing>),
 }
 
 /// What became of a request's arguments.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Planned {
     /// There are calls to make.
     Work(Box<Plan>),
@@ -85,36 +122,19 @@ pub enum Planned {
     Talk(Vec<crate::fixtures::Act>),
 }
 
-impl Reading {
-    fn call(&self) -> GraphCall {
-        match self {
-            Self::Authenticate(plan) => plan.call(),
-            Self::GetEmails(plan) => plan.call(),
-            Self::SearchEmails(plan) => plan.call(),
-            Self::GetCalendarEvents(plan) => plan.call(),
-            Self::GetContacts(plan) => plan.call(),
-            Self::Resource(plan) => plan.call(),
-            Self::Item(plan) => plan.call(),
-            Self::Complete(plan) => plan.call(),
-        }
+impl Planned {
+    pub(super) fn read(plan: impl Reading + 'static) -> Self {
+        Self::Work(Box::new(Plan::Read(Box::new(plan))))
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        match self {
-            Self::Authenticate(plan) => plan.answered(answer),
-            Self::GetEmails(plan) => plan.answered(answer),
-            Self::SearchEmails(plan) => plan.answered(answer),
-            Self::GetCalendarEvents(plan) => plan.answered(answer),
-            Self::GetContacts(plan) => plan.answered(answer),
-            Self::Resource(plan) => plan.answered(answer),
-            Self::Item(plan) => plan.answered(answer),
-            Self::Complete(plan) => plan.answered(answer),
-        }
+    pub(super) fn write(plan: impl Writing + 'static) -> Self {
+        Self::Work(Box::new(Plan::Write(Box::new(plan))))
     }
 }
 
 impl Plan {
-    /// Checks the arguments of a target and makes its plan. A resource by template has its URI as the argument `uri`.
+    /// Checks the arguments of a target and makes its plan. A resource by template has its URI as the argument `uri`,
+    /// and the same without handles as `expandedUri`.
     ///
     /// # Errors
     /// A [`ToolError`] of the caller's fault that says which argument to change and how, or of the account's that names
@@ -126,7 +146,7 @@ impl Plan {
     ) -> Result<Planned, ToolError> {
         let is_connected = around.granted.is_some();
         match target {
-            Target::Prompt(prompt) => Ok(Planned::Done(Finished { structured: prompt.result(arguments) })),
+            Target::Prompt(prompt) => Ok(Planned::Done(Finished::new(prompt.result(arguments)))),
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
@@ -136,29 +156,27 @@ impl Plan {
             Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
-                let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
-                ReadItem::new(resource, uri, around).map(|plan| Self::reading(Reading::Item(plan)))
+                let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+                let uri = text("uri").unwrap_or_default();
+                ReadItem::new(resource, uri, text("expandedUri").unwrap_or(uri), around).map(Planned::read)
             }
             // They show what a tool shows without arguments.
             Target::Resource(Resource::Inbox) => Self::of_tool(Tool::GetEmails, &Map::new(), around),
             Target::Resource(Resource::Upcoming) => {
                 Self::of_tool(Tool::GetCalendarEvents, &Map::new(), around)
             }
-            Target::Resource(resource) => {
-                ReadResource::new(resource, around).map(|plan| Self::reading(Reading::Resource(plan)))
-            }
+            Target::Resource(resource) => ReadResource::new(resource, around).map(Planned::read),
             Target::Completion(completion) => {
                 Complete::begin(completion, arguments, around).map(|begun| match begun {
-                    Completing::Ask(plan) => Self::reading(Reading::Complete(plan)),
+                    Completing::Ask(plan) => Planned::read(plan),
                     Completing::Known(finished) => Planned::Done(finished),
                 })
             }
-            Target::Tool(tool) => Self::of_tool(tool, arguments, around),
+            Target::Tool(tool) => {
+                let planned = Self::of_tool(tool, arguments, around)?;
+                screened(tool, planned, arguments, around)
+            }
         }
-    }
-
-    fn reading(reading: Reading) -> Planned {
-        Planned::Work(Box::new(Self::Read(reading)))
     }
 
     fn of_tool(
@@ -166,26 +184,30 @@ impl Plan {
         arguments: &Map<String, Value>,
         around: Surroundings<'_>,
     ) -> Result<Planned, ToolError> {
-        let read = Self::reading;
-        let write = |writing: Writing| Planned::Work(Box::new(Self::Write(writing)));
         match tool {
             Tool::Authenticate => Authenticate::new(arguments, around)
-                .map(|plan| plan.at_once().map_or(read(Reading::Authenticate(plan)), Planned::Done)),
-            Tool::GetEmails => GetEmails::new(arguments, around).map(Reading::GetEmails).map(read),
-            Tool::SearchEmails => SearchEmails::new(arguments, around).map(Reading::SearchEmails).map(read),
-            Tool::GetCalendarEvents => {
-                GetCalendarEvents::new(arguments, around).map(Reading::GetCalendarEvents).map(read)
+                .map(|plan| plan.at_once().map_or_else(|| Planned::read(plan), Planned::Done)),
+            Tool::GetEmails
+            | Tool::SearchEmails
+            | Tool::ReadEmail
+            | Tool::ListMailFolders
+            | Tool::GetAttachment
+            | Tool::CheckRecipients
+            | Tool::SendEmail
+            | Tool::ReplyEmail
+            | Tool::DraftEmail
+            | Tool::OrganizeEmail => mail::plan(tool, arguments, around),
+            Tool::GetCalendarEvents => GetCalendarEvents::new(arguments, around).map(Planned::read),
+            Tool::GetContacts | Tool::GetPerson => people::plan(tool, arguments, around),
+            Tool::SearchFiles | Tool::ListFiles | Tool::ReadFile | Tool::UploadFile | Tool::ShareFile => {
+                files::plan(tool, arguments, around)
             }
-            Tool::GetContacts => GetContacts::new(arguments, around).map(Reading::GetContacts).map(read),
-            Tool::SendEmail => {
-                confirm::before(Writing::SendEmail(SendEmail::new(arguments, around)?), arguments, around)
-            }
+            Tool::ListTasks | Tool::SaveTask => todo::plan(tool, arguments, around),
             Tool::CallLinkedApp => call_linked_app::plan(arguments, around.linked_apps),
-            Tool::CreateCalendarEvent => create_event::new(arguments, around).map(write),
-            Tool::CreateTeamsMeeting => create_meeting::new(arguments, around).map(write),
+            Tool::CreateCalendarEvent => create_event::new(arguments, around).map(Planned::write),
+            Tool::CreateTeamsMeeting => create_meeting::new(arguments, around),
             Tool::SendTeamsMessage => {
-                let message = SendTeamsMessage::new(arguments, around)?;
-                confirm::before(Writing::SendTeamsMessage(message), arguments, around)
+                confirm::before(SendTeamsMessage::new(arguments, around)?, arguments, around)
             }
         }
     }
@@ -194,14 +216,15 @@ impl Plan {
     #[must_use]
     pub fn recovered(intent: WriteIntent, request: RequestId) -> Option<Self> {
         Some(Self::Write(match intent {
-            WriteIntent::CreateDraft | WriteIntent::SendDraft { .. } | WriteIntent::SendMail => {
-                Writing::SendEmail(SendEmail::recovered(intent, request))
-            }
-            WriteIntent::CreateEvent { calendar } => {
-                Writing::CreateEvent(CreateEvent::recovered(calendar, request))
-            }
-            WriteIntent::CreateMeeting => Writing::CreateMeeting(CreateMeeting::recovered(request)),
-            WriteIntent::PostMessage => Writing::SendTeamsMessage(SendTeamsMessage::recovered()),
+            WriteIntent::CreateDraft
+            | WriteIntent::SendDraft { .. }
+            | WriteIntent::SendMail
+            | WriteIntent::KeepDraft
+            | WriteIntent::ChangeMessages => mail::recovered(intent, request),
+            WriteIntent::CreateEvent { calendar } => Box::new(CreateEvent::recovered(calendar, request)),
+            WriteIntent::CreateMeeting => Box::new(CreateMeeting::recovered(request)),
+            WriteIntent::PostMessage => Box::new(SendTeamsMessage::recovered()),
+            WriteIntent::ChangeItem => Box::new(Forgotten),
             WriteIntent::CallApp => return None,
         }))
     }
@@ -210,18 +233,18 @@ impl Plan {
     #[must_use]
     pub fn call(&self) -> GraphCall {
         match self {
-            Self::Read(reading) => reading.call(),
-            Self::Write(Writing::SendEmail(plan)) => plan.call(),
-            Self::Write(Writing::CreateEvent(plan)) => plan.call(),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.call(),
-            Self::Write(Writing::SendTeamsMessage(plan)) => plan.call(),
+            Self::Read(plan) => plan.call(),
+            Self::Write(plan) => plan.call(),
         }
     }
 
     /// Whether it takes so many calls that its client may rather fetch the outcome later, as that of a task.
     #[must_use]
-    pub const fn is_long(&self) -> bool {
-        matches!(self, Self::Read(Reading::SearchEmails(plan)) if plan.is_long())
+    pub fn is_long(&self) -> bool {
+        match self {
+            Self::Read(plan) => plan.is_long(),
+            Self::Write(_) => false,
+        }
     }
 
     /// What must be durable before [`Plan::call`] leaves; `None` for reads.
@@ -229,10 +252,7 @@ impl Plan {
     pub fn intent(&self) -> Option<WriteIntent> {
         match self {
             Self::Read(_) => None,
-            Self::Write(Writing::SendEmail(plan)) => plan.intent(),
-            Self::Write(Writing::CreateEvent(plan)) => plan.intent(),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.intent(),
-            Self::Write(Writing::SendTeamsMessage(_)) => Some(WriteIntent::PostMessage),
+            Self::Write(plan) => plan.intent(),
         }
     }
 
@@ -242,11 +262,17 @@ impl Plan {
     /// A [`ToolError`] when the answer is not what Microsoft documents.
     pub fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         match self {
-            Self::Read(reading) => reading.answered(answer),
-            Self::Write(Writing::SendEmail(plan)) => plan.answered(answer),
-            Self::Write(Writing::CreateEvent(plan)) => plan.answered(answer),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.answered(answer),
-            Self::Write(Writing::SendTeamsMessage(plan)) => Ok(plan.answered(answer)),
+            Self::Read(plan) => plan.answered(answer),
+            Self::Write(plan) => plan.answered(answer),
+        }
+    }
+
+    /// Takes a refusal of the current call for an answer, such as that one of several items is not there; none where it
+    /// ends the whole.
+    pub fn took_refusal(&mut self, refusal: &Answer) -> Option<Step> {
+        match self {
+            Self::Read(plan) => plan.took_refusal(refusal),
+            Self::Write(plan) => plan.took_refusal(refusal),
         }
     }
 
@@ -255,11 +281,8 @@ impl Plan {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let content = match self {
-            Self::Write(Writing::SendEmail(plan)) => plan.held_bytes(),
-            Self::Write(Writing::SendTeamsMessage(plan)) => plan.held_bytes(),
-            Self::Write(Writing::CreateEvent(plan)) => plan.held_bytes(),
-            // A meeting has a subject and two times.
-            Self::Read(_) | Self::Write(Writing::CreateMeeting(_)) => 0,
+            Self::Read(_) => 0,
+            Self::Write(plan) => plan.held_bytes(),
         };
         self.call().held_bytes().max(content)
     }
@@ -267,20 +290,18 @@ impl Plan {
     /// Whether a refusal of the current call must be looked into, because an earlier answer to it was lost.
     pub fn refused(&mut self) -> Option<Found> {
         match self {
-            Self::Write(Writing::SendEmail(plan)) => plan.refused(),
-            // A repeat of these is a look already, and what was never repeated is proven by a refusal.
-            Self::Read(_) | Self::Write(_) => None,
+            Self::Read(_) => None,
+            Self::Write(plan) => plan.refused(),
         }
     }
 
     /// Begins to find out about the current write, whose answer was lost.
     pub fn look_into(&mut self) -> Found {
         match self {
-            Self::Read(reading) => Found::Look(reading.call()),
-            Self::Write(Writing::SendEmail(plan)) => plan.look_into(),
-            Self::Write(Writing::CreateEvent(plan)) => plan.look_into(),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.look_into(),
-            Self::Write(Writing::SendTeamsMessage(plan)) => plan.look_into(),
+            Self::Read(plan) => Found::Look(plan.call()),
+            // What was lost while it only read can simply be read again.
+            Self::Write(plan) if plan.intent().is_none() => Found::Look(plan.call()),
+            Self::Write(plan) => plan.look_into(),
         }
     }
 
@@ -288,11 +309,8 @@ impl Plan {
     /// write that would take effect only now would surprise a person who was told that it may be lost.
     pub fn look_again(&mut self, still_wanted: bool) -> Found {
         match self {
-            Self::Read(_) | Self::Write(Writing::SendEmail(_) | Writing::SendTeamsMessage(_)) => {
-                Found::Look(self.call())
-            }
-            Self::Write(Writing::CreateEvent(plan)) => plan.look_again(still_wanted),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.look_again(still_wanted),
+            Self::Read(plan) => Found::Look(plan.call()),
+            Self::Write(plan) => plan.look_again(still_wanted),
         }
     }
 
@@ -301,14 +319,7 @@ impl Plan {
     pub fn outcome_unknown(&self) -> ToolError {
         match self {
             Self::Read(_) => ToolError::lost_read(Lost::Timeout),
-            Self::Write(Writing::SendEmail(_)) => super::send_email::unknown(),
-            Self::Write(Writing::CreateEvent(_)) => {
-                ToolError::outcome_unknown("creating this event", "into the calendar")
-            }
-            Self::Write(Writing::CreateMeeting(_)) => create_meeting::unknown(),
-            Self::Write(Writing::SendTeamsMessage(_)) => {
-                ToolError::outcome_unknown("sending this message", "into the conversation in Teams")
-            }
+            Self::Write(plan) => plan.outcome_unknown(),
         }
     }
 
@@ -316,10 +327,7 @@ impl Plan {
     pub fn looked(&mut self, answer: &Answer) -> Found {
         match self {
             Self::Read(_) => Found::NotYetKnown,
-            Self::Write(Writing::SendEmail(plan)) => plan.looked(answer),
-            Self::Write(Writing::CreateEvent(plan)) => plan.looked(answer),
-            Self::Write(Writing::CreateMeeting(plan)) => plan.looked(answer),
-            Self::Write(Writing::SendTeamsMessage(plan)) => plan.looked(answer),
+            Self::Write(plan) => plan.looked(answer),
         }
     }
 }

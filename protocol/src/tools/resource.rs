@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::collection::{Field, Kind, Page, person, read, shown};
 use super::error::ToolError;
+use super::plan::Reading;
 use super::{Finished, Step, Surroundings, catalogue};
 use crate::graph::{query, segment};
 use crate::icons::{self, Icon};
@@ -277,26 +278,6 @@ impl ReadResource {
         Ok(Self { resource, may_read_more, path, pages: 0, out, items, detail: None, is_cut: false })
     }
 
-    pub(super) fn call(&self) -> GraphCall {
-        let lane = match self.resource {
-            Resource::Profile => Lane::Other,
-            Resource::Calendars => Lane::Mailbox,
-            _ => Lane::Teams,
-        };
-        GraphCall::get(lane, self.path.clone())
-    }
-
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        match self.resource {
-            Resource::Profile => self.profile(answer),
-            Resource::Calendars => self.list(answer, &CALENDAR),
-            _ => match self.detail {
-                None => self.list(answer, &TEAM),
-                Some(team) => self.channels(team, answer),
-            },
-        }
-    }
-
     fn profile(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let found: Value = read(answer)?;
         if self.pages == 0 {
@@ -313,7 +294,7 @@ impl ReadResource {
                 self.out.insert("workingDays".to_owned(), days.clone());
             }
         }
-        Ok(Step::Done(Finished { structured: Value::Object(std::mem::take(&mut self.out)) }))
+        Ok(Step::Done(Finished::new(Value::Object(std::mem::take(&mut self.out)))))
     }
 
     fn list(&mut self, answer: &Answer, fields: &[Field]) -> Result<Step, ToolError> {
@@ -375,7 +356,29 @@ impl ReadResource {
     fn finished(&mut self) -> Step {
         let name = if self.resource == Resource::Teams { "teams" } else { "calendars" };
         let structured = json!({ name: std::mem::take(&mut self.items), "more": self.is_cut });
-        Step::Done(Finished { structured })
+        Step::Done(Finished::new(structured))
+    }
+}
+
+impl Reading for ReadResource {
+    fn call(&self) -> GraphCall {
+        let lane = match self.resource {
+            Resource::Profile => Lane::Other,
+            Resource::Calendars => Lane::Mailbox,
+            _ => Lane::Teams,
+        };
+        GraphCall::get(lane, self.path.clone())
+    }
+
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        match self.resource {
+            Resource::Profile => self.profile(answer),
+            Resource::Calendars => self.list(answer, &CALENDAR),
+            _ => match self.detail {
+                None => self.list(answer, &TEAM),
+                Some(team) => self.channels(team, answer),
+            },
+        }
     }
 }
 

@@ -10,11 +10,13 @@ use super::arguments::Arguments;
 use super::catalogue::Tool;
 use super::collection::{Field, Kind, list, read, shown, text};
 use super::error::ToolError;
-use super::{Finished, Found, Step, Surroundings};
+use super::plan::Writing;
+use super::{Finished, Found, Step, Surroundings, WriteIntent, confirm};
 use crate::civil::{When, read as read_time};
 use crate::graph::query;
 use crate::limits::{CLOCK_SKEW, SUBJECT_CHARS_MAX, TEAMS_MESSAGE_BYTES_MAX};
 use crate::outbound::{Answer, GraphCall, Lane};
+use crate::policy::Policy;
 use crate::time::UnixMs;
 
 const KNOWN: [&str; 7] = ["teamId", "channelId", "chatId", "body", "bodyType", "subject", "idempotencyKey"];
@@ -101,16 +103,19 @@ impl SendTeamsMessage {
         }
     }
 
-    /// The message as Microsoft will get it.
-    pub(super) fn message(&self) -> &str {
-        &self.body
+    /// Whether a message in the conversation is the one that was sent.
+    fn is_this(&self, message: &Value, me: &str) -> bool {
+        let since = match text(message, "/createdDateTime").and_then(read_time) {
+            Some(When::Instant(at)) => at >= self.since,
+            _ => false,
+        };
+        let content = text(message, "/body/content").unwrap_or_default();
+        since && text(message, "/from/user/id") == Some(me) && visible(content) == visible(&self.content)
     }
+}
 
-    pub(super) const fn held_bytes(&self) -> usize {
-        self.content.len() + self.body.len()
-    }
-
-    pub(super) fn call(&self) -> GraphCall {
+impl Writing for SendTeamsMessage {
+    fn call(&self) -> GraphCall {
         match &self.stage {
             Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),
             // After a crash it is never sent, because a look ends as unknown before.
@@ -123,11 +128,28 @@ impl SendTeamsMessage {
         }
     }
 
-    pub(super) fn answered(&self, answer: &Answer) -> Step {
-        Step::Done(sent(&read(answer).unwrap_or_default()))
+    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        Ok(Step::Done(sent(&read(answer).unwrap_or_default())))
     }
 
-    pub(super) fn look_into(&mut self) -> Found {
+    fn intent(&self) -> Option<WriteIntent> {
+        Some(WriteIntent::PostMessage)
+    }
+
+    fn outcome_unknown(&self) -> ToolError {
+        ToolError::outcome_unknown("sending this message", "into the conversation in Teams")
+    }
+
+    fn to_confirm(&self, policy: &Policy, arguments: &Map<String, Value>) -> Option<String> {
+        let message: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        policy.demands_for_teams().then(|| confirm::teams(&message, arguments))
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.content.len() + self.body.len()
+    }
+
+    fn look_into(&mut self) -> Found {
         if !self.may_look {
             return Found::NeverKnown;
         }
@@ -137,7 +159,7 @@ impl SendTeamsMessage {
         Found::Look(self.call())
     }
 
-    pub(super) fn looked(&mut self, answer: &Answer) -> Found {
+    fn looked(&mut self, answer: &Answer) -> Found {
         let found: Value = match (answer.status, read(answer)) {
             (200, Ok(found)) => found,
             // A refusal of the look itself will be repeated, however often it is asked.
@@ -160,16 +182,6 @@ impl SendTeamsMessage {
             }
             Stage::Send | Stage::Lost => Found::NotYetKnown,
         }
-    }
-
-    /// Whether a message in the conversation is the one that was sent.
-    fn is_this(&self, message: &Value, me: &str) -> bool {
-        let since = match text(message, "/createdDateTime").and_then(read_time) {
-            Some(When::Instant(at)) => at >= self.since,
-            _ => false,
-        };
-        let content = text(message, "/body/content").unwrap_or_default();
-        since && text(message, "/from/user/id") == Some(me) && visible(content) == visible(&self.content)
     }
 }
 
@@ -200,7 +212,7 @@ fn sent(message: &Value) -> Finished {
     ];
     let mut out = shown(message, &fields);
     out.insert("status".to_owned(), "sent".into());
-    Finished { structured: Value::Object(out) }
+    Finished::new(Value::Object(out))
 }
 
 #[cfg(test)]

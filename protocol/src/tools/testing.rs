@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Surroundings, Tool};
+use super::{Finished, Surroundings, Tool};
 use crate::ids::{RequestId, UserKey};
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
@@ -33,6 +33,8 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         answers: &NO_ANSWERS,
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,
+        query: [0; 32],
+        resume: None,
         linked_apps: &[],
         connect_link: None,
     }
@@ -51,9 +53,11 @@ pub(crate) fn body_of(call: &crate::outbound::GraphCall) -> Value {
     serde_json::from_str(call.body.as_deref().unwrap()).unwrap()
 }
 
-/// Fails unless a result conforms to the tool's output schema.
-pub(crate) fn assert_conforms(tool: Tool, structured: &Value) {
-    let findings = findings(&tool.schema("outputSchema"), structured, "result");
+/// Fails unless a result conforms to the tool's output schema, as it leaves.
+pub(crate) fn assert_conforms(tool: Tool, finished: &Finished) {
+    let cursor = finished.goes_on.as_ref().map(|_| "cursor".to_owned());
+    let structured = finished.clone().dressed(cursor, [7; 8]).structured;
+    let findings = findings(&tool.schema("outputSchema"), &structured, "result");
     assert!(findings.is_empty(), "{findings:?}\n{structured:#}");
 }
 
@@ -75,10 +79,10 @@ fn findings(schema: &Value, value: &Value, place: &str) -> Vec<String> {
     {
         out.push(format!("{place} is none of the choices"));
     }
-    let none = json!({});
-    let properties = schema.get("properties").unwrap_or(&none);
-    for (name, member) in value.as_object().into_iter().flatten() {
-        match properties.get(name) {
+    // What has no list of properties is described in words.
+    let properties = schema.get("properties");
+    for (name, member) in value.as_object().filter(|_| properties.is_some()).into_iter().flatten() {
+        match properties.and_then(|properties| properties.get(name)) {
             Some(schema) => out.extend(findings(schema, member, &format!("{place}.{name}"))),
             None => out.push(format!("{place}.{name} is not in the schema")),
         }

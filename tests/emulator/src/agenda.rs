@@ -5,7 +5,7 @@
 use crate::ids::Ids;
 use crate::mailbox::Address;
 use crate::recurrence::Recurrence;
-use crate::tenant::{self, USERS, User};
+use crate::tenant::{self, Directory, User};
 use crate::zones;
 use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime};
@@ -149,7 +149,7 @@ pub struct Agenda {
     pub events: Vec<Event>,
 }
 
-/// Everyone's calendars, in the order of `tenant::USERS`.
+/// Everyone's calendars, in the order of the directory.
 #[derive(Clone, Debug, Default)]
 pub struct Agendas {
     boxes: Vec<(&'static str, Agenda)>,
@@ -303,7 +303,7 @@ impl Agenda {
 
 impl Agendas {
     /// Two empty calendars for everyone: the default one, and one more.
-    pub fn new() -> Self {
+    pub fn new(directory: Directory) -> Self {
         let calendar = |user: &User, n: usize, name, color, hex_color| Calendar {
             id: format!("AQMkAGVm{}calendar{n}AAAA=", user.oid.get(24..).unwrap_or_default()),
             name,
@@ -318,7 +318,7 @@ impl Agendas {
             ],
             events: Vec::new(),
         };
-        Self { boxes: USERS.iter().map(|user| (user.oid, agenda(user))).collect() }
+        Self { boxes: directory.users().iter().map(|user| (user.oid, agenda(user))).collect() }
     }
 
     /// A person's calendars.

@@ -14,6 +14,7 @@ mod control;
 mod courier;
 mod der;
 mod documents;
+mod drives;
 mod entra;
 mod faults;
 mod gateway;
@@ -23,22 +24,26 @@ mod jwt;
 mod linked_app;
 mod mailbox;
 mod options;
+mod planner;
 mod records;
 mod recurrence;
 mod router;
 mod seed;
 mod server;
 mod settings;
+mod storage;
 mod subscriptions;
 mod teamwork;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod todo;
+mod transfer;
 mod wire;
 mod world;
 mod zones;
 
-pub use options::Options;
+pub use options::{Options, Tenant};
 
 use serde_json::Value;
 use std::io;

@@ -4,7 +4,7 @@
 
 use crate::ids::Ids;
 use crate::settings::Settings;
-use crate::tenant::{self, User};
+use crate::tenant::{self, Directory, User};
 use serde_json::Value;
 
 /// A person as mail names them.
@@ -35,8 +35,8 @@ pub struct Message {
     pub immutable_id: String,
     /// The id that changes when the message moves.
     pub rest_id: String,
-    /// The well-known name of its folder.
-    pub folder: &'static str,
+    /// The key of its folder: a well-known name, or the id of one that the owner made.
+    pub folder: String,
     /// The subject.
     pub subject: String,
     /// Whether the body is HTML rather than plain text.
@@ -91,9 +91,27 @@ pub struct Message {
     pub wants_read_receipt: bool,
 }
 
+/// A folder that the owner made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Its id, which is also its key.
+    pub key: String,
+    /// The display name.
+    pub name: String,
+    /// The key of the folder that it is in.
+    pub parent: String,
+    /// Whether lists leave it out.
+    pub hidden: bool,
+}
+
+/// The key of the folder that holds all others.
+pub const ROOT: &str = "msgfolderroot";
+
 /// One person's mailbox.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox {
+    /// The folders that the owner made; the well-known ones are always there.
+    pub folders: Vec<Folder>,
     /// The messages, in the order of arrival.
     pub messages: Vec<Message>,
 }
@@ -108,9 +126,10 @@ pub struct Post<'a> {
     pub now_ms: u64,
 }
 
-/// All mailboxes, in the order of `tenant::USERS`.
+/// All mailboxes, in the order of the directory.
 #[derive(Clone, Debug, Default)]
 pub struct Mailboxes {
+    directory: Directory,
     boxes: Vec<(&'static str, Mailbox)>,
 }
 
@@ -121,10 +140,15 @@ impl Mailbox {
         self.messages.iter().position(wanted)
     }
 
+    /// The messages of a folder that can be seen.
+    pub fn inside<'m>(&'m self, folder: &'m str, now_ms: u64) -> impl Iterator<Item = &'m Message> {
+        self.messages.iter().filter(move |m| m.folder == folder && m.visible_at_ms <= now_ms)
+    }
+
     /// Moves a message to a folder, with a new changing id.
-    pub fn relocate(&mut self, index: usize, folder: &'static str, ids: &mut Ids, now_ms: u64) {
+    pub fn relocate(&mut self, index: usize, folder: &str, ids: &mut Ids, now_ms: u64) {
         if let Some(message) = self.messages.get_mut(index) {
-            message.folder = folder;
+            message.folder = folder.into();
             message.rest_id = ids.rest_id();
             message.modified_ms = now_ms;
             message.change += 1;
@@ -150,6 +174,18 @@ impl Message {
         }
     }
 
+    /// Whether it has attachments that are no pictures of the body.
+    pub fn has_attachments(&self) -> bool {
+        self.attachments.iter().any(|one| one.get("isInline") != Some(&Value::Bool(true)))
+    }
+
+    /// `focused`, or `other` for what was sent to many.
+    pub fn classification(&self) -> &'static str {
+        let bulk =
+            self.internet_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("list-unsubscribe"));
+        if bulk { "other" } else { "focused" }
+    }
+
     /// Everyone it goes to.
     pub fn recipients(&self) -> impl Iterator<Item = &Address> {
         self.to.iter().chain(&self.cc).chain(&self.bcc)
@@ -163,8 +199,9 @@ impl Message {
 
 impl Mailboxes {
     /// Empty mailboxes for everyone.
-    pub fn new() -> Self {
-        Self { boxes: tenant::USERS.iter().map(|u| (u.oid, Mailbox::default())).collect() }
+    pub fn new(directory: Directory) -> Self {
+        let boxes = directory.users().iter().map(|user| (user.oid, Mailbox::default())).collect();
+        Self { directory, boxes }
     }
 
     /// A person's mailbox.
@@ -187,10 +224,10 @@ impl Mailboxes {
         message.sent_ms = post.now_ms;
         message.received_ms = post.now_ms;
         message.modified_ms = post.now_ms;
-        message.folder = "sentitems";
+        message.folder = "sentitems".into();
         message.change += 1;
         for recipient in message.recipients().cloned().collect::<Vec<_>>() {
-            match tenant::by_address(&recipient.address) {
+            match self.directory.by_address(&recipient.address) {
                 Some(user) => self.deliver(user, &message, post),
                 None if tenant::is_internal(&recipient.address) => {
                     self.bounce(sender, &message, &recipient, post);
@@ -206,7 +243,7 @@ impl Mailboxes {
     }
 
     fn deliver(&mut self, user: &'static User, sent: &Message, post: &mut Post<'_>) {
-        let mut copy = Message { bcc: Vec::new(), folder: "inbox", is_read: false, ..sent.clone() };
+        let mut copy = Message { bcc: Vec::new(), folder: "inbox".into(), is_read: false, ..sent.clone() };
         // Categories, flags and extended properties belong to the sender's copy and do not travel.
         copy.categories.clear();
         copy.extended.clear();
@@ -221,7 +258,7 @@ impl Mailboxes {
     /// Puts a plain mail about a meeting into an inbox.
     pub fn notify(&mut self, user: &User, from: Address, subject: &str, body: &str, post: &mut Post<'_>) {
         let mut mail = Message {
-            folder: "inbox",
+            folder: "inbox".into(),
             subject: subject.into(),
             body: body.into(),
             from: Some(from),
@@ -240,7 +277,7 @@ impl Mailboxes {
     fn bounce(&mut self, sender: &'static User, sent: &Message, to: &Address, post: &mut Post<'_>) {
         let address = crate::wire::html_escape(&to.address);
         let mut report = Message {
-            folder: "inbox",
+            folder: "inbox".into(),
             subject: format!("Undeliverable: {}", sent.subject),
             body_is_html: true,
             body: format!(

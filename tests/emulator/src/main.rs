@@ -1,13 +1,13 @@
 //! The command: starts one emulator, says where it is in one line of JSON, and runs until it is ended. It
 //! must never print anything else on standard output, because scripts read that line.
 
-use emulator::{Emulator, Options};
+use emulator::{Emulator, Options, Tenant};
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: emulator [--port N] [--client-id ID] [--client-secret SECRET] [--tenant-id ID] \
 [--gateway-id ID] [--gateway-token TOKEN] [--access-aud TAG] [--graph-origin URL] [--seed N] \
-[--sent-items-delay-ms N|never] [--exit-with-stdin]";
+[--sent-items-delay-ms N|never] [--tenant small|realistic] [--exit-with-stdin]";
 
 /// The options and whether to end with standard input; `Err` is a message for the caller.
 fn parse(mut words: impl Iterator<Item = String>) -> Result<(Options, bool), String> {
@@ -31,6 +31,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<(Options, bool), Str
             "--gateway-token" => options.gateway_token = value,
             "--access-aud" => options.access_aud = value,
             "--graph-origin" => options.graph_origin = Some(value.trim_end_matches('/').to_owned()),
+            "--tenant" if value == "small" => options.tenant = Tenant::Small,
+            "--tenant" if value == "realistic" => options.tenant = Tenant::Realistic,
             "--seed" => options.seed = number()?,
             "--sent-items-delay-ms" if value == "never" => options.sent_items_delay_ms = None,
             "--sent-items-delay-ms" => options.sent_items_delay_ms = Some(number()?),

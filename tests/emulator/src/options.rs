@@ -2,6 +2,30 @@
 //! tenant, gateway, tokens); everything that a test changes on the fly lives in `settings.rs`.
 //! This file must never read the environment or the disk: the caller decides every value.
 
+use crate::tenant::Directory;
+use serde::{Deserialize, Serialize};
+
+/// Which tenant is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tenant {
+    /// Four people with some two dozen mails each.
+    #[default]
+    Small,
+    /// Forty people, one of whom has three thousand mails of two years.
+    Realistic,
+}
+
+impl Tenant {
+    /// Who is in it.
+    pub fn directory(self) -> Directory {
+        match self {
+            Self::Small => Directory::small(),
+            Self::Realistic => Directory::realistic(),
+        }
+    }
+}
+
 /// What is fixed for the life of one emulator.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -27,6 +51,8 @@ pub struct Options {
     pub graph_origin: Option<String>,
     /// Seeds the identifiers, so that two runs with the same calls give the same ids.
     pub seed: u64,
+    /// Which tenant is played.
+    pub tenant: Tenant,
     /// How long a sent mail takes to show up in Sent Items; `None` means never.
     pub sent_items_delay_ms: Option<u64>,
 }
@@ -45,6 +71,7 @@ impl Default for Options {
             access_client_secret: "emulator-access-secret".into(),
             graph_origin: None,
             seed: 1,
+            tenant: Tenant::Small,
             sent_items_delay_ms: Some(0),
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::wire::{Call, Outcome, Reply};
 use crate::world::Shared;
-use crate::{access, control, documents, entra, gateway, graph, linked_app};
+use crate::{access, control, documents, entra, gateway, graph, linked_app, transfer};
 
 /// Serves one request of any kind.
 pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
@@ -29,6 +29,10 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
     if let Some(rest) = under("/entra") {
         let run = async { Outcome::Reply(entra::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
         return shared.observed("entra", &call, targets, run).await;
+    }
+    if let Some(rest) = under("/storage") {
+        let run = async { Outcome::Reply(transfer::execute(&mut shared.lock(), &call, rest)) };
+        return shared.observed("storage", &call, targets, run).await;
     }
     if let Some(rest) = under("/access") {
         let run = async { Outcome::Reply(access::execute(&mut shared.lock(), shared.keys(), &call, rest)) };

@@ -4,12 +4,16 @@
 
 pub mod agenda;
 pub mod people;
+pub mod realistic;
 pub mod teams;
+pub mod work;
 
 use crate::clock::DAY_MS;
 use crate::ids::Ids;
 use crate::mailbox::{Address, Mailboxes, Message};
-use crate::tenant::{self, USERS};
+use crate::options::Tenant;
+use crate::tenant::{Directory, USERS};
+use crate::world::World;
 use serde_json::json;
 
 /// One mail as written below.
@@ -192,7 +196,7 @@ const PERSONAL: [(&str, Mail); 6] = [
 ];
 
 fn address(text: &str) -> Address {
-    if let Some(user) = tenant::by_address(text) {
+    if let Some(user) = Directory::realistic().by_address(text) {
         return Address { name: user.display_name.into(), address: user.address.into() };
     }
     let (name, rest) = text.split_once(" <").unwrap_or((text, text));
@@ -227,7 +231,7 @@ fn message(source: &Mail, owner: &str, thread: &str, now_ms: u64) -> Message {
         Vec::new()
     };
     Message {
-        folder: "inbox",
+        folder: "inbox".into(),
         subject: source.subject.into(),
         body_is_html: source.body.starts_with('<'),
         body: source.body.into(),
@@ -249,8 +253,22 @@ fn message(source: &Mail, owner: &str, thread: &str, now_ms: u64) -> Message {
     }
 }
 
+/// Fills a fresh world with its tenant.
+pub fn fill(world: &mut World, now_ms: u64) {
+    let ids = &mut world.ids;
+    inboxes(&mut world.mailboxes, ids, now_ms);
+    agenda::fill(&mut world.agendas, ids, now_ms);
+    people::fill(&mut world.contacts, ids, now_ms);
+    teams::fill(&mut world.teamwork, ids, now_ms);
+    let is_realistic = world.options.tenant == Tenant::Realistic;
+    if is_realistic {
+        realistic::fill(world, now_ms);
+    }
+    work::fill(world, now_ms, is_realistic);
+}
+
 /// Fills everyone's inbox.
-pub fn fill(mailboxes: &mut Mailboxes, ids: &mut Ids, now_ms: u64) {
+fn inboxes(mailboxes: &mut Mailboxes, ids: &mut Ids, now_ms: u64) {
     let thread = ids.conversation_id();
     for (position, user) in USERS.iter().enumerate() {
         let personal = PERSONAL.iter().filter(|(owner, _)| *owner == user.address).map(|(_, m)| m);
@@ -278,8 +296,8 @@ mod tests {
 
     #[test]
     fn every_inbox_has_a_believable_mix() {
-        let (mut boxes, mut ids) = (Mailboxes::new(), Ids::new(1, 1));
-        fill(&mut boxes, &mut ids, crate::clock::parse_iso("2026-11-23T00:00:00Z").unwrap());
+        let (mut boxes, mut ids) = (Mailboxes::new(Directory::small()), Ids::new(1, 1));
+        inboxes(&mut boxes, &mut ids, crate::clock::parse_iso("2026-11-23T00:00:00Z").unwrap());
         for user in &USERS {
             let list = &boxes.get(user.oid).unwrap().messages;
             assert!(list.len() >= 9, "{} has {}", user.address, list.len());

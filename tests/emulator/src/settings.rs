@@ -127,6 +127,8 @@ pub struct Settings {
     pub graph_step_up: Vec<String>,
     /// Whether a refresh that carries the demanded claims meets them without the person.
     pub silent_step_up: bool,
+    /// Whether every write to Graph fails, and is counted: for tests of what only reads.
+    pub refuse_writes: bool,
     /// Whether Entra signs with its second key; both keys are published then.
     pub rotate_keys: bool,
     /// Whether Access signs with its second key; both keys are published then.
@@ -160,6 +162,7 @@ impl Default for Settings {
             token_refusals: BTreeMap::new(),
             graph_step_up: Vec::new(),
             silent_step_up: false,
+            refuse_writes: false,
             rotate_keys: false,
             rotate_access_keys: false,
             access_person: Some("alice@contoso.example".into()),

@@ -17,6 +17,10 @@ pub struct Note {
     pub from: &'static str,
     /// When it was sent.
     pub created_ms: u64,
+    /// When the sender changed it.
+    pub edited_ms: Option<u64>,
+    /// Reactions: what, and whose.
+    pub reactions: Vec<(String, &'static str)>,
     /// Subject, body, importance, mentions and attachments, as Graph shows them.
     pub plain: Map<String, Value>,
 }
@@ -100,7 +104,7 @@ pub fn add_note(
 ) -> Note {
     let last = notes.iter().filter_map(|note| note.id.parse::<u64>().ok()).max().unwrap_or(0);
     let id = now_ms.max(last + 1).to_string();
-    let note = Note { id, reply_to, from, created_ms: now_ms, plain };
+    let note = Note { id, reply_to, from, created_ms: now_ms, edited_ms: None, reactions: Vec::new(), plain };
     notes.push(note.clone());
     note
 }
@@ -168,7 +172,8 @@ fn notes_json(notes: &[Note]) -> Value {
             "id": note.id, "replyToId": note.reply_to, "from": person(note.from),
             "subject": note.plain.get("subject"), "body": note.plain.get("body"),
             "mentions": note.plain.get("mentions"), "importance": note.plain.get("importance"),
-            "createdDateTime": crate::clock::iso(note.created_ms),
+            "createdDateTime": crate::clock::iso(note.created_ms), "edited": note.edited_ms.is_some(),
+            "reactions": note.reactions.iter().map(|(what, oid)| json!([what, person(oid)])).collect::<Vec<_>>(),
         })
     };
     Value::Array(notes.iter().map(one).collect())
@@ -179,8 +184,8 @@ fn people(oids: &[&'static str]) -> Value {
 }
 
 impl Teamwork {
-    /// The teams as the control plane shows them.
-    pub fn teams_json(&self) -> Value {
+    /// The teams as the control plane shows them, of all or of one person.
+    pub fn teams_json(&self, of: Option<&str>) -> Value {
         let channel = |c: &Channel| json!({ "id": c.id, "displayName": c.name, "description": c.description, "messages": notes_json(&c.notes) });
         let team = |t: &Team| {
             json!({
@@ -188,18 +193,20 @@ impl Teamwork {
                 "channels": t.channels.iter().map(channel).collect::<Vec<_>>(),
             })
         };
-        Value::Array(self.teams.iter().map(team).collect())
+        let wanted = |t: &&Team| of.is_none_or(|oid| t.members.contains(&oid));
+        Value::Array(self.teams.iter().filter(wanted).map(team).collect())
     }
 
-    /// The chats as the control plane shows them.
-    pub fn chats_json(&self) -> Value {
+    /// The chats as the control plane shows them, of all or of one person.
+    pub fn chats_json(&self, of: Option<&str>) -> Value {
         let chat = |c: &Chat| {
             json!({
                 "id": c.id, "chatType": c.kind, "topic": c.topic, "members": people(&c.members),
                 "messages": notes_json(&c.notes),
             })
         };
-        Value::Array(self.chats.iter().map(chat).collect())
+        let wanted = |c: &&Chat| of.is_none_or(|oid| c.members.contains(&oid));
+        Value::Array(self.chats.iter().filter(wanted).map(chat).collect())
     }
 
     /// A person's meetings as the control plane shows them.

@@ -7,6 +7,7 @@ use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
 use crate::contacts::Contacts;
+use crate::drives::Drives;
 use crate::entra::assertion::Certificates;
 use crate::entra::store::Grants;
 use crate::faults::{Action, Faults, shortcut_reply};
@@ -15,12 +16,17 @@ use crate::ids::Ids;
 use crate::jwt::Keys;
 use crate::mailbox::{Mailboxes, Post};
 use crate::options::Options;
+use crate::planner::Planner;
 use crate::records::Records;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::subscriptions::Subscriptions;
 use crate::teamwork::Teamwork;
-use crate::tenant;
+use crate::tenant::{self, Directory};
+use crate::todo::Todo;
 use crate::wire::{Call, Outcome, Reply, pair, parse_pairs};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +44,8 @@ pub struct World {
     pub ids: Ids,
     /// What tests may change.
     pub settings: Settings,
+    /// Who there is.
+    pub directory: Directory,
     /// The mailboxes.
     pub mailboxes: Mailboxes,
     /// The calendars.
@@ -46,12 +54,22 @@ pub struct World {
     pub contacts: Contacts,
     /// Teams, chats and meetings.
     pub teamwork: Teamwork,
+    /// The settings of mailboxes that differ from the defaults, by object id.
+    pub preferences: BTreeMap<&'static str, Map<String, Value>>,
+    /// OneDrive and SharePoint.
+    pub drives: Drives,
+    /// The lists and tasks of To Do.
+    pub todo: Todo,
+    /// The plans of teams.
+    pub planner: Planner,
+    /// What is carried up and down by addresses that need no token.
+    pub storage: Storage,
     /// Codes and tokens.
     pub grants: Grants,
     /// Tokens of sign-ins through Access.
     pub access_tokens: crate::access::sign_in::Issued,
     /// What was ordered at the internal application.
-    pub orders: Vec<serde_json::Value>,
+    pub orders: Vec<Value>,
     /// Codes of sign-ins through Access.
     pub access_codes: Codes,
     /// The certificates of the application.
@@ -66,6 +84,8 @@ pub struct World {
     pub concurrency: Concurrency,
     /// Subscriptions to changes.
     pub subscriptions: Subscriptions,
+    /// The writes that were refused because nobody may write at the moment.
+    pub refused_writes: Vec<String>,
 }
 
 impl World {
@@ -73,24 +93,24 @@ impl World {
     pub fn new(options: Options, base: String) -> Self {
         let clock = Clock::default();
         let now_ms = clock.now_ms();
-        let mut ids = Ids::new(options.seed, now_ms);
-        let mut mailboxes = Mailboxes::new();
-        crate::seed::fill(&mut mailboxes, &mut ids, now_ms);
-        let (mut agendas, mut contacts) = (Agendas::new(), Contacts::default());
-        crate::seed::agenda::fill(&mut agendas, &mut ids, now_ms);
-        crate::seed::people::fill(&mut contacts, &mut ids, now_ms);
-        let mut teamwork = Teamwork::default();
-        crate::seed::teams::fill(&mut teamwork, &mut ids, now_ms);
-        Self {
+        let directory = options.tenant.directory();
+        let ids = Ids::new(options.seed, now_ms);
+        let mut world = Self {
             settings: Settings::initial(&options),
             options,
             base,
             clock,
             ids,
-            mailboxes,
-            agendas,
-            contacts,
-            teamwork,
+            directory,
+            mailboxes: Mailboxes::new(directory),
+            agendas: Agendas::new(directory),
+            contacts: Contacts::default(),
+            teamwork: Teamwork::default(),
+            preferences: BTreeMap::new(),
+            drives: Drives::default(),
+            todo: Todo::default(),
+            planner: Planner::default(),
+            storage: Storage::default(),
             grants: Grants::default(),
             access_tokens: crate::access::sign_in::Issued::default(),
             orders: Vec::new(),
@@ -101,7 +121,10 @@ impl World {
             faults: Faults::default(),
             concurrency: Concurrency::default(),
             subscriptions: Subscriptions::default(),
-        }
+            refused_writes: Vec::new(),
+        };
+        crate::seed::fill(&mut world, now_ms);
+        world
     }
 
     /// Back to the start, except for what is in flight.

@@ -4,6 +4,8 @@
 //! What holds here: they differ in how they are named and answered and in nothing else; each is checked for its scope,
 //! has a ledger entry, and waits in the same queue if it costs a call.
 
+use std::borrow::Cow;
+
 use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
@@ -15,7 +17,9 @@ use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
-use protocol::tools::{Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError};
+use protocol::tools::{
+    Finished, Offer, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, cursor, handles,
+};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -95,13 +99,7 @@ impl UserSession {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
-        let has_apps = !self.config.linked_apps.is_empty();
-        let asked = read(method, params, is_stateless).and_then(|asked| match asked.target {
-            Target::Tool(tool @ Tool::CallLinkedApp) if !has_apps => {
-                Err(unknown("tool", tool.name(), "tools/list"))
-            }
-            _ => Ok(asked),
-        });
+        let asked = read(method, params, is_stateless, self.config.offer());
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
         let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
             Ok(both) => both,
@@ -220,8 +218,16 @@ impl UserSession {
             was_asked: false,
             assertion: asking.assertion.map(|assertion| Secret::new(assertion.0.clone())),
         };
-        let planned =
-            self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client));
+        let too_many = match self.config.policy.sends_per_hour.filter(|_| target.sends()) {
+            Some(most) => self.sends.count(txn, request, most, turn.now)?,
+            None => None,
+        };
+        let planned = match too_many {
+            Some(wait) => Err(ToolError::too_many_messages(wait)),
+            None => {
+                self.plan(turn.now, request, target, &started.arguments, (&started.state.answers, client))
+            }
+        };
         let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
         let planned = match planned {
             Err(error) if error.permission.is_none() && error.is_mended_by_connecting() => {
@@ -245,18 +251,44 @@ impl UserSession {
         (answers, client): (&Answers, ClientCapabilities),
     ) -> Result<Planned, ToolError> {
         let (granted, policy) = (self.refresher.granted(now), &self.config.policy);
+        let query = cursor::query_of(target.name(), arguments);
+        let resume = match (target, self.user) {
+            (Target::Tool(_), Some(user)) => {
+                cursor::open(&self.config.encryption_keys, user, query, arguments, now)?
+            }
+            _ => None,
+        };
+        let mut named = Cow::Borrowed(arguments);
+        let find = |handle: &str| self.handles.find(handle, now);
+        match (target, arguments.get("uri").and_then(Value::as_str)) {
+            (Target::Tool(_), _) => handles::expand(named.to_mut(), &find)?,
+            (Target::Resource(_), Some(uri)) => {
+                if let Some(expanded) = handles::expand_uri(uri, &find)? {
+                    named.to_mut().insert("expandedUri".to_owned(), expanded.into());
+                }
+            }
+            _ => {}
+        }
         let link = if target == Target::Tool(Tool::Authenticate) {
             self.connect_link(now, request)
         } else {
             Ok(None)
         };
-        let connect_link = link.ok().flatten();
-        let connect_link = connect_link.as_deref();
-        let zones = self.zones;
-        let linked_apps = &self.config.linked_apps;
-        let around =
-            Surroundings { request, granted, now, zones, answers, client, policy, linked_apps, connect_link };
-        Plan::make(target, arguments, around)
+        let link = link.ok().flatten();
+        let around = Surroundings {
+            request,
+            granted,
+            now,
+            zones: self.zones,
+            answers,
+            client,
+            policy,
+            query,
+            resume: resume.as_ref(),
+            linked_apps: &self.config.linked_apps,
+            connect_link: link.as_deref(),
+        };
+        Plan::make(target, &named, around)
     }
 
     /// Goes on with a request whose entry is written: its answer, a question, or a place in the queue.
@@ -345,7 +377,12 @@ impl UserSession {
     }
 }
 
-fn read(method: Method, params: Option<&RawValue>, is_stateless: bool) -> Result<Asked, RpcError> {
+fn read(
+    method: Method,
+    params: Option<&RawValue>,
+    is_stateless: bool,
+    offer: Offer<'_>,
+) -> Result<Asked, RpcError> {
     match method {
         Method::ReadResource => {
             let uri = mcp::read_uri(params)?;
@@ -371,7 +408,8 @@ fn read(method: Method, params: Option<&RawValue>, is_stateless: bool) -> Result
         }
         _ => {
             let call = mcp::read_tool_call(params)?;
-            let tool = Tool::from_wire(&call.name).map(Target::Tool).or_else(|| fixture(&call.name));
+            let tool = Tool::from_wire(&call.name).filter(|tool| offer.has(*tool));
+            let tool = tool.map(Target::Tool).or_else(|| fixture(&call.name));
             let target = tool.ok_or_else(|| unknown("tool", &call.name, "tools/list"))?;
             Ok(Asked::of(target, call.arguments.unwrap_or_default()))
         }

@@ -1,8 +1,9 @@
-//! The catalogue as clients see it: complete, in order, and true to the limits that hold.
+//! What clients see of the tools is complete, true and small.
 
 use super::*;
 use crate::entra::SIGN_IN_SCOPES;
-use crate::limits::{RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
+use crate::limits::{BYTES_PER_TOKEN, LIST_TOKENS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
+use crate::tools::{Resource, Toolsets};
 
 #[test]
 fn every_tool_is_fully_described() {
@@ -29,9 +30,17 @@ fn every_tool_is_fully_described() {
 
 #[test]
 fn the_list_is_small() {
-    let bytes = serde_json::to_string(&tool_list(&[])).unwrap().len();
-    println!("tools/list: {bytes} bytes, {} tokens of 4 bytes", bytes / 4);
-    assert!(bytes / 4 < 6_000, "{} tokens", bytes / 4);
+    let tokens = |value: &Value| serde_json::to_string(value).unwrap().len().div_ceil(BYTES_PER_TOKEN);
+    for tool in Tool::ALL {
+        println!("{:>5} tokens: {}", tokens(&tool.shown()), tool.name());
+    }
+    let all = tokens(&Value::Object(tool_list(Offer::default())));
+    println!("{all:>5} tokens: tools/list, {} tools", Tool::ALL.len());
+    assert!(all <= LIST_TOKENS_MAX, "{all} tokens");
+    let offer = Offer { toolsets: Toolsets::parse("mail, read-only").unwrap(), ..Offer::default() };
+    let reading = tokens(&Value::Object(tool_list(offer)));
+    println!("{reading:>5} tokens: tools/list of mail, read-only");
+    assert!(reading < all / 2);
 }
 
 #[test]
@@ -41,57 +50,10 @@ fn a_harmless_tool_comes_first_and_hints_are_true() {
     for tool in Tool::ALL {
         assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
         assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-        let destroys = matches!(tool, Tool::SendEmail | Tool::SendTeamsMessage | Tool::CallLinkedApp);
+        let destroys =
+            tool.sends() || matches!(tool, Tool::UploadFile | Tool::ShareFile | Tool::CallLinkedApp);
         assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
     }
-}
-
-#[test]
-fn linked_apps_are_shown_where_there_are_some() {
-    let setting = |methods: Value| {
-        let app = json!([{"name": "orders", "baseUrl": "https://orders.corp.example", "paths": ["/api", "/"],
-            "methods": methods, "description": "Orders of customers."}]);
-        crate::linked_app::parse(&app.to_string()).unwrap()
-    };
-    let is_there = |apps: &[LinkedApp]| tool_list(apps)["tools"].to_string().contains("callLinkedApp");
-    assert!(!is_there(&[]) && !scopes(&[]).contains(&"apps.call"));
-    let apps = setting(json!(["GET", "POST"]));
-    assert!(is_there(&apps) && scopes(&apps).contains(&"apps.call"));
-    let tool = with_apps(Tool::CallLinkedApp.shown(), &apps);
-    assert!(
-        tool["description"]
-            .as_str()
-            .unwrap()
-            .ends_with("`orders` (GET, POST below /api, /): Orders of customers.")
-    );
-    assert_eq!(tool["inputSchema"]["properties"]["app"]["enum"], json!(["orders"]));
-    assert_eq!(tool["inputSchema"]["properties"]["method"]["enum"], json!(["GET", "POST"]));
-    assert_eq!(
-        (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["destructiveHint"]),
-        (&json!(false), &json!(true))
-    );
-    let reading = with_apps(Tool::CallLinkedApp.shown(), &setting(json!(["GET"])));
-    assert_eq!(reading["annotations"]["readOnlyHint"], true);
-    assert!(!tool.to_string().contains("corp.example"), "where an application lies is nobody's business");
-}
-
-#[test]
-fn names_are_found_again() {
-    for tool in Tool::ALL {
-        assert_eq!(Tool::from_wire(tool.name()), Some(tool));
-        assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
-    }
-    for resource in Resource::all() {
-        assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
-    }
-    for prompt in Prompt::ALL {
-        assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
-    }
-    for completion in Completion::ALL {
-        assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
-    }
-    assert_eq!(Tool::from_wire("getemails"), None);
-    assert_eq!(Target::from_name("resource:other"), None);
 }
 
 #[test]

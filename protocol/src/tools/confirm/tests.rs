@@ -6,6 +6,7 @@ use super::*;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::policy::Policy;
+use crate::tools::Plan;
 use crate::tools::testing::with_granted;
 use crate::tools::{Target, Tool};
 

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::outbound::{GraphCall, Safety};
+use crate::tools::plan::Writing;
 use crate::tools::testing::{answer, assert_conforms, body_of, operation, with_granted};
 use crate::tools::{Fault, Found, Plan, Step, WriteIntent};
 
 const GRANTED: [&str; 2] = ["Calendars.ReadWrite", "MailboxSettings.Read"];
 
-fn plan_with(arguments: Value, granted: &[&str]) -> Result<Plan, ToolError> {
-    with_granted(granted, |around| new(arguments.as_object().unwrap(), around)).map(Plan::Write)
+fn plan_with(arguments: Value, granted: &[&str]) -> Result<CreateEvent, ToolError> {
+    with_granted(granted, |around| new(arguments.as_object().unwrap(), around))
 }
 
 fn in_zurich(mut more: Value) -> Value {
@@ -20,7 +21,7 @@ fn in_zurich(mut more: Value) -> Value {
     more
 }
 
-fn plan(more: Value) -> Plan {
+fn plan(more: Value) -> CreateEvent {
     plan_with(in_zurich(more), &GRANTED).unwrap()
 }
 
@@ -59,7 +60,7 @@ fn an_event_is_one_post_under_the_operations_identifier() {
                "start": {"local": "2026-03-29T12:00:00+02:00", "utc": "2026-03-29T10:00:00Z"},
                "end": {"local": "2026-03-29T13:00:00+02:00", "utc": "2026-03-29T11:00:00Z"}})
     );
-    assert_conforms(Tool::CreateCalendarEvent, &done.structured);
+    assert_conforms(Tool::CreateCalendarEvent, &done);
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn a_refused_repeat_proves_nothing_before_the_event_was_looked_for() {
     // It is there, whatever the look shows.
     for look in [answer(200, &json!({"value": []})), answer(400, &json!({}))] {
         let Found::Happened(done) = duplicate.clone().looked(&look) else { panic!() };
-        assert_conforms(Tool::CreateCalendarEvent, &done.structured);
+        assert_conforms(Tool::CreateCalendarEvent, &done);
     }
 }
 
@@ -132,7 +133,7 @@ fn after_a_crash_it_is_only_looked_for() {
     assert!(look.path.starts_with("/me/calendars/C=/events?"), "{}", look.path);
     assert_eq!(looked_for(plan.look_again(true)).safety, Safety::Read);
     let Found::Happened(done) = plan.looked(&answer(200, &json!({"value": [event()]}))) else { panic!() };
-    assert_conforms(Tool::CreateCalendarEvent, &done.structured);
+    assert_conforms(Tool::CreateCalendarEvent, &done);
 }
 
 #[test]

@@ -13,7 +13,10 @@ fn plan_with(mut more: Value, granted: &[&str]) -> Result<Plan, ToolError> {
     for (name, value) in all.as_object().unwrap() {
         more.as_object_mut().unwrap().entry(name.clone()).or_insert_with(|| value.clone());
     }
-    with_granted(granted, |around| new(more.as_object().unwrap(), around)).map(Plan::Write)
+    with_granted(granted, |around| new(more.as_object().unwrap(), around)).map(|planned| match planned {
+        Planned::Work(plan) => *plan,
+        other => panic!("{other:?}"),
+    })
 }
 
 #[test]
@@ -29,7 +32,7 @@ fn by_default_it_is_an_event_with_invitations() {
     let event = json!({"id": "E=", "onlineMeeting": {"joinUrl": "https://teams/j"}});
     let Step::Done(done) = plan.answered(&answer(201, &event)).unwrap() else { panic!() };
     assert_eq!(done.structured["joinUrl"], "https://teams/j");
-    assert_conforms(Tool::CreateTeamsMeeting, &done.structured);
+    assert_conforms(Tool::CreateTeamsMeeting, &done);
 }
 
 #[test]
@@ -48,7 +51,7 @@ fn standalone_it_is_created_or_got_by_its_identifier() {
         let Step::Done(done) = plan.answered(&answer(status, &meeting)).unwrap() else { panic!() };
         assert_eq!(done.structured["start"]["local"], "2026-07-01T12:00:00+02:00");
         assert_eq!(done.structured["joinUrl"], "https://teams/m");
-        assert_conforms(Tool::CreateTeamsMeeting, &done.structured);
+        assert_conforms(Tool::CreateTeamsMeeting, &done);
     }
     assert_eq!(plan.look_into(), Found::Look(call.clone()));
     assert!(matches!(plan.looked(&answer(200, &meeting)), Found::Happened(_)));

@@ -26,7 +26,7 @@ fn timed(id: &str, start: &str, end: &str) -> Value {
 
 fn done(plan: &mut GetCalendarEvents, items: &[Value]) -> Value {
     let Step::Done(done) = plan.answered(&answer(200, &json!({ "value": items }))).unwrap() else { panic!() };
-    assert_conforms(Tool::GetCalendarEvents, &done.structured);
+    assert_conforms(Tool::GetCalendarEvents, &done);
     done.structured
 }
 

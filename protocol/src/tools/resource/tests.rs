@@ -84,7 +84,7 @@ fn the_missing_permission_is_named_and_contents_are_json() {
         let error = plan(resource, &["Mail.Read"]).unwrap_err();
         assert!(error.message.contains(permission), "{error}");
     }
-    let finished = Finished { structured: json!({"teams": []}) };
+    let finished = Finished::new(json!({"teams": []}));
     assert_eq!(
         Value::Object(contents(Resource::Teams, &finished)),
         json!({"contents": [{"uri": "microsoft://teams", "mimeType": "application/json", "text": "{\"teams\":[]}"}]})

@@ -5,7 +5,7 @@
 use super::errors::{EntraError, bad};
 use super::store::Code;
 use super::{page, policy, scopes};
-use crate::tenant::{self, User};
+use crate::tenant::{Kind, User};
 use crate::wire::{Call, Reply, duplicate, pair, parse_pairs, percent_encode};
 use crate::world::World;
 
@@ -181,13 +181,18 @@ fn sign_in(world: &mut World, request: &Request, user: &'static User) -> Reply {
     redirect(request, &[("code", code), ("session_state", session)])
 }
 
+/// Somebody who can sign in; shared mailboxes and rooms cannot.
+fn signing_in(world: &World, address: &str) -> Option<&'static User> {
+    world.directory.by_address(address).filter(|user| user.kind == Kind::Person)
+}
+
 /// GET: a redirect with a code, the account picker, or an error page.
 pub fn get(world: &mut World, call: &Call) -> Reply {
     let request = match validate(world, &call.query) {
         Ok(request) => request,
         Err(error) => return error.page(world),
     };
-    let hinted = request.login_hint.as_deref().and_then(tenant::by_address);
+    let hinted = request.login_hint.as_deref().and_then(|hint| signing_in(world, hint));
     match (hinted, request.prompt.as_deref()) {
         (Some(user), _) => sign_in(world, &request, user),
         (None, Some("none")) => {
@@ -195,7 +200,7 @@ pub fn get(world: &mut World, call: &Call) -> Reply {
                 bad("login_required", 50_058, "A silent sign-in request was sent but no user is signed in.");
             refuse(world, &request, &error)
         }
-        (None, _) => page::picker(&call.path, &call.query, &world.options.client_id),
+        (None, _) => page::picker(world.directory, (&call.path, &call.query), &world.options.client_id),
     }
 }
 
@@ -211,7 +216,7 @@ pub fn post(world: &mut World, call: &Call) -> Reply {
             let error = bad("access_denied", 65_004, "User declined to consent to access the app.");
             refuse(world, &request, &error)
         }
-        Some(address) => match tenant::by_address(address) {
+        Some(address) => match signing_in(world, address) {
             Some(user) => sign_in(world, &request, user),
             None => {
                 bad("invalid_grant", 50_034, "The user account does not exist in the directory.").page(world)

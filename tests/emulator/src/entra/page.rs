@@ -1,7 +1,7 @@
 //! The sign-in page: one button per demo person, readable on a phone and by a screen reader. No script,
 //! no outside resource; nothing from the request may get onto the page unescaped.
 
-use crate::tenant::USERS;
+use crate::tenant::Directory;
 use crate::wire::{Reply, html_escape};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f3f4f6;color:#111827}\
@@ -26,10 +26,10 @@ pub fn document(status: u16, title: &str, content: &str) -> Reply {
 }
 
 /// The account picker; `query` is the authorize request, carried through the form unchanged.
-pub fn picker(action: &str, query: &str, application: &str) -> Reply {
+pub fn picker(directory: Directory, (action, query): (&str, &str), application: &str) -> Reply {
     let request = html_escape(query);
     let mut buttons = String::new();
-    for user in &USERS {
+    for user in directory.people() {
         buttons.push_str(&format!(
             "<button type=\"submit\" name=\"user\" value=\"{0}\">{1}<small>{0}</small></button>",
             html_escape(user.address),

@@ -3,7 +3,7 @@
 //! another's events.
 
 use super::collection::{self, Item, Spec};
-use super::condition::Grammar;
+use super::condition::{Condition, Grammar};
 use super::context::Context;
 use super::error::GraphError;
 use super::event_view::{self, EVENTS, NOT_BASIC, VIEW};
@@ -44,7 +44,7 @@ const CALENDARS: Spec = Spec {
             "owner",
         ],
         fields: &[("name", super::condition::Sort::Text)],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &["name"],
@@ -52,6 +52,14 @@ const CALENDARS: Spec = Spec {
     most: 1000,
     by_token: false,
     options: &["$select", "$filter", "$orderby", "$top", "$skip", "$count"],
+};
+
+/// The property of events that is shown to nobody and can be searched for.
+const MARKS: Grammar = Grammar {
+    kind: "microsoft.graph.event",
+    properties: &[],
+    fields: &[],
+    any: &[("singleValueExtendedProperties", "id")],
 };
 
 fn calendar(calendar: &Calendar, user: &User) -> Item {
@@ -67,13 +75,13 @@ fn calendar(calendar: &Calendar, user: &User) -> Item {
 }
 
 fn agenda<'w>(world: &'w World, context: &Context<'_>) -> Result<&'w Agenda, GraphError> {
-    world.agendas.get(context.user.oid).ok_or_else(GraphError::item_not_found)
+    world.agendas.get(context.owner.oid).ok_or_else(GraphError::item_not_found)
 }
 
 fn calendars(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
     context.require_scope(&READ_CALENDARS)?;
-    let list = agenda(world, context)?.calendars.iter().map(|c| calendar(c, context.user)).collect();
-    let meta = format!("users('{}')/calendars", context.user.oid);
+    let list = agenda(world, context)?.calendars.iter().map(|c| calendar(c, context.owner)).collect();
+    let meta = format!("users('{}')/calendars", context.owner.oid);
     collection::page(world, context, &CALENDARS, list, &meta)
 }
 
@@ -91,8 +99,8 @@ fn one_calendar(world: &World, context: &Context<'_>, given: Option<&str>) -> Re
     context.require_scope(&READ_CALENDARS)?;
     let id = calendar_id(world, context, given)?;
     let found = agenda(world, context)?.calendars.iter().find(|c| c.id == id);
-    let item = calendar(found.ok_or_else(GraphError::item_not_found)?, context.user);
-    collection::single(world, context, &CALENDARS, item, &format!("users('{}')/calendars", context.user.oid))
+    let item = calendar(found.ok_or_else(GraphError::item_not_found)?, context.owner);
+    collection::single(world, context, &CALENDARS, item, &format!("users('{}')/calendars", context.owner.oid))
 }
 
 /// An id that Exchange could not even have made is malformed, not absent.
@@ -154,7 +162,7 @@ fn shown(
     path: &str,
 ) -> Result<Reply, GraphError> {
     let items = list.iter().map(|event| event_view::event(event, context)).collect();
-    collection::page(world, context, spec, items, &format!("users('{}')/{path}", context.user.oid))
+    collection::page(world, context, spec, items, &format!("users('{}')/{path}", context.owner.oid))
 }
 
 fn view(world: &World, context: &Context<'_>, given: Option<&str>) -> Result<Reply, GraphError> {
@@ -174,10 +182,8 @@ fn events(world: &World, context: &Context<'_>, given: Option<&str>) -> Result<R
     let all = agenda(world, context)?.events.iter().filter(|e| e.calendar_id == id);
     let found: Vec<Event> = all.cloned().collect();
     let path = given.map_or("events".into(), |id| format!("calendars('{id}')/events"));
-    match context.option("$filter").map(super::filter::parse) {
-        Some(Ok(super::filter::Filter::Extended(id, value))) => {
-            marked(world, context, &found, (&id, &value), &path)
-        }
+    match context.option("$filter").map(|text| MARKS.parse(text)) {
+        Some(Ok(Condition::Extended(id, value))) => marked(world, context, &found, (&id, &value), &path),
         _ => shown(world, context, &EVENTS, &found, &path),
     }
 }
@@ -200,7 +206,7 @@ fn marked(
             Value::Object(collection::pick(item, select.as_deref(), EVENTS.always))
         })
         .collect();
-    let meta = format!("{}/$metadata#users('{}')/{path}", context.origin(world), context.user.oid);
+    let meta = format!("{}/$metadata#users('{}')/{path}", context.origin(world), context.owner.oid);
     Ok(Reply::json(200, &json!({ "@odata.context": meta, "value": shown })))
 }
 
@@ -225,7 +231,7 @@ fn get_event(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Gr
     let event =
         agenda.find(id).and_then(|found| agenda.read(found)).ok_or_else(GraphError::item_not_found)?;
     let item = event_view::event(&event, context);
-    collection::single(world, context, &EVENTS, item, &format!("users('{}')/events", context.user.oid))
+    collection::single(world, context, &EVENTS, item, &format!("users('{}')/events", context.owner.oid))
 }
 
 fn one_event(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {
@@ -261,12 +267,18 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("POST", ["me", "events", id, action @ ("accept" | "tentativelyAccept" | "decline")]) => {
             event_id(id).and_then(|id| calendar_write::respond(world, context, id, action))
         }
+        ("POST", ["me", "events", id, "forward"]) => {
+            event_id(id).and_then(|id| calendar_write::forward(world, context, id))
+        }
+        ("POST", ["me", "events", id, action @ ("snoozeReminder" | "dismissReminder")]) => event_id(id)
+            .and_then(|id| calendar_write::reminder(world, context, id, *action == "snoozeReminder")),
         ("POST", ["me", "events", id, "cancel"]) => {
             event_id(id).and_then(|id| calendar_write::cancel(world, context, id))
         }
         (_, ["me", "calendars" | "calendar" | "calendarView" | "events"])
         | (_, ["me", "calendars", _] | ["me", "calendars", _, "calendarView" | "events"])
         | (_, ["me", "calendar", "calendarView" | "events"])
+        | (_, ["me", "events", _, "forward" | "snoozeReminder" | "dismissReminder"])
         | (_, ["me", "events", _, "accept" | "tentativelyAccept" | "decline" | "cancel" | "instances"]) => {
             Err(GraphError::method_not_allowed())
         }

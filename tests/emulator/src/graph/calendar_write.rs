@@ -2,17 +2,18 @@
 //! truth and attendees have copies, so every change travels at once, with a mail. A second creation with the
 //! same transactionId must never make a second event.
 
+use super::availability::status_of;
 use super::calendar::calendar_id;
 use super::collection;
 use super::context::Context;
 use super::error::GraphError;
 use super::event_model::{ANSWER, defaults, take_over};
 use super::event_view::{self, id_for, subject_of};
-use super::model::{Kind, Model, check};
-use crate::agenda::{Event, Found};
+use super::model::{DATE_TIME_ZONE, Kind, Model, RECIPIENT, check};
+use crate::agenda::{Attendee, Event, Found};
 use crate::mailbox::{Address, strip_tags};
 use crate::settings::DuplicateTransaction;
-use crate::tenant::{self, User};
+use crate::tenant::{Directory, Kind as Entry, User};
 use crate::wire::{Reply, percent_encode};
 use crate::world::World;
 use serde_json::Value;
@@ -23,8 +24,28 @@ const CANCEL: Model = Model {
     required: &[],
 };
 
+const FORWARD: Model = Model {
+    name: "microsoft.graph.forward",
+    fields: &[
+        ("comment", Kind::Text),
+        ("Comment", Kind::Text),
+        ("toRecipients", Kind::Many(&RECIPIENT)),
+        ("ToRecipients", Kind::Many(&RECIPIENT)),
+    ],
+    required: &[],
+};
+
+const SNOOZE: Model = Model {
+    name: "microsoft.graph.snoozeReminder",
+    fields: &[
+        ("newReminderTime", Kind::One(&DATE_TIME_ZONE)),
+        ("NewReminderTime", Kind::One(&DATE_TIME_ZONE)),
+    ],
+    required: &[],
+};
+
 fn answer(world: &World, context: &Context<'_>, status: u16, event: &Event) -> Reply {
-    let meta = format!("users('{}')/events", context.user.oid);
+    let meta = format!("users('{}')/events", context.owner.oid);
     collection::entity(world, context, status, event_view::event(event, context), &meta)
 }
 
@@ -33,9 +54,84 @@ fn own_address(user: &User) -> Address {
 }
 
 fn find(world: &World, context: &Context<'_>, id: &str) -> Result<(Found, Event), GraphError> {
-    let agenda = world.agendas.get(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let found = agenda.find(id).ok_or_else(GraphError::item_not_found)?;
     Ok((found, agenda.read(found).ok_or_else(GraphError::item_not_found)?))
+}
+
+/// Rooms answer by themselves: who comes first gets the room, and a later meeting at the same time is declined.
+fn rooms_answer(world: &mut World, event: &mut Event, reached: &[&'static User]) {
+    let now_ms = world.now_ms();
+    for room in reached.iter().filter(|user| user.kind == Entry::Room) {
+        let Some(agenda) = world.agendas.get_mut(room.oid) else { continue };
+        let other = agenda.between(agenda.default_id(), event.start.ms(), event.end.ms());
+        let is_taken = other.iter().any(|e| e.uid != event.uid && status_of(e) != "free");
+        let response = if is_taken { "declined" } else { "accepted" };
+        if is_taken {
+            agenda.events.retain(|copy| copy.uid != event.uid);
+        }
+        for copy in agenda.events.iter_mut().filter(|copy| copy.uid == event.uid) {
+            (copy.response, copy.responded_ms) = (response, Some(now_ms));
+            copy.plain.insert("showAs".into(), "busy".into());
+        }
+        let mut own = event.attendees.iter_mut();
+        if let Some(entry) = own.find(|a| a.address.address.eq_ignore_ascii_case(room.address)) {
+            (entry.response, entry.responded_ms) = (response, Some(now_ms));
+        }
+    }
+}
+
+/// `POST /me/events/{id}/forward`: the people named are told, and an organizer's meeting invites them.
+pub fn forward(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {
+    context.require_scope(&["Calendars.Read", "Calendars.ReadWrite"])?;
+    context.allow_options(&[])?;
+    let body = context.json_body()?;
+    let object = check(&FORWARD, &body, "")?;
+    let list = object.get("toRecipients").or_else(|| object.get("ToRecipients"));
+    let people = list.map(super::mail_write::addresses).unwrap_or_default();
+    if people.is_empty() {
+        return Err(GraphError::bad("ErrorInvalidRecipients", "At least one recipient is required."));
+    }
+    let (found, mut event) = find(world, context, id)?;
+    let known: Vec<&'static User> =
+        people.iter().filter_map(|a| world.directory.by_address(&a.address)).collect();
+    if event.is_organizer && matches!(found, Found::Stored(_)) {
+        let new = people.into_iter().map(|address| Attendee {
+            address,
+            kind: "required".into(),
+            response: "none",
+            responded_ms: None,
+        });
+        event.attendees.extend(new);
+        let now_ms = world.now_ms();
+        world.agendas.distribute(&event, &mut world.ids, now_ms);
+        let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
+        agenda.write(found, event.clone());
+    }
+    tell(world, &event, &known, "FW: ");
+    Ok(Reply::empty(202))
+}
+
+/// `POST /me/events/{id}/snoozeReminder` and `/dismissReminder`: 200 without content.
+pub fn reminder(
+    world: &mut World,
+    context: &Context<'_>,
+    id: &str,
+    snoozes: bool,
+) -> Result<Reply, GraphError> {
+    context.require_scope(&["Calendars.ReadWrite"])?;
+    context.allow_options(&[])?;
+    if snoozes {
+        check(&SNOOZE, &context.json_body()?, "")?;
+    }
+    let (found, mut event) = find(world, context, id)?;
+    if !snoozes {
+        event.plain.insert("isReminderOn".into(), false.into());
+        event.change += 1;
+    }
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
+    agenda.write(found, event);
+    Ok(Reply::empty(200))
 }
 
 /// Gives an online meeting its address.
@@ -49,7 +145,7 @@ fn open_meeting(world: &mut World, event: &mut Event) {
 
 /// An address that looks like those of Teams meetings.
 pub fn join_url(tenant_id: &str, thread: &str, organizer: &str) -> String {
-    let oid = tenant::by_address(organizer).map_or("", |user| user.oid);
+    let oid = Directory::realistic().by_address(organizer).map_or("", |user| user.oid);
     let context = percent_encode(&format!("{{\"Tid\":\"{tenant_id}\",\"Oid\":\"{oid}\"}}"));
     format!("https://teams.microsoft.com/l/meetup-join/19%3ameeting_{thread}%40thread.v2/0?context={context}")
 }
@@ -75,14 +171,14 @@ pub fn create(world: &mut World, context: &Context<'_>, given: Option<&str>) -> 
     let body = context.json_body()?;
     let mut event = Event {
         calendar_id,
-        organizer: own_address(context.user),
+        organizer: own_address(context.owner),
         is_organizer: true,
         response: "organizer",
         plain: defaults(),
         ..Event::default()
     };
     take_over(&mut event, &body)?;
-    let events = world.agendas.get(context.user.oid).map(|agenda| agenda.events.as_slice());
+    let events = world.agendas.get(context.owner.oid).map(|agenda| agenda.events.as_slice());
     let before = event.transaction_id.as_ref().and_then(|key| {
         events.unwrap_or_default().iter().find(|e| e.is_organizer && e.transaction_id.as_ref() == Some(key))
     });
@@ -98,9 +194,10 @@ pub fn create(world: &mut World, context: &Context<'_>, given: Option<&str>) -> 
     open_meeting(world, &mut event);
     let reached = world.agendas.distribute(&event, &mut world.ids, now_ms);
     tell(world, &event, &reached, "");
+    rooms_answer(world, &mut event, &reached);
     let reply = answer(world, context, 201, &event);
     let location = format!("{}/me/events/{}", context.origin(world), id_for(&event, context));
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.events.push(event);
     Ok(reply.with("location", location))
 }
@@ -132,8 +229,9 @@ pub fn update(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
         let reached = world.agendas.distribute(&event, &mut world.ids, now_ms);
         let moved = before.start != event.start || before.end != event.end;
         tell(world, &event, &reached, if moved { "Updated: " } else { "" });
+        rooms_answer(world, &mut event, &reached);
     }
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.write(found, event);
     let changed = agenda.read(found).ok_or_else(GraphError::item_not_found)?;
     Ok(answer(world, context, 200, &changed))
@@ -148,7 +246,7 @@ fn call_off(world: &mut World, event: &Event) {
 }
 
 fn remove(world: &mut World, context: &Context<'_>, found: Found) -> Result<(), GraphError> {
-    let agenda = world.agendas.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let agenda = world.agendas.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     agenda.remove(found);
     Ok(())
 }
@@ -185,12 +283,7 @@ pub fn cancel(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
 }
 
 /// What must be true of an answer to an invitation.
-fn check_answer(
-    context: &Context<'_>,
-    event: &Event,
-    found: Found,
-    action: &str,
-) -> Result<Value, GraphError> {
+fn check_answer(context: &Context<'_>, event: &Event, action: &str) -> Result<Value, GraphError> {
     let refuse = |message: &str| GraphError::bad("ErrorInvalidRequest", message);
     let body = if context.call.body.is_empty() { serde_json::json!({}) } else { context.json_body()? };
     check(&ANSWER, &body, "")?;
@@ -201,9 +294,6 @@ fn check_answer(
     }
     if event.cancelled {
         return Err(refuse("Your request can't be completed. The meeting was canceled."));
-    }
-    if matches!(found, Found::Day(..)) {
-        return Err(refuse("The emulator answers whole series only."));
     }
     let silent = body.get("sendResponse").and_then(Value::as_bool) == Some(false);
     let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null() && value != "");
@@ -227,16 +317,19 @@ pub fn respond(
     context.require_scope(&["Calendars.ReadWrite"])?;
     context.allow_options(&[])?;
     let (found, mut event) = find(world, context, id)?;
-    let body = check_answer(context, &event, found, action)?;
+    let body = check_answer(context, &event, action)?;
     let (response, show_as, prefix) = match action {
         "accept" => ("accepted", "busy", "Accepted: "),
         "decline" => ("declined", "free", "Declined: "),
         _ => ("tentativelyAccepted", "tentative", "Tentative: "),
     };
     let now_ms = world.now_ms();
-    let user = context.user;
-    for oid in tenant::USERS.iter().map(|u| u.oid) {
-        let Some(agenda) = world.agendas.get_mut(oid) else { continue };
+    let user = context.owner;
+    for oid in world.directory.users().iter().map(|u| u.oid) {
+        // The answer to one day of a series stays with whoever gave it.
+        let Some(agenda) = world.agendas.get_mut(oid).filter(|_| matches!(found, Found::Stored(_))) else {
+            continue;
+        };
         for copy in agenda.events.iter_mut().filter(|e| e.uid == event.uid) {
             let mut own = copy.attendees.iter_mut();
             if let Some(entry) = own.find(|a| a.address.address.eq_ignore_ascii_case(user.address)) {
@@ -248,7 +341,7 @@ pub fn respond(
     (event.response, event.responded_ms, event.modified_ms) = (response, Some(now_ms), now_ms);
     event.change += 1;
     event.plain.insert("showAs".into(), show_as.into());
-    let organizer = tenant::by_address(&event.organizer.address);
+    let organizer = world.directory.by_address(&event.organizer.address);
     let subject = format!("{prefix}{}", subject_of(&event));
     let agenda = world.agendas.get_mut(user.oid).ok_or_else(GraphError::item_not_found)?;
     if action == "decline" {

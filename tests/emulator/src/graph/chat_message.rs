@@ -109,7 +109,7 @@ pub const MESSAGES: Spec = Spec {
         kind: "microsoft.graph.chatMessage",
         properties: &["id", "createdDateTime", "lastModifiedDateTime", "subject", "body", "from"],
         fields: &[],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &["createdDateTime", "lastModifiedDateTime"],
@@ -152,7 +152,7 @@ fn listed_ids(object: &Map<String, Value>, name: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn check_mention(mention: &Value) -> Result<(), GraphError> {
+fn check_mention(world: &World, mention: &Value) -> Result<(), GraphError> {
     let refuse = |message: &str| Err(GraphError::bad_request(message.to_owned()));
     let mentioned = mention.get("mentioned").and_then(Value::as_object);
     let set: Vec<(&String, &Value)> =
@@ -164,7 +164,7 @@ fn check_mention(mention: &Value) -> Result<(), GraphError> {
         let id = identity.get("id").and_then(Value::as_str).unwrap_or_default();
         let aad =
             identity.get("userIdentityType").and_then(Value::as_str).is_none_or(|kind| kind == "aadUser");
-        if tenant::by_oid(id).is_none() || !aad {
+        if world.directory.by_oid(id).is_none() || !aad {
             return refuse("The mentioned user is not an object id of this tenant's directory.");
         }
     }
@@ -172,7 +172,7 @@ fn check_mention(mention: &Value) -> Result<(), GraphError> {
 }
 
 /// Reads a message that is to be sent.
-pub fn read(context: &Context<'_>) -> Result<Map<String, Value>, GraphError> {
+pub fn read(world: &World, context: &Context<'_>) -> Result<Map<String, Value>, GraphError> {
     let body = context.json_body()?;
     let object = check(&MESSAGE, &body, "")?;
     if context.call.body.len() > LIMIT {
@@ -201,7 +201,7 @@ pub fn read(context: &Context<'_>) -> Result<Map<String, Value>, GraphError> {
         return Err(GraphError::bad_request(message));
     }
     let mentions = object.get("mentions").and_then(Value::as_array);
-    mentions.into_iter().flatten().try_for_each(check_mention)?;
+    mentions.into_iter().flatten().try_for_each(|mention| check_mention(world, mention))?;
     let mut plain = plain_note(content);
     plain.insert(
         "body".into(),
@@ -241,8 +241,11 @@ pub fn shown(world: &World, note: &Note, home: &Home<'_>) -> Item {
     };
     let all = json!({
         "id": note.id, "replyToId": note.reply_to, "etag": note.id, "messageType": "message", "createdDateTime": at,
-        "lastModifiedDateTime": at, "lastEditedDateTime": null, "deletedDateTime": null, "chatId": chat_id,
-        "webUrl": link, "policyViolation": null, "eventDetail": null, "channelIdentity": channel, "reactions": [],
+        "lastModifiedDateTime": note.edited_ms.map_or_else(|| at.clone(), iso), "lastEditedDateTime": note.edited_ms.map(iso), "deletedDateTime": null, "chatId": chat_id,
+        "webUrl": link, "policyViolation": null, "eventDetail": null, "channelIdentity": channel,
+        "reactions": note.reactions.iter().map(|(what, oid)| {
+            json!({ "reactionType": what, "createdDateTime": at, "user": { "user": { "id": oid } } })
+        }).collect::<Vec<_>>(),
         "messageHistory": [],
         "from": {
             "application": null, "device": null,

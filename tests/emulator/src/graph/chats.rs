@@ -59,7 +59,7 @@ const CHATS: Spec = Spec {
             "tenantId",
         ],
         fields: &[("chatType", Sort::Text), ("topic", Sort::Text), ("lastUpdatedDateTime", Sort::Moment)],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &["lastMessagePreview/createdDateTime"],
@@ -164,7 +164,7 @@ fn bound(world: &World, context: &Context<'_>, member: &Value) -> Result<&'stati
     let rest = roots.iter().find_map(|root| text.strip_prefix(root.as_str())).ok_or_else(refuse)?;
     let quoted = rest.strip_prefix("/users('").and_then(|inner| inner.strip_suffix("')"));
     let id = quoted.or_else(|| rest.strip_prefix("/users/")).ok_or_else(refuse)?;
-    let user = tenant::by_oid(id).or_else(|| tenant::by_address(id));
+    let user = world.directory.find(id);
     let missing = || GraphError::new(404, "NotFound", "A member was not found in the directory.");
     user.map(|user| user.oid).ok_or_else(missing)
 }
@@ -234,7 +234,7 @@ fn send(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, Gra
     require_scope(context, &["ChatMessage.Send", "Chat.ReadWrite"])?;
     context.allow_options(&[])?;
     chat(world, context, id)?;
-    let plain = chat_message::read(context)?;
+    let plain = chat_message::read(world, context)?;
     let now_ms = world.now_ms();
     let place = world.teamwork.chats.iter_mut().find(|chat| chat.id == id);
     let place = place.ok_or_else(|| GraphError::new(404, "NotFound", "The chat was not found."))?;
@@ -260,6 +260,37 @@ fn members(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     Ok(Reply::json(200, &json!({ "@odata.context": meta, "@odata.count": list.len(), "value": list })))
 }
 
+/// One message, and its sender's own changes to it.
+fn message(world: &mut World, context: &Context<'_>, id: &str, message: &str) -> Result<Reply, GraphError> {
+    let absent = || GraphError::new(404, "NotFound", "The message was not found.");
+    let edits = match context.call.method.as_str() {
+        "GET" => false,
+        "PATCH" => true,
+        _ => return Err(GraphError::method_not_allowed()),
+    };
+    require_scope(context, if edits { &["Chat.ReadWrite"] } else { &READ_MESSAGES })?;
+    context.allow_options(&[])?;
+    let found = chat(world, context, id)?.notes.iter().find(|note| note.id == message).ok_or_else(absent)?;
+    if !edits {
+        let shown = chat_message::shown(world, found, &Home::Chat(id));
+        return Ok(collection::entity(
+            world,
+            context,
+            200,
+            shown,
+            &format!("chats('{}')/messages", percent_encode(id)),
+        ));
+    }
+    if found.from != context.user.oid {
+        return Err(GraphError::new(403, "Forbidden", "Only the sender can change a message."));
+    }
+    let (plain, now_ms) = (chat_message::read(world, context)?, world.now_ms());
+    let place = world.teamwork.chats.iter_mut().find(|chat| chat.id == id).ok_or_else(absent)?;
+    let note = place.notes.iter_mut().find(|note| note.id == message).ok_or_else(absent)?;
+    (note.plain, note.edited_ms) = (plain, Some(now_ms));
+    Ok(Reply::empty(204))
+}
+
 /// Routes the paths of chats.
 pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
     let path = context.path();
@@ -270,6 +301,7 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
         ("GET", ["chats", id, "members"]) => members(world, context, id),
         ("GET", ["chats", id, "messages"] | ["me", "chats", id, "messages"]) => messages(world, context, id),
         ("POST", ["chats", id, "messages"]) => send(world, context, id),
+        (_, ["chats", id, "messages", note]) => message(world, context, id, note),
         (_, ["me", "chats"] | ["chats"] | ["chats", _] | ["chats", _, "members" | "messages"]) => {
             Err(GraphError::method_not_allowed())
         }

@@ -2,7 +2,7 @@
 //! the links gives each item once while nothing changes. An option that a workload does not have is refused,
 //! never ignored.
 
-use super::condition::{Grammar, at};
+use super::condition::{Fields, Grammar};
 use super::context::Context;
 use super::error::GraphError;
 use super::odata;
@@ -54,7 +54,8 @@ pub fn pick(item: Item, select: Option<&[String]>, always: &[&str]) -> Item {
     item.into_iter().filter(|(name, _)| kept(name)).collect()
 }
 
-fn order(text: &str, spec: &Spec) -> Result<Vec<(String, bool)>, GraphError> {
+/// Reads `$orderby`: paths, and whether the greatest comes first.
+pub fn order(text: &str, grammar: &Grammar, sortable: &[&str]) -> Result<Vec<(String, bool)>, GraphError> {
     let mut keys = Vec::new();
     for item in text.split(',').map(str::trim) {
         let (path, direction) = item.split_once(' ').unwrap_or((item, "asc"));
@@ -63,10 +64,10 @@ fn order(text: &str, spec: &Spec) -> Result<Vec<(String, bool)>, GraphError> {
             "desc" => true,
             _ => return Err(GraphError::bad_request(format!("Syntax error in $orderby: '{item}'."))),
         };
-        if !spec.sortable.contains(&path) {
+        if !sortable.contains(&path) {
             let root = path.split('/').next().unwrap_or_default();
-            if !spec.grammar.properties.contains(&root) {
-                return Err(GraphError::unknown_in_query(path, spec.grammar.kind));
+            if !grammar.properties.contains(&root) {
+                return Err(GraphError::unknown_in_query(path, grammar.kind));
             }
             let message = format!("The property '{path}' cannot be used in the $orderby query option.");
             return Err(GraphError::bad("ErrorInvalidUrlQuery", message));
@@ -76,11 +77,14 @@ fn order(text: &str, spec: &Spec) -> Result<Vec<(String, bool)>, GraphError> {
     Ok(keys)
 }
 
-fn compare(a: &Item, b: &Item, keys: &[(String, bool)]) -> Ordering {
+/// Compares by some keys, one after the other.
+pub fn compare(a: &dyn Fields, b: &dyn Fields, keys: &[(String, bool)]) -> Ordering {
     for (path, descending) in keys {
-        let text = |item: &Item| match at(item, path) {
+        let text = |item: &dyn Fields| match item.field(path).as_ref() {
             Value::String(text) => text.to_lowercase(),
             Value::Null => String::new(),
+            // Numbers are made as long as the longest, so that they sort as text does.
+            Value::Number(number) => format!("{:>20}", number.to_string()),
             other => other.to_string(),
         };
         let ordering = text(a).cmp(&text(b));
@@ -132,7 +136,9 @@ pub fn page(
     let select = odata::select(context, spec.grammar.properties, spec.grammar.kind)?;
     let (top, position) = window(context, spec)?;
     let condition = context.option("$filter").map(|text| spec.grammar.parse(text)).transpose()?;
-    let keys = context.option("$orderby").map_or(Ok(Vec::new()), |text| order(text, spec))?;
+    let keys = context
+        .option("$orderby")
+        .map_or(Ok(Vec::new()), |text| order(text, &spec.grammar, spec.sortable))?;
     let count = counts(context)?;
     let mut found: Vec<Item> =
         items.into_iter().filter(|item| condition.as_ref().is_none_or(|c| c.matches(item))).collect();

@@ -1,11 +1,32 @@
-//! `$filter` on everything but messages: it is judged on an item as Graph shows it. Each workload says
-//! which properties may be filtered by; every other property is refused, never ignored.
+//! `$filter` of all collections: parsed against what a workload lets callers filter by, judged on whatever has
+//! fields. Every property that a workload does not name is refused, never ignored.
 
 use super::error::GraphError;
-use super::filter::{Literal, MAX_DEPTH, Parser, holds, literal, syntax, text_literal};
+use super::filter::{Literal, MAX_DEPTH, Parser, extended_id, holds, literal, syntax, text_literal};
 use crate::clock::parse_iso;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cmp::Ordering;
+
+/// The list that is compared by its items' ids and values.
+const EXTENDED: &str = "singleValueExtendedProperties";
+
+/// What can be filtered and sorted.
+pub trait Fields {
+    /// The value at a path such as `start/dateTime`.
+    fn field(&self, path: &str) -> Cow<'_, Value>;
+
+    /// The extended properties: ids and values.
+    fn extended(&self) -> &[(String, String)] {
+        &[]
+    }
+}
+
+impl Fields for Map<String, Value> {
+    fn field(&self, path: &str) -> Cow<'_, Value> {
+        Cow::Borrowed(at(self, path))
+    }
+}
 
 /// The type of a property that can be filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +48,9 @@ pub struct Grammar {
     pub properties: &'static [&'static str],
     /// Those that can be filtered by.
     pub fields: &'static [(&'static str, Sort)],
-    /// A list and the property of its items that `any` may compare.
-    pub any: Option<(&'static str, &'static str)>,
+    /// The lists that `any` may look into, and the property of their items that it compares; none for plain
+    /// texts.
+    pub any: &'static [(&'static str, &'static str)],
 }
 
 /// A parsed condition.
@@ -46,6 +68,8 @@ pub enum Condition {
     Function(String, String, String),
     /// An item of a list has a property with this value.
     Any(&'static str, &'static str, String),
+    /// An extended property with this id has this value.
+    Extended(String, String),
 }
 
 /// The value at a path such as `start/dateTime`.
@@ -108,7 +132,7 @@ impl Grammar {
             parser.expect(")")?;
             return Ok(Condition::Function(word, path, text));
         }
-        if let Some(list) = word.strip_suffix("/any") {
+        if let Some(list) = word.strip_suffix("/any").or_else(|| word.strip_suffix("/Any")) {
             return self.any_of(parser, list);
         }
         let sort = self.sort_of(&word)?;
@@ -131,18 +155,29 @@ impl Grammar {
 
     /// `(a:a/address eq '…')`
     fn any_of(&self, parser: &mut Parser, list: &str) -> Result<Condition, GraphError> {
-        let Some((known, property)) = self.any.filter(|(known, _)| *known == list) else {
+        let known = self.any.iter().find(|(known, _)| *known == list);
+        let Some((known, property)) = known.copied() else {
             return Err(GraphError::unknown_in_query(list, self.kind));
         };
         parser.expect("(")?;
         let word = parser.next()?;
         let (variable, rest) = word.split_once(':').ok_or_else(|| syntax("a range variable is missing."))?;
         let path = if rest.is_empty() { parser.next()? } else { rest.to_owned() };
-        if variable.is_empty() || path != format!("{variable}/{property}") {
+        let meant = if property.is_empty() { variable.to_owned() } else { format!("{variable}/{property}") };
+        if variable.is_empty() || path != meant {
             return Err(syntax(&format!("only '{property}' can be compared inside of '{known}/any'.")));
         }
         parser.expect("eq")?;
         let text = text_literal(&parser.next()?)?;
+        if known == EXTENDED {
+            let id = extended_id(&text)?;
+            parser.expect("and")?;
+            parser.expect(&format!("{variable}/value"))?;
+            parser.expect("eq")?;
+            let value = text_literal(&parser.next()?)?;
+            parser.expect(")")?;
+            return Ok(Condition::Extended(id, value));
+        }
         parser.expect(")")?;
         Ok(Condition::Any(known, property, text))
     }
@@ -160,16 +195,27 @@ fn lower(value: &Value) -> String {
 }
 
 impl Condition {
+    /// The properties in the order in which they are named.
+    pub fn properties(&self) -> Vec<&str> {
+        match self {
+            Self::And(a, b) | Self::Or(a, b) => [a.properties(), b.properties()].concat(),
+            Self::Not(inner) => inner.properties(),
+            Self::Compare(path, ..) | Self::Function(_, path, _) => vec![path],
+            Self::Any(list, ..) => vec![list],
+            Self::Extended(..) => vec![EXTENDED],
+        }
+    }
+
     /// Whether an item fits.
-    pub fn matches(&self, item: &Map<String, Value>) -> bool {
+    pub fn matches(&self, item: &dyn Fields) -> bool {
         match self {
             Self::And(a, b) => a.matches(item) && b.matches(item),
             Self::Or(a, b) => a.matches(item) || b.matches(item),
             Self::Not(inner) => !inner.matches(item),
             Self::Compare(path, operator, literal) => {
-                let ours = at(item, path);
+                let ours = item.field(path);
                 let ordering = match literal {
-                    Literal::Text(text) => lower(ours).cmp(&text.to_lowercase()),
+                    Literal::Text(text) => lower(&ours).cmp(&text.to_lowercase()),
                     Literal::Flag(flag) => ours.as_bool().unwrap_or_default().cmp(flag),
                     Literal::Moment(ms) => ours.as_str().and_then(parse_iso).cmp(&Some(*ms)),
                     Literal::Null if ours.is_null() => Ordering::Equal,
@@ -178,7 +224,7 @@ impl Condition {
                 holds(operator, ordering)
             }
             Self::Function(name, path, text) => {
-                let (ours, text) = (lower(at(item, path)), text.to_lowercase());
+                let (ours, text) = (lower(&item.field(path)), text.to_lowercase());
                 match name.as_str() {
                     "startswith" => ours.starts_with(&text),
                     "endswith" => ours.ends_with(&text),
@@ -186,9 +232,13 @@ impl Condition {
                 }
             }
             Self::Any(list, property, text) => {
-                let inner = at(item, list).as_array().into_iter().flatten();
-                inner.filter_map(|entry| entry.get(property)).any(|value| lower(value) == text.to_lowercase())
+                let whole = item.field(list);
+                let inner = whole.as_array().into_iter().flatten();
+                let parts = inner
+                    .filter_map(|entry| if property.is_empty() { Some(entry) } else { entry.get(property) });
+                parts.map(lower).any(|value| value == text.to_lowercase())
             }
+            Self::Extended(id, value) => item.extended().iter().any(|(i, v)| i == id && v == value),
         }
     }
 }
@@ -207,7 +257,7 @@ mod tests {
             ("start/dateTime", Sort::Text),
             ("createdDateTime", Sort::Moment),
         ],
-        any: Some(("emailAddresses", "address")),
+        any: &[("emailAddresses", "address"), ("categories", ""), (EXTENDED, "id")],
     };
 
     #[test]
@@ -215,6 +265,7 @@ mod tests {
         let item = json!({
             "displayName": "Nina O'Neil", "isRead": true, "start": { "dateTime": "2026-01-02T10:00:00.0000000" },
             "createdDateTime": "2026-01-01T00:00:00Z", "emailAddresses": [{ "address": "Nina@fabrikam.example" }],
+            "categories": ["Red"],
         });
         for (text, expected) in [
             ("startswith(displayName,'nina o''')", true),
@@ -224,6 +275,8 @@ mod tests {
             ("createdDateTime lt 2026-01-01T00:00:00Z", false),
             ("emailAddresses/any(a:a/address eq 'nina@fabrikam.example')", true),
             ("emailAddresses/any(a: a/address eq 'x')", false),
+            ("categories/any(c:c eq 'red')", true),
+            ("singleValueExtendedProperties/Any(ep: ep/id eq 'String 0x1' and ep/value eq 'y')", false),
         ] {
             let condition = GRAMMAR.parse(text).unwrap();
             assert_eq!(condition.matches(item.as_object().unwrap()), expected, "{text}");
@@ -243,6 +296,9 @@ mod tests {
             "emailAddresses/any(a:b/address eq 'x')",
             "emailAddresses/any(:/address eq 'x')",
             "phones/any(a:a/address eq 'x')",
+            "categories/any(c:c/name eq 'x')",
+            "singleValueExtendedProperties/any(ep: ep/id eq 'x' and ep/value eq 'y')",
+            "singleValueExtendedProperties/any(ep: ep/id eq 'String 0x1')",
             "displayName eq 'x' displayName",
             "displayName like 'x'",
         ] {

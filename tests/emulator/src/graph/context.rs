@@ -4,7 +4,7 @@
 
 use super::error::GraphError;
 use crate::entra::policy;
-use crate::tenant::{self, User};
+use crate::tenant::User;
 use crate::wire::{Call, duplicate, pair, parse_pairs, percent_decode};
 use crate::world::World;
 use crate::zones;
@@ -27,7 +27,7 @@ pub struct Prefer {
 }
 
 /// One request, ready for a workload.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context<'a> {
     /// The request.
     pub call: &'a Call,
@@ -35,12 +35,18 @@ pub struct Context<'a> {
     pub version: String,
     /// The decoded path segments after the version.
     pub segments: Vec<String>,
+    /// The segments by which workloads are chosen: what belongs to a person begins with `me`, whosever it is.
+    pub resource: Vec<String>,
     /// The decoded query.
     pub query: Vec<(String, String)>,
     /// The preferences.
     pub prefer: Prefer,
     /// Who calls.
     pub user: &'static User,
+    /// Whose mailbox, calendar or drive is meant; the caller's own where the path does not say.
+    pub owner: &'static User,
+    /// Whether the mailbox is somebody else's, which takes scopes of its own.
+    pub is_shared: bool,
     /// What the token allows.
     pub scopes: Vec<String>,
 }
@@ -119,7 +125,9 @@ pub fn authenticate(world: &World, call: &Call) -> Result<(&'static User, Vec<St
     if entry.revoked {
         return Err(GraphError::unauthenticated("The token was revoked."));
     }
-    let user = tenant::by_oid(entry.oid)
+    let user = world
+        .directory
+        .by_oid(entry.oid)
         .ok_or_else(|| GraphError::unauthenticated("The user of the token does not exist."))?;
     // Only who declared the capability is challenged; everybody else's token is good until it ends.
     let is_demanded = world.settings.lists(&world.settings.graph_step_up, user.address);
@@ -127,6 +135,49 @@ pub fn authenticate(world: &World, call: &Call) -> Result<(&'static User, Vec<St
         return Err(GraphError::insufficient_claims(&policy::demanded()));
     }
     Ok((user, entry.scopes.clone()))
+}
+
+/// Whether what stands behind `me` or a user is kept in the mailbox.
+pub fn in_mailbox(part: &str) -> bool {
+    let lower = part.to_ascii_lowercase();
+    ["message", "mail", "sendmail", "calendar", "event", "contact", "outlook", "getmailtips", "findmeeting"]
+        .iter()
+        .any(|start| lower.starts_with(start))
+}
+
+/// What else is there for any user; everything else behind a user is refused.
+const PERSONAL: [&str; 5] = ["manager", "directReports", "drive", "drives", "presence"];
+
+/// Whose it is, and the path as if it were the caller's own: `users/{id}/messages` is `me/messages` of
+/// somebody.
+fn addressed(
+    world: &World,
+    user: &'static User,
+    segments: &[String],
+) -> Result<(&'static User, Vec<String>), GraphError> {
+    let [first, id, rest @ ..] = segments else { return Ok((user, segments.to_vec())) };
+    let ours = |part: &String| in_mailbox(part) || PERSONAL.contains(&part.as_str());
+    if first != "users" || !rest.first().is_some_and(ours) {
+        return Ok((user, segments.to_vec()));
+    }
+    let owner = world.directory.find(id).ok_or_else(|| {
+        let of_mailbox = rest.first().is_some_and(|part| in_mailbox(part));
+        let code = if of_mailbox { "ErrorInvalidUser" } else { "Request_ResourceNotFound" };
+        GraphError::new(404, code, format!("The requested user '{id}' is invalid."))
+    })?;
+    let own = std::iter::once("me".to_owned()).chain(rest.iter().cloned());
+    Ok((owner, own.collect()))
+}
+
+/// What Exchange lets somebody else do in a mailbox: everything for delegates, reading of the calendar for those
+/// whom it is shared with, free and busy for all.
+fn check_rights(call: &Call, resource: &[String], owner: &User, user: &User) -> Result<(), GraphError> {
+    let reads = call.method == "GET";
+    let part = resource.get(1).map(String::as_str).unwrap_or_default();
+    let of_calendar = part.starts_with("calendar") || part == "events";
+    let free_busy = resource.last().is_some_and(|last| last == "getSchedule");
+    let granted = owner.lets_in(user) || free_busy || (of_calendar && reads && owner.shows_calendar_to(user));
+    if granted { Ok(()) } else { Err(GraphError::access_denied()) }
 }
 
 impl<'a> Context<'a> {
@@ -137,6 +188,11 @@ impl<'a> Context<'a> {
         if call.query.len() > QUERY_LIMIT {
             return Err(GraphError::new(414, "RequestUriTooLong", "The request URI is too long."));
         }
+        let (owner, resource) = addressed(world, user, &segments)?;
+        let is_shared = owner.oid != user.oid && resource.get(1).is_some_and(|part| in_mailbox(part));
+        if is_shared {
+            check_rights(call, &resource, owner, user)?;
+        }
         let query = parse_pairs(&call.query)
             .ok_or_else(|| GraphError::bad_request("The query string is not valid."))?;
         if let Some(name) = duplicate(&query) {
@@ -144,12 +200,13 @@ impl<'a> Context<'a> {
                 format!("Query parameter '{name}' is specified, but it should be specified exactly once.");
             return Err(GraphError::bad_request(message));
         }
-        Ok(Self { call, version, segments, query, prefer: read_prefer(call)?, user, scopes })
+        let prefer = read_prefer(call)?;
+        Ok(Self { call, version, segments, resource, query, prefer, user, owner, is_shared, scopes })
     }
 
-    /// The segments as text slices, for matching.
+    /// The segments by which workloads are chosen, as text slices.
     pub fn path(&self) -> Vec<&str> {
-        self.segments.iter().map(String::as_str).collect()
+        self.resource.iter().map(String::as_str).collect()
     }
 
     /// A query option.
@@ -172,9 +229,14 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Whether the token carries a scope.
+    /// Whether the token carries a scope. For somebody else's mailbox it must be the shared one of the same name.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|have| have == scope)
+        let wanted = if self.is_shared && !scope.ends_with(".Shared") {
+            format!("{scope}.Shared")
+        } else {
+            scope.to_owned()
+        };
+        self.scopes.contains(&wanted)
     }
 
     /// Demands one of some scopes.

@@ -8,7 +8,7 @@ use super::condition::{Grammar, Sort};
 use super::context::Context;
 use super::error::GraphError;
 use super::profile::{DEFAULTS, PROPERTIES, value};
-use crate::tenant::{self, USERS, User};
+use crate::tenant::User;
 use crate::wire::Reply;
 use crate::world::World;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ const DIRECTORY: Spec = Spec {
             ("jobTitle", Sort::Text),
             ("accountEnabled", Sort::Flag),
         ],
-        any: None,
+        any: &[],
     },
     always: &[],
     sortable: &["displayName", "userPrincipalName"],
@@ -187,7 +187,7 @@ fn users(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
         return Err(GraphError::bad("Request_UnsupportedQuery", "The function contains is not supported."));
     }
     let search = context.option("$search").map(parse_search).transpose()?;
-    let found = USERS.iter().filter(|user| search.as_ref().is_none_or(|s| s.matches(user)));
+    let found = world.directory.users().iter().filter(|user| search.as_ref().is_none_or(|s| s.matches(user)));
     let items: Vec<Item> = found.map(|user| item(user, context)).collect();
     let reply = collection::page(world, context, &DIRECTORY, items, "users")?;
     Ok(trimmed(context, &reply))
@@ -206,13 +206,56 @@ fn trimmed(context: &Context<'_>, reply: &Reply) -> Reply {
     Reply::json(reply.status, &body)
 }
 
-fn one(world: &World, context: &Context<'_>, user: &User) -> Result<Reply, GraphError> {
+/// `$expand` of a user: `manager` or `directReports`, one of them, with a `$select` of its own and nothing else. Who has
+/// no manager has no such member.
+pub fn expanded(
+    world: &World,
+    context: &Context<'_>,
+    user: &'static User,
+) -> Result<Option<(&'static str, Value)>, GraphError> {
+    let Some(text) = context.option("$expand") else { return Ok(None) };
+    let refuse = || GraphError::bad("Request_BadRequest", format!("The $expand '{text}' is not supported."));
+    let (name, inner) = text.split_once('(').map_or((text, None), |(name, inner)| (name, Some(inner)));
+    let inner = inner.map(|inner| inner.strip_suffix(')').and_then(|i| i.strip_prefix("$select=")));
+    let names: Option<Vec<&str>> = match inner {
+        Some(None) => return Err(refuse()),
+        Some(Some(list)) => Some(list.split(',').collect()),
+        None => None,
+    };
+    if names.iter().flatten().any(|name| !PROPERTIES.contains(name)) {
+        return Err(refuse());
+    }
+    require(context, &["User.Read.All", "Directory.Read.All"])?;
+    let shown = |user: &User| {
+        let kept = |name: &&&str| names.as_ref().map_or(DEFAULTS.contains(name), |list| list.contains(*name));
+        let mut out: Item =
+            PROPERTIES.iter().filter(kept).map(|name| ((*name).to_owned(), value(user, name))).collect();
+        out.insert("@odata.type".into(), json!("#microsoft.graph.user"));
+        Value::Object(out)
+    };
+    match name {
+        "manager" => Ok(world.directory.manager_of(user).map(|manager| ("manager", shown(manager)))),
+        "directReports" => {
+            // Not more than twenty are expanded, and nothing leads on to the others.
+            let list = world.directory.reports_of(user).take(20).map(shown).collect();
+            Ok(Some(("directReports", Value::Array(list))))
+        }
+        _ => Err(refuse()),
+    }
+}
+
+fn one(world: &World, context: &Context<'_>, user: &'static User) -> Result<Reply, GraphError> {
+    context.allow_options(&["$select", "$expand"])?;
     let found = selected(context, item(user, context));
-    collection::single(world, context, &DIRECTORY, found, "users")
+    let select = super::odata::select(context, DIRECTORY.grammar.properties, DIRECTORY.grammar.kind)?;
+    let mut found = collection::pick(found, select.as_deref(), DIRECTORY.always);
+    found.extend(expanded(world, context, user)?.map(|(name, value)| (name.to_owned(), value)));
+    let suffix = select.as_ref().map_or(String::new(), |list| format!("({})", list.join(",")));
+    Ok(collection::entity(world, context, 200, found, &format!("users{suffix}")))
 }
 
 fn user(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, GraphError> {
-    let found = tenant::by_oid(id).or_else(|| tenant::by_address(id)).ok_or_else(|| absent(id));
+    let found = world.directory.find(id).ok_or_else(|| absent(id));
     let own = found.as_ref().is_ok_and(|user| user.oid == context.user.oid);
     let enough = if own { "User.Read" } else { "User.ReadBasic.All" };
     require(context, &[enough, "User.ReadBasic.All", "User.Read.All", "Directory.Read.All"])?;
@@ -221,14 +264,14 @@ fn user(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, GraphEr
 
 fn manager(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
     require(context, &["User.Read.All", "Directory.Read.All"])?;
-    let found = tenant::manager_of(context.user).ok_or_else(|| absent("manager"))?;
+    let found = world.directory.manager_of(context.owner).ok_or_else(|| absent("manager"))?;
     one(world, context, found)
 }
 
 fn reports(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
     require(context, &["User.Read", "User.Read.All", "Directory.Read.All"])?;
     context.allow_options(&["$select", "$top"])?;
-    let found = USERS.iter().filter(|u| tenant::manager_of(u).is_some_and(|m| m.oid == context.user.oid));
+    let found = world.directory.reports_of(context.owner);
     let items: Vec<Item> = found.map(|user| item(user, context)).collect();
     let reply = collection::page(world, context, &DIRECTORY, items, "directoryObjects")?;
     let mut body = trimmed(context, &reply).value();
@@ -264,7 +307,7 @@ mod tests {
     fn searches_are_quoted_by_clause() {
         let names = |text: &str| -> Vec<&str> {
             let search = parse_search(text).unwrap();
-            USERS.iter().filter(|u| search.matches(u)).map(|u| u.given_name).collect()
+            crate::tenant::USERS.iter().filter(|u| search.matches(u)).map(|u| u.given_name).collect()
         };
         assert_eq!(names("\"displayName:bak\""), ["Bob"]);
         assert_eq!(names("\"displayName:al\" OR \"mail:dave@\""), ["Alice", "Dave"]);

@@ -16,7 +16,8 @@ const RHYTHMS: [&str; 6] =
     ["daily", "weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearly", "relativeYearly"];
 const INDEXES: [&str; 5] = ["first", "second", "third", "fourth", "last"];
 
-const TIME_SLOT: Model = Model {
+/// From when until when.
+pub const TIME_SLOT: Model = Model {
     name: "microsoft.graph.timeSlot",
     fields: &[("start", Kind::One(&DATE_TIME_ZONE)), ("end", Kind::One(&DATE_TIME_ZONE))],
     required: &["start", "end"],
@@ -34,7 +35,8 @@ const RESPONSE_STATUS: Model = Model {
     required: &[],
 };
 
-const ATTENDEE: Model = Model {
+/// Who is invited.
+pub const ATTENDEE: Model = Model {
     name: "microsoft.graph.attendee",
     fields: &[
         ("emailAddress", Kind::One(&EMAIL_ADDRESS)),
@@ -57,7 +59,8 @@ const PHYSICAL_ADDRESS: Model = Model {
     required: &[],
 };
 
-const LOCATION: Model = Model {
+/// A place.
+pub const LOCATION: Model = Model {
     name: "microsoft.graph.location",
     fields: &[
         ("address", Kind::One(&PHYSICAL_ADDRESS)),
@@ -112,7 +115,8 @@ const RANGE: Model = Model {
     required: &["type", "startDate"],
 };
 
-const RECURRENCE: Model = Model {
+/// How something repeats.
+pub const RECURRENCE: Model = Model {
     name: "microsoft.graph.patternedRecurrence",
     fields: &[("pattern", Kind::One(&PATTERN)), ("range", Kind::One(&RANGE))],
     required: &["pattern", "range"],
@@ -188,7 +192,7 @@ fn invalid(code: &str, message: impl Into<String>) -> GraphError {
 }
 
 /// A checked dateTimeTimeZone.
-fn moment(value: &Value) -> Result<Moment, GraphError> {
+pub fn moment(value: &Value) -> Result<Moment, GraphError> {
     let part = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let zone = part("timeZone");
     if zones::zone(zone).is_none() {

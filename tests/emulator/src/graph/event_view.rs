@@ -80,7 +80,7 @@ const GRAMMAR: Grammar = Grammar {
         ("createdDateTime", Sort::Moment),
         ("lastModifiedDateTime", Sort::Moment),
     ],
-    any: None,
+    any: &[],
 };
 
 /// Lists of events.

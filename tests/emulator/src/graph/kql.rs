@@ -151,7 +151,12 @@ impl Parser {
 
 /// Parses `$search`.
 pub fn parse(text: &str) -> Result<Query, GraphError> {
-    let list = tokens(&unquote(text)?)?;
+    read(&unquote(text)?)
+}
+
+/// Parses a query without quotes around it.
+pub fn read(text: &str) -> Result<Query, GraphError> {
+    let list = tokens(text)?;
     let mut parser = Parser { tokens: list.into_iter().peekable() };
     let query = parser.any(0)?;
     if parser.tokens.next().is_some() {

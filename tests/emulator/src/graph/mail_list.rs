@@ -2,49 +2,25 @@
 //! following the links gives each message once while the mailbox does not change. A list must never show a
 //! mail before its time has come.
 
-use super::collection::next_link;
+use super::collection::{self, next_link};
 use super::context::Context;
 use super::error::GraphError;
-use super::filter::{number_of, text_of};
 use super::mail_view;
-use super::odata::{self, ListOptions, Order};
+use super::odata::{self, ListOptions};
 use crate::mailbox::Message;
 use crate::wire::Reply;
 use crate::world::World;
 use serde_json::{Map, Value, json};
-use std::cmp::Ordering;
 
 /// The most that a search finds.
 const SEARCH_LIMIT: usize = 1000;
-
-fn compare(a: &Message, b: &Message, order: &[Order]) -> Ordering {
-    for key in order {
-        let numbers = number_of(a, &key.property).cmp(&number_of(b, &key.property));
-        let texts =
-            || text_of(a, &key.property).to_lowercase().cmp(&text_of(b, &key.property).to_lowercase());
-        let ordering = numbers.then_with(texts);
-        let ordering = if key.descending { ordering.reverse() } else { ordering };
-        if ordering.is_ne() {
-            return ordering;
-        }
-    }
-    Ordering::Equal
-}
 
 /// Reads the options; a continued search carries its position in a token.
 fn options(context: &Context<'_>) -> Result<ListOptions, GraphError> {
     let Some(token) = context.option("$skiptoken") else { return odata::message_list(context) };
     let position = token.parse().map_err(|_| GraphError::bad_request("Skip token is not valid."))?;
     let query = context.query.iter().filter(|(name, _)| name != "$skiptoken").cloned().collect();
-    let plain = Context {
-        query,
-        call: context.call,
-        version: context.version.clone(),
-        segments: context.segments.clone(),
-        prefer: context.prefer.clone(),
-        user: context.user,
-        scopes: context.scopes.clone(),
-    };
+    let plain = Context { query, ..context.clone() };
     let mut options = odata::message_list(&plain)?;
     options.skip = position;
     Ok(options)
@@ -64,23 +40,23 @@ fn check_basic(context: &Context<'_>, options: &ListOptions) -> Result<(), Graph
 }
 
 /// `GET …/messages`, of one folder or of the whole mailbox.
-pub fn list(world: &World, context: &Context<'_>, folder: Option<&'static str>) -> Result<Reply, GraphError> {
+pub fn list(world: &World, context: &Context<'_>, folder: Option<&str>) -> Result<Reply, GraphError> {
     context.require_scope(&["Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite"])?;
     let options = options(context)?;
     check_basic(context, &options)?;
     let now_ms = world.now_ms();
-    let mailbox = world.mailboxes.get(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let mailbox = world.mailboxes.get(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let mut found: Vec<&Message> = mailbox
         .messages
         .iter()
         .filter(|m| m.visible_at_ms <= now_ms && folder.is_none_or(|f| f == m.folder))
-        .filter(|m| options.filter.as_ref().is_none_or(|filter| filter.matches(m)))
+        .filter(|m| options.filter.as_ref().is_none_or(|filter| filter.matches(*m)))
         .filter(|m| options.search.as_ref().is_none_or(|query| query.matches(m)))
         .collect();
     // Without an order, Exchange lists newest first; a search is always sorted by date.
     found.sort_by_key(|m| std::cmp::Reverse(m.received_ms));
     if !options.order.is_empty() {
-        found.sort_by(|a, b| compare(a, b, &options.order));
+        found.sort_by(|a, b| collection::compare(*a, *b, &options.order));
     }
     if options.search.is_some() {
         found.truncate(SEARCH_LIMIT);
@@ -98,7 +74,7 @@ pub fn list(world: &World, context: &Context<'_>, folder: Option<&'static str>) 
     let root = context.origin(world);
     body.insert(
         "@odata.context".into(),
-        format!("{root}/$metadata#users('{}')/{path}{suffix}", context.user.oid).into(),
+        format!("{root}/$metadata#users('{}')/{path}{suffix}", context.owner.oid).into(),
     );
     if options.count {
         body.insert("@odata.count".into(), json!(total));

@@ -1,28 +1,27 @@
-//! Messages and folders as Graph shows them: property selection, ids of the preferred kind, bodies of the
+//! Messages as Graph shows them: property selection, ids of the preferred kind, bodies of the
 //! preferred type. A token with `Mail.ReadBasic` alone must never see a body, a preview or an attachment.
 
+use super::condition::Fields;
 use super::context::Context;
 use super::odata::Expand;
 use crate::clock::iso;
 use crate::ids::base64_url;
-use crate::mailbox::{Address, FOLDERS, Mailbox, Message, strip_tags};
+use crate::mailbox::{Address, Message, strip_tags};
 use crate::wire::{html_escape, percent_encode};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// What `Mail.ReadBasic` hides.
 pub const NOT_BASIC: [&str; 5] =
     ["body", "bodyPreview", "uniqueBody", "internetMessageHeaders", "attachments"];
 
-/// A folder's id in one mailbox.
+/// A folder's id in one mailbox; of those that the owner made, the key is the id.
 pub fn folder_id(oid: &str, folder: &str) -> String {
+    if folder.starts_with("AQMk") {
+        return folder.to_owned();
+    }
     let owner = oid.get(24..).unwrap_or_default();
     format!("AQMkAGVm{owner}{folder}AAA=")
-}
-
-/// The well-known folder for a path segment: its name, or its id in this mailbox.
-pub fn folder_of(oid: &str, segment: &str) -> Option<&'static str> {
-    crate::mailbox::well_known(segment)
-        .or_else(|| FOLDERS.iter().map(|(name, _)| *name).find(|name| folder_id(oid, name) == segment))
 }
 
 fn recipient(address: &Address) -> Value {
@@ -63,6 +62,39 @@ fn body(message: &Message, text_wanted: bool) -> Value {
     item_body(&message.body, message.body_is_html, text_wanted)
 }
 
+impl Fields for Message {
+    fn field(&self, path: &str) -> Cow<'_, Value> {
+        let from = self.from.clone().unwrap_or_default();
+        Cow::Owned(match path {
+            "receivedDateTime" => iso(self.received_ms).into(),
+            "sentDateTime" => iso(self.sent_ms).into(),
+            "createdDateTime" => iso(self.created_ms).into(),
+            "lastModifiedDateTime" => iso(self.modified_ms).into(),
+            "isRead" => self.is_read.into(),
+            "isDraft" => self.is_draft.into(),
+            "hasAttachments" => self.has_attachments().into(),
+            "subject" => self.subject.clone().into(),
+            "importance" => self.importance.clone().into(),
+            "inferenceClassification" => self.classification().into(),
+            "conversationId" => self.conversation_id.clone().into(),
+            "internetMessageId" => self.internet_message_id.clone().into(),
+            "parentFolderId" => self.folder.clone().into(),
+            "categories" => json!(self.categories),
+            "flag/flagStatus" => {
+                let status = self.flag.as_ref().and_then(|flag| flag.get("flagStatus"));
+                status.cloned().unwrap_or_else(|| "notFlagged".into())
+            }
+            "from/emailAddress/address" | "sender/emailAddress/address" => from.address.into(),
+            "from/emailAddress/name" | "sender/emailAddress/name" => from.name.into(),
+            _ => Value::Null,
+        })
+    }
+
+    fn extended(&self) -> &[(String, String)] {
+        &self.extended
+    }
+}
+
 fn value(message: &Message, property: &str, id: &str, context: &Context<'_>) -> Value {
     let from = || message.from.as_ref().map_or(Value::Null, recipient);
     match property {
@@ -85,9 +117,9 @@ fn value(message: &Message, property: &str, id: &str, context: &Context<'_>) -> 
         }
         "flag" => message.flag.clone().unwrap_or_else(|| json!({ "flagStatus": "notFlagged" })),
         "from" | "sender" => from(),
-        "hasAttachments" => (!message.attachments.is_empty()).into(),
+        "hasAttachments" => message.has_attachments().into(),
         "importance" => message.importance.clone().into(),
-        "inferenceClassification" => "focused".into(),
+        "inferenceClassification" => message.classification().into(),
         "internetMessageHeaders" => {
             let list = message.internet_headers.iter().map(|(n, v)| json!({ "name": n, "value": v }));
             Value::Array(list.collect())
@@ -97,7 +129,7 @@ fn value(message: &Message, property: &str, id: &str, context: &Context<'_>) -> 
         "isReadReceiptRequested" => message.wants_read_receipt.into(),
         "isDraft" => message.is_draft.into(),
         "isRead" => message.is_read.into(),
-        "parentFolderId" => folder_id(context.user.oid, message.folder).into(),
+        "parentFolderId" => folder_id(context.owner.oid, &message.folder).into(),
         "subject" => message.subject.clone().into(),
         "webLink" => format!(
             "https://outlook.office365.com/owa/?ItemID={}&exvsurl=1&viewmodel=ReadMessageItem",
@@ -138,7 +170,8 @@ pub fn message(
         }
     }
     if expand.attachments && !basic_only {
-        out.insert("attachments".into(), Value::Array(message.attachments.clone()));
+        let list = message.attachments.iter().map(super::attachments::shown);
+        out.insert("attachments".into(), Value::Array(list.collect()));
     }
     let extended: Vec<Value> = message
         .extended
@@ -151,19 +184,4 @@ pub fn message(
         out.insert("singleValueExtendedProperties".into(), Value::Array(extended));
     }
     out
-}
-
-/// A folder as JSON.
-pub fn folder(mailbox: &Mailbox, oid: &str, name: &str, display: &str, now_ms: u64) -> Value {
-    let inside = || mailbox.messages.iter().filter(|m| m.folder == name && m.visible_at_ms <= now_ms);
-    json!({
-        "id": folder_id(oid, name),
-        "displayName": display,
-        "parentFolderId": folder_id(oid, "msgfolderroot"),
-        "childFolderCount": 0,
-        "unreadItemCount": inside().filter(|m| !m.is_read).count(),
-        "totalItemCount": inside().count(),
-        "sizeInBytes": inside().map(|m| m.body.len()).sum::<usize>(),
-        "isHidden": name == "conversationhistory",
-    })
 }

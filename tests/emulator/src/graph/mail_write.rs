@@ -6,8 +6,9 @@ use super::context::Context;
 use super::error::GraphError;
 use super::model::{self, Kind, MESSAGE, Model};
 use super::odata::Expand;
-use super::{filter, mail_view};
+use super::{attachments, filter, mail_view};
 use crate::mailbox::{Address, Message};
+use crate::tenant::{Directory, User};
 use crate::wire::Reply;
 use crate::world::World;
 use serde_json::{Map, Value};
@@ -37,7 +38,8 @@ fn address(value: &Value) -> Address {
     Address { name: if name.is_empty() { address.into() } else { name.into() }, address: address.into() }
 }
 
-fn addresses(value: &Value) -> Vec<Address> {
+/// Recipients of a checked body.
+pub fn addresses(value: &Value) -> Vec<Address> {
     value.as_array().into_iter().flatten().map(address).collect()
 }
 
@@ -67,19 +69,8 @@ pub fn extended(value: &Value) -> Result<Vec<(String, String)>, GraphError> {
     Ok(list)
 }
 
-fn stored_attachment(item: &Value, position: usize) -> Value {
-    let mut out = item.clone();
-    if let Some(map) = out.as_object_mut() {
-        let size = map.get("contentBytes").and_then(Value::as_str).map_or(0, |bytes| bytes.len() / 4 * 3);
-        map.insert("id".into(), format!("AAMkAttachment{position}=").into());
-        map.insert("size".into(), size.into());
-        map.entry("isInline").or_insert(Value::Bool(false));
-    }
-    out
-}
-
 /// Takes one property of a checked body over into a message.
-fn take_over(message: &mut Message, name: &str, value: &Value) -> Result<(), GraphError> {
+pub fn take_over(message: &mut Message, name: &str, value: &Value) -> Result<(), GraphError> {
     let flag = value.as_bool().unwrap_or_default();
     match name {
         "subject" => message.subject = value.as_str().unwrap_or_default().into(),
@@ -113,7 +104,8 @@ fn take_over(message: &mut Message, name: &str, value: &Value) -> Result<(), Gra
         }
         "attachments" => {
             let list = value.as_array().into_iter().flatten().enumerate();
-            message.attachments = list.map(|(n, item)| stored_attachment(item, n + 1)).collect();
+            let id = |n: usize| format!("AAMkAttachment{}=", n + 1);
+            message.attachments = list.map(|(n, item)| attachments::stored(&id(n), item, 0)).collect();
         }
         _ => {}
     }
@@ -122,7 +114,8 @@ fn take_over(message: &mut Message, name: &str, value: &Value) -> Result<(), Gra
 
 fn from_body(context: &Context<'_>, body: &Value) -> Result<Message, GraphError> {
     let object = model::check(&MESSAGE, body, "")?;
-    let mut message = Message { is_draft: true, is_read: true, folder: "drafts", ..Message::default() };
+    let mut message =
+        Message { is_draft: true, is_read: true, folder: "drafts".into(), ..Message::default() };
     for (name, value) in object {
         take_over(&mut message, name, value)?;
     }
@@ -130,20 +123,22 @@ fn from_body(context: &Context<'_>, body: &Value) -> Result<Message, GraphError>
     Ok(message)
 }
 
-/// A person may write in the own name only; the demo tenant grants no "send as".
-fn check_sender(context: &Context<'_>, message: &Message) -> Result<(), GraphError> {
-    let foreign =
-        message.from.as_ref().is_some_and(|a| !a.address.eq_ignore_ascii_case(context.user.address));
-    if foreign {
-        let text = "The user account which was used to submit this request does not have the right to send mail on \
-                    behalf of the specified sending account.";
-        return Err(GraphError::new(403, "ErrorSendAsDenied", text));
+/// A person may write in the own name, or in that of a mailbox that was opened to them.
+pub fn check_sender(context: &Context<'_>, message: &Message) -> Result<(), GraphError> {
+    let Some(from) = &message.from else { return Ok(()) };
+    let lent =
+        |user: &User| user.lets_in(context.user) && context.scopes.iter().any(|s| s == "Mail.Send.Shared");
+    let known = Directory::realistic().by_address(&from.address);
+    if known.is_some_and(|user| user.oid == context.owner.oid || user.oid == context.user.oid || lent(user)) {
+        return Ok(());
     }
-    Ok(())
+    let text = "The user account which was used to submit this request does not have the right to send mail on \
+                behalf of the specified sending account.";
+    Err(GraphError::new(403, "ErrorSendAsDenied", text))
 }
 
 /// What must be true before a mail leaves.
-fn check_sendable(message: &Message) -> Result<(), GraphError> {
+pub fn check_sendable(message: &Message) -> Result<(), GraphError> {
     let count = message.recipients().count();
     let resolves = |a: &Address| {
         let (local, domain) = a.address.split_once('@').unwrap_or_default();
@@ -172,10 +167,10 @@ pub fn create(world: &mut World, context: &Context<'_>) -> Result<Reply, GraphEr
     message.stamp(&mut world.ids, now_ms);
     let root = context.origin(world);
     let mut body = mail_view::message(&message, context, None, &Expand::default());
-    let meta = format!("{root}/$metadata#users('{}')/messages/$entity", context.user.oid);
+    let meta = format!("{root}/$metadata#users('{}')/messages/$entity", context.owner.oid);
     body.insert("@odata.context".into(), meta.into());
     let location = format!("{root}/me/messages/{}", mail_view::id_for(&message, context));
-    let mailbox = world.mailboxes.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let mailbox = world.mailboxes.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     mailbox.messages.push(message);
     Ok(Reply::json(201, &Value::Object(body)).with("location", location))
 }
@@ -188,7 +183,7 @@ pub fn update(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
     let object = model::check(&MESSAGE, &body, "")?;
     let now_ms = world.now_ms();
     let root = context.origin(world);
-    let mailbox = world.mailboxes.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let mailbox = world.mailboxes.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let index = mailbox.find(id, now_ms).ok_or_else(GraphError::item_not_found)?;
     let slot = mailbox.messages.get_mut(index).ok_or_else(GraphError::item_not_found)?;
     let mut changed = slot.clone();
@@ -210,7 +205,7 @@ pub fn update(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
     changed.change += 1;
     *slot = changed;
     let mut body = mail_view::message(slot, context, None, &Expand::default());
-    let meta = format!("{root}/$metadata#users('{}')/messages/$entity", context.user.oid);
+    let meta = format!("{root}/$metadata#users('{}')/messages/$entity", context.owner.oid);
     body.insert("@odata.context".into(), meta.into());
     Ok(Reply::json(200, &Value::Object(body)))
 }
@@ -225,13 +220,13 @@ pub fn send_draft(world: &mut World, context: &Context<'_>, id: &str) -> Result<
     context.allow_options(&[])?;
     context.no_body()?;
     let now_ms = world.now_ms();
-    let mailbox = world.mailboxes.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let mailbox = world.mailboxes.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let index = mailbox.find(id, now_ms).ok_or_else(GraphError::item_not_found)?;
     let draft = mailbox.messages.get(index).filter(|m| m.is_draft).ok_or_else(GraphError::item_not_found)?;
     check_sendable(draft)?;
     let message = mailbox.messages.remove(index);
     let (mailboxes, mut post) = world.post();
-    mailboxes.send(context.user, message, &mut post);
+    mailboxes.send(context.owner, message, &mut post);
     Ok(Reply::empty(202))
 }
 
@@ -258,7 +253,7 @@ pub fn send_mail(world: &mut World, context: &Context<'_>) -> Result<Reply, Grap
     let now_ms = world.now_ms();
     message.stamp(&mut world.ids, now_ms);
     let (mailboxes, mut post) = world.post();
-    mailboxes.send(context.user, message, &mut post);
+    mailboxes.send(context.owner, message, &mut post);
     Ok(Reply::empty(202))
 }
 
@@ -267,7 +262,7 @@ pub fn delete(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
     context.require_scope(&["Mail.ReadWrite"])?;
     context.allow_options(&[])?;
     let now_ms = world.now_ms();
-    let mailbox = world.mailboxes.get_mut(context.user.oid).ok_or_else(GraphError::item_not_found)?;
+    let mailbox = world.mailboxes.get_mut(context.owner.oid).ok_or_else(GraphError::item_not_found)?;
     let index = mailbox.find(id, now_ms).ok_or_else(GraphError::item_not_found)?;
     if mailbox.messages.get(index).is_some_and(|m| m.folder == "deleteditems") {
         mailbox.messages.remove(index);
@@ -279,7 +274,7 @@ pub fn delete(world: &mut World, context: &Context<'_>, id: &str) -> Result<Repl
 
 /// Builds a received mail from a control request: the same checks as for a draft.
 pub fn seeded(body: &Map<String, Value>) -> Result<Message, GraphError> {
-    let mut message = Message { folder: "inbox", ..Message::default() };
+    let mut message = Message { folder: "inbox".into(), ..Message::default() };
     for (name, value) in model::check(&MESSAGE, &Value::Object(body.clone()), "")? {
         if name == "internetMessageHeaders" {
             let pair = |item: &Value| {

@@ -11,7 +11,7 @@ use super::model::{ITEM_BODY, Kind, Model, check};
 use crate::clock::{iso, parse_iso};
 use crate::ids::base64_url;
 use crate::teamwork::Meeting;
-use crate::tenant;
+use crate::tenant::{self, Directory};
 use crate::wire::Reply;
 use crate::world::World;
 use serde_json::{Map, Value, json};
@@ -143,14 +143,14 @@ fn attendees(body: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// What the schema cannot say about participants.
-fn check_participants(body: &Value) -> Result<(), GraphError> {
+fn check_participants(directory: Directory, body: &Value) -> Result<(), GraphError> {
     let presenters = body.get("allowedPresenters").and_then(Value::as_str).unwrap_or("everyone");
     for attendee in attendees(body) {
         let user = attendee.get("identity").and_then(|i| i.get("user"));
         let id = user.and_then(|u| u.get("id")).and_then(Value::as_str);
         let upn = attendee.get("upn").and_then(Value::as_str);
         if let Some(id) = id
-            && tenant::by_oid(id).is_none()
+            && directory.by_oid(id).is_none()
         {
             return Err(refuse(format!("The identity.user.id '{id}' is not the object id of a user.")));
         }
@@ -169,7 +169,7 @@ fn check_participants(body: &Value) -> Result<(), GraphError> {
 }
 
 fn participant(upn: &str, oid: Option<&str>, role: &str) -> Value {
-    let known = oid.and_then(tenant::by_oid).or_else(|| tenant::by_address(upn));
+    let known = oid.and_then(tenant::by_oid).or_else(|| Directory::realistic().by_address(upn));
     let user = known.map(|u| json!({ "id": u.oid, "displayName": u.display_name }));
     json!({
         "upn": known.map_or(upn, |u| u.address), "role": role,
@@ -208,7 +208,7 @@ fn times(body: &Value, before: Option<&Item>, now_ms: u64) -> Result<(u64, u64),
 fn make(world: &mut World, context: &Context<'_>, body: &Value) -> Result<Meeting, GraphError> {
     let now_ms = world.now_ms();
     let (start_ms, end_ms) = times(body, None, now_ms)?;
-    check_participants(body)?;
+    check_participants(world.directory, body)?;
     let thread = world.ids.uuid().replace('-', "");
     let id = format!(
         "MSo{}",
@@ -296,7 +296,7 @@ fn one(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     context.allow_options(&[])?;
     let own = |m: &Meeting| m.owner == context.user.oid && m.id == id;
     let index = world.teamwork.meetings.iter().position(own).ok_or_else(not_found)?;
-    let now_ms = world.now_ms();
+    let (now_ms, directory) = (world.now_ms(), world.directory);
     let meeting = world.teamwork.meetings.get_mut(index).ok_or_else(not_found)?;
     match method {
         "GET" => {}
@@ -307,7 +307,7 @@ fn one(world: &mut World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
         "PATCH" => {
             let body = context.json_body()?;
             check(&MEETING, &body, "")?;
-            check_participants(&body)?;
+            check_participants(directory, &body)?;
             let (start_ms, end_ms) = times(&body, Some(&meeting.shown), now_ms)?;
             take_over(&mut meeting.shown, &body);
             meeting.shown.insert("startDateTime".into(), iso(start_ms).into());

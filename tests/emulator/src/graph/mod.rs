@@ -2,33 +2,50 @@
 //! workload is one sibling module with `route`; adding one means adding a line to `ROUTES`. Nothing in
 //! this folder may answer more kindly than the real service.
 
+pub mod attachments;
+pub mod availability;
+pub mod batch;
 pub mod calendar;
 pub mod calendar_write;
 pub mod chat_message;
 pub mod chats;
 pub mod collection;
 pub mod condition;
+pub mod contacts;
 pub mod context;
 pub mod directory;
+pub mod drive_path;
+pub mod drive_view;
+pub mod drive_write;
+pub mod drives;
 pub mod error;
 pub mod event_model;
 pub mod event_view;
 pub mod filter;
 pub mod kql;
 pub mod mail;
+pub mod mail_actions;
+pub mod mail_folders;
 pub mod mail_list;
+pub mod mail_mime;
 pub mod mail_view;
 pub mod mail_write;
+pub mod mailbox_settings;
 pub mod meetings;
 pub mod model;
 pub mod odata;
 pub mod people;
+pub mod planner;
+pub mod presence;
 pub mod profile;
+pub mod search;
+pub mod sites;
 pub mod subscriptions;
 pub mod teams;
+pub mod todo;
 
 use crate::clock;
-use crate::wire::{Call, Outcome, Reply};
+use crate::wire::{Call, Outcome, Reply, percent_decode};
 use crate::world::{Shared, World};
 use context::Context;
 use error::GraphError;
@@ -44,33 +61,38 @@ pub type Routed = Option<Result<Reply, GraphError>>;
 type Route = fn(&mut World, &Context<'_>) -> Routed;
 
 /// The workloads, asked in this order.
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 19] = [
+    batch::route,
     profile::route,
+    mailbox_settings::route,
     mail::route,
     calendar::route,
     meetings::route,
     teams::route,
     chats::route,
+    contacts::route,
     people::route,
     directory::route,
     subscriptions::route,
+    drives::route,
+    sites::route,
+    todo::route,
+    availability::route,
+    presence::route,
+    search::route,
+    planner::route,
 ];
 
 /// Whether a path is served by the mailbox, whose concurrency is limited. Teams, meetings and the directory
 /// have limits of their own kind, although their paths speak of messages too.
 fn touches_mailbox(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let mut segments = lower.split('/').skip(2);
+    let mut segments = path.split('/').skip(2);
     let first = match segments.next() {
-        Some("me") => segments.next(),
-        Some("users") => segments.nth(1),
+        Some(me) if me.eq_ignore_ascii_case("me") => segments.next(),
+        Some(users) if users.eq_ignore_ascii_case("users") => segments.nth(1),
         _ => None,
     };
-    first.is_some_and(|name| {
-        ["message", "mail", "sendmail", "calendar", "event", "contact", "outlook"]
-            .iter()
-            .any(|part| name.starts_with(part))
-    })
+    first.is_some_and(context::in_mailbox)
 }
 
 /// Executes one request against the state; `path` is what follows the prefix `/graph`.
@@ -80,10 +102,31 @@ pub fn execute(world: &mut World, call: &Call, path: &str) -> Reply {
     finish(world, call, result)
 }
 
+/// Actions that change nothing although they are POST.
+const READING: [&str; 7] = [
+    "$batch",
+    "getSchedule",
+    "findMeetingTimes",
+    "getMailTips",
+    "query",
+    "getPresencesByUserId",
+    "translateExchangeIds",
+];
+
+/// Whether a request changes anything.
+fn writes(context: &Context<'_>) -> bool {
+    let last = context.segments.last().map(String::as_str).unwrap_or_default();
+    context.call.method != "GET" && !READING.contains(&last)
+}
+
 fn dispatch(world: &mut World, context: &Context<'_>) -> Result<Reply, GraphError> {
     if context.call.body.len() > BODY_LIMIT {
         let message = "The maximum request length supported is 4MB.";
         return Err(GraphError::new(413, "RequestEntityTooLarge", message));
+    }
+    if world.settings.refuse_writes && writes(context) {
+        world.refused_writes.push(format!("{} {}", context.call.method, context.call.target()));
+        return Err(GraphError::new(500, "WriteRefusedByTest", "Nothing may be written at the moment."));
     }
     for route in ROUTES {
         if let Some(result) = route(world, context) {
@@ -157,9 +200,12 @@ fn admit(shared: &Shared, call: &Call, path: &str) -> Result<Option<Slot>, Reply
     if !touches_mailbox(path) {
         return Ok(None);
     }
+    let named = path.split('/').nth(3).and_then(percent_decode);
+    let owner =
+        named.filter(|_| !path.contains("/me/")).and_then(|id| world.directory.find(&id)).unwrap_or(user);
     let limit = world.settings.mailbox_concurrency;
-    if world.concurrency.enter_mailbox(user.address, limit) {
-        return Ok(Some(Slot { shared: shared.clone(), address: user.address }));
+    if world.concurrency.enter_mailbox(owner.address, limit) {
+        return Ok(Some(Slot { shared: shared.clone(), address: owner.address }));
     }
     let message = "Application is over its MailboxConcurrency limit.";
     let mut error = GraphError::new(429, "ApplicationThrottled", message);

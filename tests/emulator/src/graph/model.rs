@@ -285,7 +285,8 @@ fn check_each(model: &Model, items: &[Value], path: &str) -> Result<(), GraphErr
     items.iter().try_for_each(|item| check(model, item, path).map(|_| ()))
 }
 
-fn check_attachment(item: &Value, path: &str) -> Result<(), GraphError> {
+/// Checks an attachment against the model of the type that it names.
+pub fn check_attachment(item: &Value, path: &str) -> Result<(), GraphError> {
     let model = match item.get("@odata.type").and_then(Value::as_str) {
         Some("#microsoft.graph.fileAttachment") => &FILE_ATTACHMENT,
         Some("#microsoft.graph.itemAttachment") => &ITEM_ATTACHMENT,

@@ -2,9 +2,11 @@
 //! hold, and Exchange's rule that a sorted property must come first in the filter. An option that is not
 //! understood must never be ignored.
 
+use super::collection;
+use super::condition::{Condition, Grammar, Sort};
 use super::context::Context;
 use super::error::GraphError;
-use super::filter::{self, Filter};
+use super::filter;
 use super::kql::{self, Query};
 
 /// How many items a page has by default.
@@ -64,14 +66,32 @@ const SORTABLE: [&str; 12] = [
     "isDraft",
 ];
 
-/// One sort key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The property.
-    pub property: String,
-    /// Whether the greatest comes first.
-    pub descending: bool,
-}
+/// What messages can be filtered by.
+const GRAMMAR: Grammar = Grammar {
+    kind: MESSAGE_TYPE,
+    properties: &MESSAGE_PROPERTIES,
+    fields: &[
+        ("receivedDateTime", Sort::Moment),
+        ("sentDateTime", Sort::Moment),
+        ("createdDateTime", Sort::Moment),
+        ("lastModifiedDateTime", Sort::Moment),
+        ("isRead", Sort::Flag),
+        ("isDraft", Sort::Flag),
+        ("hasAttachments", Sort::Flag),
+        ("subject", Sort::Text),
+        ("internetMessageId", Sort::Text),
+        ("conversationId", Sort::Text),
+        ("importance", Sort::Text),
+        ("inferenceClassification", Sort::Text),
+        ("parentFolderId", Sort::Text),
+        ("flag/flagStatus", Sort::Text),
+        ("from/emailAddress/address", Sort::Text),
+        ("from/emailAddress/name", Sort::Text),
+        ("sender/emailAddress/address", Sort::Text),
+        ("sender/emailAddress/name", Sort::Text),
+    ],
+    any: &[("categories", ""), ("singleValueExtendedProperties", "id")],
+};
 
 /// What `$expand` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,9 +112,9 @@ pub struct ListOptions {
     /// How many to skip.
     pub skip: usize,
     /// The sort keys.
-    pub order: Vec<Order>,
+    pub order: Vec<(String, bool)>,
     /// The filter.
-    pub filter: Option<Filter>,
+    pub filter: Option<Condition>,
     /// The search.
     pub search: Option<Query>,
     /// Whether to count.
@@ -167,32 +187,10 @@ fn split_top_level(text: &str) -> Vec<String> {
     parts
 }
 
-fn order(text: &str) -> Result<Vec<Order>, GraphError> {
-    let mut keys = Vec::new();
-    for item in text.split(',').map(str::trim) {
-        let (property, direction) = item.split_once(' ').unwrap_or((item, "asc"));
-        let descending = match direction.trim() {
-            "asc" => false,
-            "desc" => true,
-            _ => return Err(GraphError::bad_request(format!("Syntax error in $orderby: '{item}'."))),
-        };
-        if !SORTABLE.contains(&property) {
-            let root = property.split('/').next().unwrap_or_default();
-            if !MESSAGE_PROPERTIES.contains(&root) {
-                return Err(GraphError::unknown_in_query(property, MESSAGE_TYPE));
-            }
-            let message = format!("The property '{property}' cannot be used in the $orderby query option.");
-            return Err(GraphError::bad("ErrorInvalidUrlQuery", message));
-        }
-        keys.push(Order { property: property.to_owned(), descending });
-    }
-    Ok(keys)
-}
-
 /// Exchange's rule: what is sorted by must be filtered by, first and in the same order.
-fn check_efficiency(order: &[Order], filter: &Filter) -> Result<(), GraphError> {
+fn check_efficiency(order: &[(String, bool)], filter: &Condition) -> Result<(), GraphError> {
     let filtered = filter.properties();
-    let fits = order.iter().enumerate().all(|(n, key)| filtered.get(n) == Some(&key.property));
+    let fits = order.iter().enumerate().all(|(n, (path, _))| filtered.get(n) == Some(&path.as_str()));
     if fits {
         return Ok(());
     }
@@ -219,8 +217,10 @@ pub fn message_list(context: &Context<'_>) -> Result<ListOptions, GraphError> {
         return Err(GraphError::bad_request(message));
     }
     let skip = context.option("$skip").map_or(Ok(0), |text| integer(text, "$skip"))?;
-    let order = context.option("$orderby").map_or(Ok(Vec::new()), order)?;
-    let filter = context.option("$filter").map(filter::parse).transpose()?;
+    let order = context
+        .option("$orderby")
+        .map_or(Ok(Vec::new()), |text| collection::order(text, &GRAMMAR, &SORTABLE))?;
+    let filter = context.option("$filter").map(|text| GRAMMAR.parse(text)).transpose()?;
     let search = context.option("$search").map(kql::parse).transpose()?;
     if search.is_some() {
         for (name, code) in
@@ -254,4 +254,60 @@ pub fn message_list(context: &Context<'_>) -> Result<ListOptions, GraphError> {
         count,
         expand: expand(context)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::parse_iso;
+    use crate::mailbox::Message;
+
+    #[test]
+    fn filters_on_messages_parse_and_match() {
+        let id = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name operation";
+        let message = Message {
+            subject: "It's here".into(),
+            received_ms: parse_iso("2026-01-02T00:00:00Z").unwrap(),
+            extended: vec![(id.into(), "op-1".into())],
+            categories: vec!["Red category".into()],
+            flag: Some(serde_json::json!({ "flagStatus": "flagged" })),
+            ..Message::default()
+        };
+        for (text, expected) in [
+            ("isRead eq false", true),
+            ("receivedDateTime ge 2026-01-01T00:00:00Z and isRead eq false", true),
+            ("not (subject eq 'it''s here')", false),
+            ("startswith(subject,'IT') or isRead eq true", true),
+            ("receivedDateTime lt 2026-01-01", false),
+            ("flag/flagStatus eq 'flagged'", true),
+            ("categories/any(c:c eq 'red category')", true),
+            ("categories/any(c:c eq 'Blue category')", false),
+        ] {
+            assert_eq!(GRAMMAR.parse(text).unwrap().matches(&message), expected, "{text}");
+        }
+        let any = format!("singleValueExtendedProperties/Any(ep: ep/id eq '{id}' and ep/value eq 'op-1')");
+        assert!(GRAMMAR.parse(&any).unwrap().matches(&message));
+    }
+
+    #[test]
+    fn wrong_filters_on_messages_are_refused() {
+        for text in [
+            "",
+            "isRead",
+            "isRead eq",
+            "isRead eq 'true'",
+            "isread eq true",
+            "foo eq 1",
+            "isRead eq true and",
+            "receivedDateTime ge '2026-01-01'",
+            "(isRead eq true",
+            "subject eq 'x",
+            "isRead is true",
+            "body/content eq 'x'",
+            "toRecipients/any(r:r/emailAddress/address eq 'x')",
+            "singleValueExtendedProperties/Any(ep: ep/id eq 'x' and ep/value eq 'y')",
+        ] {
+            assert_eq!(GRAMMAR.parse(text).unwrap_err().status, 400, "{text}");
+        }
+    }
 }

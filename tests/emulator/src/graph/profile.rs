@@ -1,5 +1,4 @@
-//! `GET /me` and `GET /me/mailboxSettings`: the person's directory entry and the mailbox's settings. What
-//! holds: without `$select` the answer has Graph's default properties and no others. It must never answer
+//! `GET /me`: the person's directory entry. What holds: without `$select` the answer has Graph's default properties and no others. It must never answer
 //! for anyone but the token's own user.
 
 use super::Routed;
@@ -107,7 +106,7 @@ fn me(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
         "User.ReadBasic.All",
         "Directory.Read.All",
     ])?;
-    context.allow_options(&["$select"])?;
+    context.allow_options(&["$select", "$expand"])?;
     let selected = select(context, &PROPERTIES, "microsoft.graph.user")?;
     let root = context.origin(world);
     let mut body = Map::new();
@@ -119,46 +118,8 @@ fn me(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
         let inner = value(context.user, &name);
         body.insert(name, inner);
     }
-    Ok(Reply::json(200, &Value::Object(body)))
-}
-
-fn mailbox_settings(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
-    context.require_scope(&["MailboxSettings.Read", "MailboxSettings.ReadWrite"])?;
-    context.allow_options(&["$select"])?;
-    let user = context.user;
-    let all = json!({
-        "archiveFolder": null,
-        "automaticRepliesSetting": {
-            "status": "disabled", "externalAudience": "none", "internalReplyMessage": "", "externalReplyMessage": "",
-            "scheduledStartDateTime": { "dateTime": "2026-01-01T08:00:00.0000000", "timeZone": "UTC" },
-            "scheduledEndDateTime": { "dateTime": "2026-01-02T08:00:00.0000000", "timeZone": "UTC" },
-        },
-        "dateFormat": "dd.MM.yyyy",
-        "delegateMeetingMessageDeliveryOptions": "sendToDelegateOnly",
-        "language": { "locale": user.language, "displayName": user.language },
-        "timeFormat": "HH:mm",
-        "timeZone": user.time_zone,
-        "userPurpose": "user",
-        "workingHours": {
-            "daysOfWeek": ["monday", "tuesday", "wednesday", "thursday", "friday"],
-            "startTime": "08:00:00.0000000", "endTime": "17:00:00.0000000",
-            "timeZone": { "name": user.time_zone },
-        },
-    });
-    let known: Vec<&str> =
-        all.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
-    let selected = select(context, &known, "microsoft.graph.mailboxSettings")?;
-    let mut body = Map::new();
-    let root = context.origin(world);
-    body.insert(
-        "@odata.context".into(),
-        format!("{root}/$metadata#users('{}')/mailboxSettings", user.oid).into(),
-    );
-    for (name, inner) in all.as_object().into_iter().flatten() {
-        if selected.as_ref().is_none_or(|list| list.contains(name)) {
-            body.insert(name.clone(), inner.clone());
-        }
-    }
+    let expanded = super::directory::expanded(world, context, context.user)?;
+    body.extend(expanded.map(|(name, value)| (name.to_owned(), value)));
     Ok(Reply::json(200, &Value::Object(body)))
 }
 
@@ -166,8 +127,7 @@ fn mailbox_settings(world: &World, context: &Context<'_>) -> Result<Reply, Graph
 pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
     match (context.call.method.as_str(), context.path().as_slice()) {
         ("GET", ["me"]) => Some(me(world, context)),
-        ("GET", ["me", "mailboxSettings"]) => Some(mailbox_settings(world, context)),
-        (_, ["me"] | ["me", "mailboxSettings"]) => Some(Err(GraphError::method_not_allowed())),
+        (_, ["me"]) => Some(Err(GraphError::method_not_allowed())),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use super::collection::{self, Item, Spec};
 use super::condition::{Grammar, Sort};
 use super::context::Context;
 use super::error::GraphError;
+use super::model::{Kind, Model, check};
 use crate::clock::iso;
 use crate::teamwork::{Channel, Note, Team, add_note};
 use crate::wire::{Reply, percent_encode};
@@ -20,7 +21,7 @@ const TEAMS: Spec = Spec {
         kind: "microsoft.graph.team",
         properties: &["id", "displayName", "description", "isArchived", "tenantId", "visibility", "webUrl"],
         fields: &[],
-        any: None,
+        any: &[],
     },
     always: &["id"],
     sortable: &[],
@@ -46,7 +47,7 @@ const CHANNELS: Spec = Spec {
             "isArchived",
         ],
         fields: &[("displayName", Sort::Text), ("membershipType", Sort::Text)],
-        any: None,
+        any: &[],
     },
     options: &["$select", "$filter"],
     ..TEAMS
@@ -177,7 +178,7 @@ fn send(
     if root.is_some_and(|id| !is_root(id)) {
         return Err(not_found());
     }
-    let plain = chat_message::read(context)?;
+    let plain = chat_message::read(world, context)?;
     let now_ms = world.now_ms();
     let place = world.teamwork.channel_mut(path[0], path[1]).ok_or_else(not_found)?;
     let note = add_note(&mut place.notes, context.user.oid, root.map(str::to_owned), plain, now_ms);
@@ -214,13 +215,56 @@ fn one_team(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Gra
     collection::single(world, context, &spec, item, "teams")
 }
 
+const REACTION: Model = Model {
+    name: "microsoft.graph.setReaction",
+    fields: &[("reactionType", Kind::Text)],
+    required: &["reactionType"],
+};
+
+/// `setReaction`: 204; the same reaction of the same person counts once.
+fn react(world: &mut World, context: &Context<'_>, path: [&str; 2], id: &str) -> Result<Reply, GraphError> {
+    require_scope(context, &["ChannelMessage.Send"])?;
+    context.allow_options(&[])?;
+    let body = context.json_body()?;
+    let what = check(&REACTION, &body, "")?.get("reactionType").and_then(Value::as_str).unwrap_or_default();
+    channel(world, context, path)?;
+    let place = world.teamwork.channel_mut(path[0], path[1]).ok_or_else(not_found)?;
+    let note = place.notes.iter_mut().find(|note| note.id == id).ok_or_else(not_found)?;
+    let reaction = (what.to_owned(), context.user.oid);
+    if !note.reactions.contains(&reaction) {
+        note.reactions.push(reaction);
+    }
+    Ok(Reply::empty(204))
+}
+
+/// A channel's folder in the library of its team.
+fn files_folder(world: &mut World, context: &Context<'_>, path: [&str; 2]) -> Result<Reply, GraphError> {
+    super::drives::require(
+        context,
+        &["Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"],
+    )?;
+    let name = channel(world, context, path)?.name;
+    let site =
+        world.drives.sites.iter().find(|site| site.team.as_deref() == Some(path[0])).ok_or_else(not_found)?;
+    let drive = world.drives.find(&site.drive).ok_or_else(not_found)?;
+    let root = drive.root().map(|root| root.id.clone()).unwrap_or_default();
+    let (drive, folder) = (drive.id.clone(), drive.child(&root, name).map(|item| item.id.clone()));
+    super::drives::answer(world, context, &drive, &folder.ok_or_else(not_found)?)
+}
+
 /// Routes the paths of teams and channels.
 pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
     let path = context.path();
     let result = match (context.call.method.as_str(), path.as_slice()) {
         ("GET", ["me", "joinedTeams"]) => joined(world, context),
         ("GET", ["teams", team]) => one_team(world, context, team),
-        ("GET", ["teams", team, "channels"]) => channels(world, context, team),
+        ("GET", ["teams", team, "channels" | "allChannels"]) => channels(world, context, team),
+        ("GET", ["teams", team, "channels", channel, "filesFolder"]) => {
+            files_folder(world, context, [team, channel])
+        }
+        ("POST", ["teams", team, "channels", channel, "messages", id, "setReaction"]) => {
+            react(world, context, [team, channel], id)
+        }
         ("GET", ["teams", team, "members"]) => members(world, context, team),
         ("GET", ["teams", team, "channels", channel]) => one_channel(world, context, [team, channel]),
         ("GET", ["teams", team, "channels", channel, "messages"]) => {
@@ -242,7 +286,7 @@ pub fn route(world: &mut World, context: &Context<'_>) -> Routed {
             _,
             ["me", "joinedTeams"]
             | ["teams", _]
-            | ["teams", _, "channels" | "members"]
+            | ["teams", _, "channels" | "allChannels" | "members"]
             | ["teams", _, "channels", _],
         )
         | (_, ["teams", _, "channels", _, "messages"] | ["teams", _, "channels", _, "messages", _])

@@ -6,7 +6,7 @@ use crate::agenda::{Agendas, Event};
 use crate::graph::event_model::{defaults, take_over};
 use crate::ids::Ids;
 use crate::mailbox::Address;
-use crate::tenant::{self, USERS, User};
+use crate::tenant::{Directory, USERS, User};
 use crate::zones;
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Weekday};
@@ -117,7 +117,7 @@ fn body(plan: &Plan, zone: &str, today: Date, invited: &[&str]) -> Value {
     let attendees: Vec<Value> = invited
         .iter()
         .map(|address| {
-            let name = tenant::by_address(address).map_or(*address, |user| user.display_name);
+            let name = Directory::realistic().by_address(address).map_or(*address, |user| user.display_name);
             json!({ "emailAddress": { "name": name, "address": address }, "type": "required" })
         })
         .collect();
@@ -173,7 +173,7 @@ pub fn fill(agendas: &mut Agendas, ids: &mut Ids, now_ms: u64) {
         }
     }
     for (address, invited, plan) in &MEETINGS {
-        let Some(owner) = tenant::by_address(address) else { continue };
+        let Some(owner) = Directory::realistic().by_address(address) else { continue };
         let Some(mut event) = event(owner, plan, invited, ids, now_ms) else { continue };
         agendas.distribute(&event, ids, event.created_ms);
         if let Some(agenda) = agendas.get_mut(owner.oid) {
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn every_calendar_is_believable_on_every_day_of_a_week() {
         for day in 0..7 {
-            let (mut agendas, mut ids) = (Agendas::new(), Ids::new(1, 1));
+            let (mut agendas, mut ids) = (Agendas::new(Directory::small()), Ids::new(1, 1));
             let now_ms = parse_iso("2026-11-23T05:00:00Z").unwrap() + day * crate::clock::DAY_MS;
             fill(&mut agendas, &mut ids, now_ms);
             for user in &USERS {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn series_cross_a_clock_change_at_the_same_hour() {
-        let (mut agendas, mut ids) = (Agendas::new(), Ids::new(1, 1));
+        let (mut agendas, mut ids) = (Agendas::new(Directory::small()), Ids::new(1, 1));
         let now_ms = parse_iso("2026-11-23T05:00:00Z").unwrap();
         fill(&mut agendas, &mut ids, now_ms);
         let agenda = agendas.get(USERS[0].oid).unwrap();

@@ -5,6 +5,7 @@ use crate::clock::DAY_MS;
 use crate::contacts::{Contact, Contacts};
 use crate::ids::Ids;
 use crate::tenant::USERS;
+use serde_json::{Map, Value, json};
 
 /// Given name, surname, addresses, company, job, mobile.
 type Row = (&'static str, &'static str, &'static [&'static str], &'static str, &'static str, &'static str);
@@ -24,19 +25,32 @@ const POOL: [Row; 12] = [
     ("Xavier", "Ximénez", &["xavier@contosopharma.example"], "Contoso Pharma", "Chemist", "+34 555 0122"),
 ];
 
+/// A contact's properties as the owner wrote them.
+pub fn plain(
+    given: &str,
+    surname: &str,
+    emails: &[&str],
+    company: &str,
+    job: &str,
+    mobile: &str,
+) -> Map<String, Value> {
+    let display = format!("{given} {surname}");
+    let all = json!({
+        "givenName": given, "surname": surname, "displayName": display, "fileAs": format!("{surname}, {given}"),
+        "companyName": company, "jobTitle": job, "mobilePhone": mobile,
+        "personalNotes": if emails.is_empty() { "Prefers the phone." } else { "" },
+        "emailAddresses": emails.iter().map(|e| json!({ "name": display, "address": e })).collect::<Vec<_>>(),
+    });
+    all.as_object().cloned().unwrap_or_default()
+}
+
 /// Fills everyone's contacts: from six to nine each, a different part of the pool.
 pub fn fill(contacts: &mut Contacts, ids: &mut Ids, now_ms: u64) {
     for (position, user) in USERS.iter().enumerate() {
         let part = POOL.iter().cycle().skip(position * 3).take(9 - position);
         for (n, (given, surname, emails, company, job, mobile)) in part.enumerate() {
             let contact = Contact {
-                given,
-                surname,
-                emails: emails.to_vec(),
-                company,
-                job,
-                mobile,
-                notes: if emails.is_empty() { "Prefers the phone." } else { "" },
+                plain: plain(given, surname, emails, company, job, mobile),
                 created_ms: now_ms.saturating_sub((u64::try_from(n).unwrap_or(0) + 30) * DAY_MS),
                 ..Contact::default()
             };

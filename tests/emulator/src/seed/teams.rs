@@ -3,7 +3,7 @@
 
 use crate::ids::Ids;
 use crate::teamwork::{Channel, Note, Team, Teamwork, add_note, channel_id, plain_note};
-use crate::tenant;
+use crate::tenant::{self, Directory};
 
 /// A line: hours before the start, the sender's given name, the text; an answer begins with `> `.
 type Line = (u64, &'static str, &'static str);
@@ -93,7 +93,7 @@ const CHATS: [ChatPlan; 3] = [
 ];
 
 fn oid(name: &str) -> Option<&'static str> {
-    tenant::by_address(&format!("{name}@{}", tenant::DOMAIN)).map(|user| user.oid)
+    Directory::realistic().by_address(&format!("{name}@{}", tenant::DOMAIN)).map(|user| user.oid)
 }
 
 fn notes(lines: &[Line], now_ms: u64) -> Vec<Note> {

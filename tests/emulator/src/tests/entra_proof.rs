@@ -90,7 +90,7 @@ async fn an_assertion_that_is_wrong_in_one_place_is_refused() {
         ("sub", json!("other"), 700_021),
         ("exp", json!(now_s - 1), 700_024),
         ("exp", json!(now_s + 3_600), 700_024),
-        ("nbf", json!(now_s + 301), 700_024),
+        ("nbf", json!(now_s + 360), 700_024),
         ("jti", json!("1"), 50_027),
         ("jti", Value::Null, 50_027),
     ];

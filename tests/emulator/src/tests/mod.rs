@@ -3,20 +3,26 @@
 //! for luck.
 
 mod access_flow;
+mod batch_flow;
 mod calendar_flow;
 mod entra_flow;
 mod entra_policy;
 mod entra_proof;
 mod entra_refusals;
 mod faults_flow;
+mod files_flow;
 mod gateway_flow;
+mod mail_actions_flow;
 mod mail_flow;
 mod mail_strict;
 mod people_flow;
 mod robust;
+mod shared_flow;
 mod sockets;
 mod subscriptions_flow;
+mod tasks_flow;
 mod teams_flow;
+mod tenant_flow;
 
 use crate::options::Options;
 use crate::router;

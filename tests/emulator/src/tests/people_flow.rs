@@ -77,6 +77,35 @@ async fn the_directory_is_searched_with_consistency() {
 }
 
 #[tokio::test]
+async fn a_user_is_expanded_by_one_relation_and_with_an_administrators_right() {
+    let rig = Rig::new();
+    let basic = rig.token("bob", &["User.ReadBasic.All", "User.Read"]).await;
+    let full = rig.token("bob", &["User.Read.All"]).await;
+    let ask = async |token: &str, target: &str| rig.graph(token, "GET", target, Value::Null).await;
+    let manager = "/users/bob@contoso.example?$select=id&$expand=manager($select=displayName)";
+    assert_eq!(ask(&basic, manager).await.status, 403);
+    let bob = ask(&full, manager).await.value();
+    assert_eq!(
+        bob["manager"],
+        json!({"@odata.type": "#microsoft.graph.user", "displayName": "Alice Archer"})
+    );
+    assert_eq!(ask(&full, "/me?$expand=manager").await.value()["manager"]["displayName"], "Alice Archer");
+    let alice = ask(&full, "/users/alice@contoso.example?$expand=manager").await;
+    assert_eq!((alice.status, alice.value().get("manager")), (200, None));
+    let reports = ask(&full, "/users/alice@contoso.example?$expand=directReports($select=id)").await.value();
+    assert_eq!(reports["directReports"].as_array().unwrap().len(), 3);
+    for bad in
+        ["manager,directReports", "memberOf", "manager($levels=2)", "manager($select=nothing)", "manager("]
+    {
+        assert_eq!(
+            ask(&full, &format!("/users/alice@contoso.example?$expand={bad}")).await.status,
+            400,
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_profile_has_everything_and_zones_differ() {
     let rig = Rig::new();
     let mut zones = std::collections::BTreeSet::new();
