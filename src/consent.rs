@@ -30,6 +30,7 @@ fn meaning(scope: &str) -> &str {
         "mail.write" => "Write drafts, and move and mark your mail",
         "calendar.read" => "Read your calendars",
         "calendar.write" => "Create meetings in your calendars and invite people",
+        "teams.read" => "See your teams, and read your chats and channels",
         "teams.send" => "See your teams and chats, and send messages as you",
         "contacts.read" => "Read your contacts and the people you work with",
         other => other,

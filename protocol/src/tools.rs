@@ -7,16 +7,13 @@
 pub mod arguments;
 pub mod authenticate;
 mod budget;
+mod calendar;
 pub mod catalogue;
 mod collection;
 pub mod completion;
 mod confirm;
-pub mod create_event;
-pub mod create_meeting;
 pub mod cursor;
 pub mod error;
-mod event;
-pub mod get_calendar_events;
 pub mod get_contacts;
 pub mod handles;
 pub mod item;
@@ -24,7 +21,7 @@ mod mail;
 mod mailbox_zone;
 pub mod plan;
 pub mod resource;
-pub mod send_teams_message;
+mod teams;
 #[cfg(test)]
 mod testing;
 pub mod toolset;
@@ -153,6 +150,15 @@ pub enum WriteIntent {
     KeepDraft,
     /// Messages are being moved or marked. Doing it again changes nothing.
     ChangeMessages,
+    /// An event is being changed, answered or called off, which gives it another version.
+    ChangeEvent {
+        /// The event, encoded as a segment.
+        event: String,
+        /// Its version before.
+        version: String,
+        /// Whether it is gone from the calendar afterwards.
+        ends: bool,
+    },
 }
 
 /// What looking into a lost write found.

@@ -236,7 +236,11 @@ impl Run {
         now < self.may_act_until
             && matches!(
                 self.entry.intent,
-                Some(WriteIntent::SendDraft { .. } | WriteIntent::CreateEvent { .. })
+                Some(
+                    WriteIntent::SendDraft { .. }
+                        | WriteIntent::CreateEvent { .. }
+                        | WriteIntent::ChangeEvent { .. }
+                )
             )
     }
 

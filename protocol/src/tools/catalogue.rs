@@ -25,6 +25,9 @@ pub(crate) const MAIL_READ_SHARED: [&str; 2] = ["Mail.Read.Shared", "Mail.ReadWr
 /// The permissions of which one suffices to read calendars.
 pub(crate) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
 
+/// The permissions of which one suffices to read chats.
+pub(crate) const CHAT_READ: [&str; 2] = ["Chat.Read", "Chat.ReadWrite"];
+
 /// A tool of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -52,8 +55,26 @@ pub enum Tool {
     OrganizeEmail,
     /// Lists events.
     GetCalendarEvents,
+    /// Reads an event.
+    ReadEvent,
+    /// Lists calendars.
+    ListCalendars,
+    /// Finds out when people or rooms are free.
+    FindTimes,
     /// Creates an event.
     CreateCalendarEvent,
+    /// Changes an event.
+    UpdateCalendarEvent,
+    /// Answers an invitation.
+    RespondToEvent,
+    /// Calls an event off.
+    CancelEvent,
+    /// Lists teams, or the channels of one.
+    ListTeams,
+    /// Lists chats.
+    ListChats,
+    /// Reads messages of a channel or a chat.
+    ReadTeamsMessages,
     /// Posts to a channel or chat.
     SendTeamsMessage,
     /// Creates an online meeting.
@@ -82,7 +103,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 25] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -95,7 +116,16 @@ impl Tool {
         Self::DraftEmail,
         Self::OrganizeEmail,
         Self::GetCalendarEvents,
+        Self::ReadEvent,
+        Self::ListCalendars,
+        Self::FindTimes,
         Self::CreateCalendarEvent,
+        Self::UpdateCalendarEvent,
+        Self::RespondToEvent,
+        Self::CancelEvent,
+        Self::ListTeams,
+        Self::ListChats,
+        Self::ReadTeamsMessages,
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
@@ -164,37 +194,18 @@ impl Tool {
             Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => {
                 self.mail_writing()
             }
-            Self::GetCalendarEvents => {
-                let document = include_str!("catalogue/getCalendarEvents.json");
-                let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts {
-                    permissions,
-                    ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document)
-                }
+            Self::GetCalendarEvents | Self::ReadEvent | Self::ListCalendars | Self::FindTimes => {
+                self.calendar_reading()
             }
-            Self::CreateCalendarEvent => {
-                let document = include_str!("catalogue/createCalendarEvent.json");
-                let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts {
-                    permissions,
-                    ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document)
-                }
-            }
-            Self::SendTeamsMessage => {
-                let document = include_str!("catalogue/sendTeamsMessage.json");
-                let permissions = &["ChannelMessage.Send", "ChatMessage.Send"];
-                let facts = writes("sendTeamsMessage", Toolset::Teams, "teams.send", document);
-                Facts { permissions, destructive: true, ..facts }
-            }
-            Self::CreateTeamsMeeting => {
-                let document = include_str!("catalogue/createTeamsMeeting.json");
-                let permissions =
-                    &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
-                Facts {
-                    permissions,
-                    ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document)
-                }
-            }
+            Self::CreateCalendarEvent
+            | Self::UpdateCalendarEvent
+            | Self::RespondToEvent
+            | Self::CancelEvent => self.calendar_writing(),
+            Self::ListTeams
+            | Self::ListChats
+            | Self::ReadTeamsMessages
+            | Self::SendTeamsMessage
+            | Self::CreateTeamsMeeting => self.teams(),
             Self::GetContacts => {
                 let document = include_str!("catalogue/getContacts.json");
                 let facts = reads("getContacts", Toolset::People, "contacts.read", document);
@@ -245,6 +256,72 @@ impl Tool {
         }
     }
 
+    const fn calendar_reading(self) -> Facts {
+        let (name, document) = match self {
+            Self::ReadEvent => ("readEvent", include_str!("catalogue/readEvent.json")),
+            Self::ListCalendars => ("listCalendars", include_str!("catalogue/listCalendars.json")),
+            Self::FindTimes => ("findTimes", include_str!("catalogue/findTimes.json")),
+            _ => ("getCalendarEvents", include_str!("catalogue/getCalendarEvents.json")),
+        };
+        let permissions: &[&str] = match self {
+            Self::FindTimes => &["Calendars.ReadWrite", "Calendars.Read.Shared", "MailboxSettings.Read"],
+            Self::ListCalendars => &["Calendars.ReadWrite"],
+            _ => &["Calendars.ReadWrite", "MailboxSettings.Read"],
+        };
+        Facts { permissions, pages: true, ..reads(name, Toolset::Calendar, "calendar.read", document) }
+    }
+
+    const fn calendar_writing(self) -> Facts {
+        let (name, document) = match self {
+            Self::UpdateCalendarEvent => {
+                ("updateCalendarEvent", include_str!("catalogue/updateCalendarEvent.json"))
+            }
+            Self::RespondToEvent => ("respondToEvent", include_str!("catalogue/respondToEvent.json")),
+            Self::CancelEvent => ("cancelEvent", include_str!("catalogue/cancelEvent.json")),
+            _ => ("createCalendarEvent", include_str!("catalogue/createCalendarEvent.json")),
+        };
+        Facts {
+            permissions: &["Calendars.ReadWrite", "MailboxSettings.Read"],
+            // Everybody who was invited is told, and what was called off can only be created anew.
+            destructive: matches!(self, Self::CancelEvent),
+            ..writes(name, Toolset::Calendar, "calendar.write", document)
+        }
+    }
+
+    const fn teams(self) -> Facts {
+        let (name, document, permissions): (_, _, &[&str]) = match self {
+            Self::ListTeams => (
+                "listTeams",
+                include_str!("catalogue/listTeams.json"),
+                &["Team.ReadBasic.All", "Channel.ReadBasic.All"],
+            ),
+            Self::ListChats => ("listChats", include_str!("catalogue/listChats.json"), &["Chat.Read"]),
+            Self::ReadTeamsMessages => {
+                ("readTeamsMessages", include_str!("catalogue/readTeamsMessages.json"), &["Chat.Read"])
+            }
+            Self::CreateTeamsMeeting => (
+                "createTeamsMeeting",
+                include_str!("catalogue/createTeamsMeeting.json"),
+                &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"],
+            ),
+            _ => (
+                "sendTeamsMessage",
+                include_str!("catalogue/sendTeamsMessage.json"),
+                &["ChannelMessage.Send", "ChatMessage.Send", "User.ReadBasic.All"],
+            ),
+        };
+        match self {
+            Self::SendTeamsMessage => {
+                let facts = writes(name, Toolset::Teams, "teams.send", document);
+                Facts { permissions, destructive: true, ..facts }
+            }
+            Self::CreateTeamsMeeting => {
+                Facts { permissions, ..writes(name, Toolset::Teams, "calendar.write", document) }
+            }
+            _ => Facts { permissions, pages: true, ..reads(name, Toolset::Teams, "teams.read", document) },
+        }
+    }
+
     const fn icon(self) -> Icon {
         match self {
             Self::Authenticate => icons::ACCOUNT,
@@ -258,8 +335,19 @@ impl Tool {
             | Self::ReplyEmail
             | Self::DraftEmail
             | Self::OrganizeEmail => icons::MAIL,
-            Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
-            Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
+            Self::GetCalendarEvents
+            | Self::ReadEvent
+            | Self::ListCalendars
+            | Self::FindTimes
+            | Self::CreateCalendarEvent
+            | Self::UpdateCalendarEvent
+            | Self::RespondToEvent
+            | Self::CancelEvent => icons::CALENDAR,
+            Self::ListTeams
+            | Self::ListChats
+            | Self::ReadTeamsMessages
+            | Self::SendTeamsMessage
+            | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts => icons::PEOPLE,
         }
     }

@@ -7,17 +7,13 @@ use serde_json::{Map, Value};
 
 use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
-use super::create_meeting::CreateMeeting;
-use super::event::CreateEvent;
-use super::get_calendar_events::GetCalendarEvents;
 use super::get_contacts::GetContacts;
 use super::item::ReadItem;
 use super::mail;
 use super::resource::ReadResource;
-use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    confirm, create_event, create_meeting,
+    calendar, teams,
 };
 use crate::ids::RequestId;
 use crate::mcp::mrtr::Questions;
@@ -186,13 +182,20 @@ impl Plan {
             | Tool::ReplyEmail
             | Tool::DraftEmail
             | Tool::OrganizeEmail => mail::plan(tool, arguments, around),
-            Tool::GetCalendarEvents => GetCalendarEvents::new(arguments, around).map(Planned::read),
+            Tool::GetCalendarEvents
+            | Tool::ReadEvent
+            | Tool::ListCalendars
+            | Tool::FindTimes
+            | Tool::CreateCalendarEvent
+            | Tool::UpdateCalendarEvent
+            | Tool::RespondToEvent
+            | Tool::CancelEvent => calendar::plan(tool, arguments, around),
+            Tool::ListTeams
+            | Tool::ListChats
+            | Tool::ReadTeamsMessages
+            | Tool::SendTeamsMessage
+            | Tool::CreateTeamsMeeting => teams::plan(tool, arguments, around),
             Tool::GetContacts => GetContacts::new(arguments, around).map(Planned::read),
-            Tool::CreateCalendarEvent => create_event::new(arguments, around).map(Planned::write),
-            Tool::CreateTeamsMeeting => create_meeting::new(arguments, around),
-            Tool::SendTeamsMessage => {
-                confirm::before(SendTeamsMessage::new(arguments, around)?, arguments, around)
-            }
         }
     }
 
@@ -205,9 +208,10 @@ impl Plan {
             | WriteIntent::SendMail
             | WriteIntent::KeepDraft
             | WriteIntent::ChangeMessages => mail::recovered(intent, request),
-            WriteIntent::CreateEvent { calendar } => Box::new(CreateEvent::recovered(calendar, request)),
-            WriteIntent::CreateMeeting => Box::new(CreateMeeting::recovered(request)),
-            WriteIntent::PostMessage => Box::new(SendTeamsMessage::recovered()),
+            WriteIntent::CreateEvent { .. } | WriteIntent::ChangeEvent { .. } => {
+                calendar::recovered(intent, request)
+            }
+            WriteIntent::CreateMeeting | WriteIntent::PostMessage => teams::recovered(&intent, request),
         })
     }
 

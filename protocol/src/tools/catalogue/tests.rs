@@ -48,7 +48,8 @@ fn a_harmless_tool_comes_first_and_hints_are_true() {
     for tool in Tool::ALL {
         assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
         assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-        let destroys = matches!(tool, Tool::SendEmail | Tool::ReplyEmail | Tool::SendTeamsMessage);
+        let destroys =
+            matches!(tool, Tool::SendEmail | Tool::ReplyEmail | Tool::SendTeamsMessage | Tool::CancelEvent);
         assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
     }
 }
