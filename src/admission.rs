@@ -6,7 +6,7 @@
 use protocol::access_token::{AccessClaims, verify};
 use protocol::config::Config;
 use protocol::time::UnixMs;
-use protocol::tools::catalogue::scopes;
+use protocol::tools::catalogue::base_scopes;
 
 use crate::reply::Reply;
 
@@ -52,7 +52,7 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
 pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
         // The scopes of all everyday tools at once: many clients ask only once.
-        let scopes = scopes().join(" ");
+        let scopes = base_scopes(config.offer()).join(" ");
         return Err(Reply::challenge(
             config,
             401,
@@ -64,7 +64,14 @@ pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<A
     let token = match header.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => {
-            return Err(Reply::challenge(config, 401, None, "This server accepts bearer tokens only.", None));
+            let why = "This server accepts bearer tokens only.";
+            return Err(Reply::challenge(
+                config,
+                401,
+                None,
+                why,
+                Some(&base_scopes(config.offer()).join(" ")),
+            ));
         }
     };
     verify(&config.encryption_keys, token, &config.resource(), now)
@@ -136,6 +143,7 @@ mod tests {
             audience: config.resource(),
             issued_at: UnixMs(0),
             expires_at: UnixMs(1_000),
+            access_identity: None,
         };
         let token = issue(&config.encryption_keys, &claims, [0; 12]).unwrap();
         let with = |header: &str, now| {

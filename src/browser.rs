@@ -11,6 +11,7 @@ use protocol::limits::CONNECT_TICKET_LIFETIME;
 use protocol::object::Connect;
 use protocol::time::UnixMs;
 
+use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
 use crate::reply::Reply;
 
 const COOKIE: &str = "m365-connect";
@@ -23,8 +24,10 @@ pub struct Randomness {
     pub nonce: [u8; 16],
     /// For the browser's cookie.
     pub cookie: [u8; 16],
-    /// For the seal.
+    /// For the seal of what travels.
     pub seal: [u8; 12],
+    /// For the seal of the cookie.
+    pub cookie_seal: [u8; 12],
 }
 
 /// The landing page.
@@ -62,7 +65,9 @@ pub fn once_more(
     to_microsoft(config, ticket, Some(demanded), random)
 }
 
-fn to_microsoft(
+/// Sends the browser of a ticket's person to Microsoft, with the claims that were demanded there, if any.
+#[must_use]
+pub fn to_microsoft(
     config: &Config,
     ticket: ConnectTicket,
     demanded: Option<&ClaimsChallenge>,
@@ -80,8 +85,10 @@ fn to_microsoft(
     };
     let (microsoft, back, hint) = (&config.microsoft, config.redirect_uri(), hint.as_deref());
     let location = authorize_url(microsoft, &back, &state, &nonce, &challenge, hint, demanded);
-    Reply::redirect(location)
-        .with("set-cookie", cookie_header(config, COOKIE, &cookie, CONNECT_TICKET_LIFETIME.0 / 1_000))
+    match set_cookie(config, COOKIE, cookie.as_bytes(), CONNECT_TICKET_LIFETIME, random.cookie_seal) {
+        Some(header) => Reply::redirect(location).with("set-cookie", header),
+        None => Reply::object_unavailable(),
+    }
 }
 
 /// What came back from Microsoft.
@@ -102,10 +109,10 @@ pub struct Returned<'a> {
 /// # Errors
 /// The page to show instead.
 pub fn end(config: &Config, returned: Returned<'_>, now: UnixMs) -> Result<Connect, Reply> {
-    let cookie = returned.cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
+    let cookie = read_text_cookie(config, COOKIE, returned.cookies).unwrap_or_default();
     let state = returned
         .state
-        .and_then(|text| open_state(&config.encryption_keys, text, cookie, now).ok())
+        .and_then(|text| open_state(&config.encryption_keys, text, &cookie, now).ok())
         .ok_or_else(link_is_over)?;
     if returned.error.is_some() {
         return Err(page(
@@ -150,8 +157,13 @@ pub fn ended(config: &Config, status: u16) -> Reply {
              your assistant for a new link in a few minutes.</p>",
         ),
     };
-    // The journey is over; its cookie goes.
-    shown.with("set-cookie", cookie_header(config, COOKIE, "", 0))
+    journey_is_over(config, shown)
+}
+
+/// The last page of a journey, with which its cookie goes.
+#[must_use]
+pub fn journey_is_over(config: &Config, shown: Reply) -> Reply {
+    shown.with("set-cookie", end_cookie(config, COOKIE))
 }
 
 /// The claims under which the object of a ticket is addressed.
@@ -175,30 +187,6 @@ pub fn link_is_over() -> Reply {
         "<p>A link to connect an account works for ten minutes, once, and in the browser that opened it. Ask your \
          assistant for a new one.</p>",
     )
-}
-
-/// The `__Host-` prefix binds a cookie to this very host (RFC 6265bis, section 4.1.3.2), but browsers refuse it without
-/// encryption, which a loopback address does not have.
-fn cookie_name(config: &Config, name: &str) -> String {
-    if config.public_url.starts_with("https://") { format!("__Host-{name}") } else { name.to_owned() }
-}
-
-/// A cookie of one journey.
-pub(crate) fn cookie_header(config: &Config, name: &str, value: &str, max_age_secs: u64) -> String {
-    let secure = if config.public_url.starts_with("https://") { "; Secure" } else { "" };
-    format!(
-        "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_secs}{secure}",
-        cookie_name(config, name)
-    )
-}
-
-/// The value of a cookie in a `Cookie` header.
-pub(crate) fn find_cookie<'a>(config: &Config, name: &str, header: &'a str) -> Option<&'a str> {
-    let name = cookie_name(config, name);
-    header.split(';').find_map(|pair| {
-        let (known, value) = pair.trim().split_once('=')?;
-        (known == name).then_some(value)
-    })
 }
 
 fn page(status: u16, title: &str, body: &str) -> Reply {
@@ -239,7 +227,7 @@ mod tests {
     use crate::health::tests::config_at;
 
     fn random() -> Randomness {
-        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12] }
+        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12], cookie_seal: [8; 12] }
     }
 
     fn ticket(config: &Config) -> String {
@@ -250,6 +238,7 @@ mod tests {
             scopes: vec![],
             login_hint: None,
             expires_at: UnixMs(60_000),
+            permission: None,
         };
         seal_ticket(&config.encryption_keys, &ticket, [0; 12]).unwrap()
     }

@@ -4,20 +4,26 @@
 //! answer in the person's name; a client's name is shown beside the host that gets the answer, because anyone can claim
 //! any name; the page works without scripts and cannot be framed.
 
+use protocol::access::Person;
 use protocol::config::Config;
 use protocol::digest::{sha256, to_base64url, to_hex};
 use protocol::entra::{ClaimsChallenge, authorize_url};
+use protocol::ids::UserKey;
 use protocol::oauth::authorization::{
-    AuthorizationRequest, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
+    AuthorizationRequest, Found, Journey, Refused, SIGN_IN_LIFETIME, Server, error_redirect, open_journey,
     open_request, read_request, seal_journey, seal_request,
 };
-use protocol::oauth::client::redirect_host;
+use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::time::UnixMs;
-use protocol::tools::catalogue::scopes;
+use protocol::tools::catalogue::{base_scopes, scopes};
 
-use crate::browser::{Randomness, cookie_header, escape, find_cookie, page_html};
+use crate::access_sign_in;
+use crate::browser::{Randomness, escape, page_html};
+use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
 use crate::reply::Reply;
+
+pub mod remembered;
 
 const COOKIE: &str = "m365-sign-in";
 
@@ -33,30 +39,65 @@ fn meaning(scope: &str) -> &str {
         "teams.read" => "See your teams, and read your chats and channels",
         "teams.send" => "See your teams and chats, and send messages as you",
         "contacts.read" => "Read your contacts and the people you work with",
+        "apps.call" => "Use your organisation's internal applications as you",
         other => other,
     }
 }
 
-/// Shows the consent page for a client's request, or the refusal of it.
-#[must_use]
-pub fn ask(config: &Config, parameters: &Parameters, now: UnixMs, random: &Randomness) -> Reply {
-    let (resource, scopes) = (config.resource(), scopes());
+/// Reads a client's request.
+///
+/// # Errors
+/// The page or the redirect that refuses it.
+pub fn read(
+    config: &Config,
+    parameters: &Parameters,
+    found: &Found,
+    now: UnixMs,
+) -> Result<AuthorizationRequest, Reply> {
+    let (resource, scopes, base_scopes) =
+        (config.resource(), scopes(config.offer()), base_scopes(config.offer()));
     let server = Server {
         issuer: &config.public_url,
         resource: &resource,
         scopes: &scopes,
-        client_keys: &config.registration_keys,
+        base_scopes: &base_scopes,
     };
-    let request = match read_request(parameters, server, now) {
-        Ok((request, _)) => request,
-        Err(refused) => return refuse(refused),
-    };
+    read_request(parameters, found, server, now).map_err(refuse)
+}
+
+/// What begins: a client's request, and the person who agreed to it in this browser before, where it is not asked again.
+pub type Begun = (AuthorizationRequest, Option<UserKey>);
+
+/// Shows the consent page for a client's request.
+#[must_use]
+pub fn ask(config: &Config, request: &AuthorizationRequest, random: &Randomness) -> Reply {
     let secret = to_hex(&random.cookie);
-    let Ok(sealed) = seal_request(&config.encryption_keys, &request, &secret, random.seal) else {
+    let Ok(sealed) = seal_request(&config.encryption_keys, request, &secret, random.seal) else {
         return Reply::object_unavailable();
     };
-    let page = consent_page(config, &request, &sealed);
-    page.with("set-cookie", cookie_header(config, COOKIE, &secret, SIGN_IN_LIFETIME.0 / 1_000))
+    with_secret(config, consent_page(config, request, &sealed), &secret, random)
+}
+
+/// Goes on without the page, because a person agreed to this client in this browser before.
+#[must_use]
+pub fn go_on(
+    config: &Config,
+    request: AuthorizationRequest,
+    agreed: UserKey,
+    random: &Randomness,
+    access: Option<Person>,
+) -> Reply {
+    let secret = to_hex(&random.cookie);
+    let reply = begin(config, (request, Some(agreed)), &secret, random, access);
+    with_secret(config, reply, &secret, random)
+}
+
+/// Gives the browser the secret with which alone its journey goes on.
+fn with_secret(config: &Config, reply: Reply, secret: &str, random: &Randomness) -> Reply {
+    match set_cookie(config, COOKIE, secret.as_bytes(), SIGN_IN_LIFETIME, random.cookie_seal) {
+        Some(header) => reply.with("set-cookie", header),
+        None => Reply::object_unavailable(),
+    }
 }
 
 /// Takes the person's decision: on to Microsoft, or back to the client with a refusal.
@@ -67,17 +108,32 @@ pub fn decide(
     cookies: Option<&str>,
     now: UnixMs,
     random: &Randomness,
+    access: Option<Person>,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
+    let secret = secret(config, cookies);
     let request = form
         .get("request")
-        .and_then(|sealed| open_request(&config.encryption_keys, sealed, secret, now).ok());
+        .and_then(|sealed| open_request(&config.encryption_keys, sealed, &secret, now).ok());
     let Some(request) = request else { return page_is_over() };
     if form.get("decision") != Some("allow") {
         let error = OAuthError::new(ErrorCode::AccessDenied, "The person declined.");
         return back_with(config, &request, &error);
     }
-    to_microsoft(config, request, secret, None, random)
+    begin(config, (request, None), &secret, random, access)
+}
+
+/// Begins the journey of a person who agreed: to Access where people sign in there first, else to Microsoft.
+fn begin(config: &Config, begun: Begun, secret: &str, random: &Randomness, access: Option<Person>) -> Reply {
+    match config.access_mode.sign_in() {
+        Some(application) => access_sign_in::begin(config, application, begun, secret, random),
+        None => to_microsoft(config, begun, secret, None, random, access),
+    }
+}
+
+/// The value of the consent page's cookie, without which nothing that was sealed for its browser opens.
+#[must_use]
+pub fn secret(config: &Config, cookies: Option<&str>) -> String {
+    read_text_cookie(config, COOKIE, cookies).unwrap_or_default()
 }
 
 /// What a second journey to Microsoft is for.
@@ -98,23 +154,26 @@ pub fn once_more(
     again: Again<'_>,
     random: &Randomness,
 ) -> Reply {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header)).unwrap_or_default();
-    to_microsoft(config, journey.request.clone(), secret, Some(again), random)
+    let begun = (journey.request.clone(), journey.agreed_before);
+    to_microsoft(config, begun, &secret(config, cookies), Some(again), random, journey.access.clone())
 }
 
-/// Begins a journey, each with a verifier and a nonce of its own.
-fn to_microsoft(
+/// Begins a journey, each with a verifier and a nonce of its own. `access` is the person as Access knows them.
+#[must_use]
+pub fn to_microsoft(
     config: &Config,
-    request: AuthorizationRequest,
+    (request, agreed_before): Begun,
     secret: &str,
     again: Option<Again<'_>>,
     random: &Randomness,
+    access: Option<Person>,
 ) -> Reply {
     let verifier = to_base64url(&random.verifier);
     let challenge = to_base64url(&sha256(verifier.as_bytes()));
     let nonce = to_hex(&random.nonce);
+    let stepped_up = again.is_some();
     let journey =
-        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up: again.is_some() };
+        Journey { request, pkce_verifier: verifier, nonce: nonce.clone(), stepped_up, access, agreed_before };
     let Ok(state) = seal_journey(&config.encryption_keys, &journey, secret, random.seal) else {
         return Reply::object_unavailable();
     };
@@ -132,8 +191,8 @@ fn to_microsoft(
 /// The journey that a return from Microsoft belongs to, if it began on a consent page of this browser.
 #[must_use]
 pub fn journey(config: &Config, state: Option<&str>, cookies: Option<&str>, now: UnixMs) -> Option<Journey> {
-    let secret = cookies.and_then(|header| find_cookie(config, COOKIE, header))?;
-    open_journey(&config.encryption_keys, state?, secret, now).ok()
+    let secret = read_text_cookie(config, COOKIE, cookies)?;
+    open_journey(&config.encryption_keys, state?, &secret, now).ok()
 }
 
 /// Sends an error back to the client and ends the journey.
@@ -146,10 +205,13 @@ pub fn back_with(config: &Config, request: &AuthorizationRequest, error: &OAuthE
 /// Sends the browser back to the client and ends the journey.
 #[must_use]
 pub fn end(config: &Config, location: String) -> Reply {
-    Reply::see_other(location).with("set-cookie", cookie_header(config, COOKIE, "", 0))
+    let over = Reply::see_other(location).with("set-cookie", end_cookie(config, COOKIE));
+    access_sign_in::forget(config, over)
 }
 
-fn refuse(refused: Refused) -> Reply {
+/// The page or the redirect of a request that is not served.
+#[must_use]
+pub fn refuse(refused: Refused) -> Reply {
     match refused {
         Refused::Redirect(location) => Reply::see_other(location),
         Refused::Page(reason) => {
@@ -181,9 +243,12 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
     } else {
         ""
     };
+    let described = request.described_at.as_deref().map_or_else(String::new, |place| {
+        format!("<p>It is described at <code>{}</code></p>", escape(place))
+    });
     let body = format!(
         "<p><strong><bdi>{name}</bdi></strong> wants to use your Microsoft 365 account through this server.</p>\
-         <p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
+         {described}<p>The answer goes to <code>{host}</code></p>{local}<p>It will be able to:</p><ul>{permissions}</ul>\
          <p>You sign in with Microsoft on the next page. The application never sees your password or Microsoft's \
          tokens. Disconnecting this server there ends its access.</p>\
          <form method=\"post\" action=\"/authorize\"><input type=\"hidden\" name=\"request\" value=\"{sealed}\">\
@@ -192,7 +257,11 @@ fn consent_page(config: &Config, request: &AuthorizationRequest, sealed: &str) -
         name = escape(&request.client_name),
         host = escape(host),
     );
-    let targets = format!("'self' {} {}", origin(&config.microsoft.login_url), origin(&request.redirect_uri));
+    let mut targets =
+        format!("'self' {} {}", origin(&config.microsoft.login_url), origin(&request.redirect_uri));
+    if let Some(application) = config.access_mode.sign_in() {
+        targets.push_str(&format!(" {}", origin(&application.team_url)));
+    }
     Reply::form_page(200, page_html("Allow access to Microsoft 365?", &body), &targets)
 }
 
@@ -210,7 +279,8 @@ fn origin(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use protocol::oauth::client::{AuthMethod, Client, seal_client};
+    use protocol::oauth::client::{AuthMethod, Client};
+    use protocol::tools::{Offer, Tool};
 
     use super::*;
     use crate::health::tests::config_at;
@@ -218,27 +288,33 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_000_000);
 
     fn random() -> Randomness {
-        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12] }
+        Randomness { verifier: [1; 32], nonce: [2; 16], cookie: [3; 16], seal: [4; 12], cookie_seal: [8; 12] }
     }
 
-    fn parameters(config: &Config, name: &str, redirect: &str) -> Parameters {
+    fn found(name: &str) -> Found {
         let client = Client {
             name: name.into(),
             redirect_uris: vec!["https://app.example/cb".into(), "http://127.0.0.1/cb".into()],
             auth_method: AuthMethod::None,
             issued_at: NOW,
         };
-        let id = seal_client(&config.registration_keys, &client, [1; 12]).unwrap();
+        Found { client, digest: vec![9; 32], described_at: None }
+    }
+
+    /// The page for a client of a name that wants its answer at a place.
+    fn shown(config: &Config, name: &str, redirect: &str) -> Reply {
         let pairs = [
-            ("client_id", id.as_str()),
+            ("client_id", "c"),
             ("redirect_uri", redirect),
             ("response_type", "code"),
             ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             ("code_challenge_method", "S256"),
             ("state", "s"),
         ];
-        Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
-            .unwrap()
+        let parameters =
+            Parameters::new(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
+        let request = read(config, &parameters.unwrap(), &found(name), NOW).unwrap();
+        ask(config, &request, &random())
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -254,8 +330,7 @@ mod tests {
     #[test]
     fn the_page_names_client_host_and_permissions_and_escapes_them() {
         let config = config_at("https://mcp.example.com");
-        let page =
-            ask(&config, &parameters(&config, "<b>Claude</b>", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "<b>Claude</b>", "https://app.example/cb");
         assert_eq!(page.status, 200);
         for text in
             ["&lt;b&gt;Claude&lt;/b&gt;", "<code>app.example</code>", "Read your mail", "Send mail as you"]
@@ -268,13 +343,13 @@ mod tests {
             "{policy}"
         );
         assert!(policy.contains("frame-ancestors 'none'"));
-        let local = ask(&config, &parameters(&config, "X", "http://127.0.0.1:5000/cb"), NOW, &random());
+        let local = shown(&config, "X", "http://127.0.0.1:5000/cb");
         assert!(local.body.contains("a program on this computer"));
     }
 
     #[test]
     fn every_scope_has_a_meaning() {
-        for scope in scopes() {
+        for scope in scopes(Offer::default()).into_iter().chain([Tool::CallLinkedApp.scope()]) {
             assert_ne!(meaning(scope), scope, "the consent page would show `{scope}`");
         }
     }
@@ -282,9 +357,9 @@ mod tests {
     #[test]
     fn only_the_browser_that_saw_the_page_can_answer_it() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
-        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         assert_eq!(allowed.status, 303);
         assert!(
             header(&allowed, "location")
@@ -294,31 +369,31 @@ mod tests {
             [None, Some("__Host-m365-sign-in=00"), Some("m365-sign-in=03030303030303030303030303030303")]
         {
             assert_eq!(
-                decide(&config, &form(&page, "allow"), cookies, NOW, &random()).status,
+                decide(&config, &form(&page, "allow"), cookies, NOW, &random(), None).status,
                 400,
                 "{cookies:?}"
             );
         }
-        let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random());
+        let denied = decide(&config, &form(&page, "deny"), Some(&cookie), NOW, &random(), None);
         assert!(header(&denied, "location").starts_with("https://app.example/cb?error=access_denied&"));
     }
 
     #[test]
     fn a_second_journey_carries_the_claims_and_is_known_as_the_second() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
         let state = |reply: &Reply| {
             let location = header(reply, "location").to_owned();
             location.split("&state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
         };
-        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let first = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         let journey_of = |reply: &Reply| journey(&config, Some(&state(reply)), Some(&cookie), NOW).unwrap();
         let begun = journey_of(&first);
         assert!(!begun.stepped_up && !header(&first, "location").contains("acrs"));
         let claims = ClaimsChallenge::parse(r#"{"access_token":{"acrs":{"essential":true}}}"#).unwrap();
         let again = Again { claims: &claims, login_hint: Some("a@x.example") };
-        let random = Randomness { verifier: [5; 32], nonce: [6; 16], cookie: [0; 16], seal: [7; 12] };
+        let random = Randomness { verifier: [5; 32], nonce: [6; 16], seal: [7; 12], ..random() };
         let second = once_more(&config, &begun, Some(&cookie), again, &random);
         let location = header(&second, "location");
         for part in ["acrs", "xms_cc", "login_hint=a%40x.example"] {
@@ -334,9 +409,9 @@ mod tests {
     #[test]
     fn the_journey_comes_back_to_its_own_browser_only() {
         let config = config_at("https://mcp.example.com");
-        let page = ask(&config, &parameters(&config, "X", "https://app.example/cb"), NOW, &random());
+        let page = shown(&config, "X", "https://app.example/cb");
         let cookie = header(&page, "set-cookie").split(';').next().unwrap().to_owned();
-        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random());
+        let allowed = decide(&config, &form(&page, "allow"), Some(&cookie), NOW, &random(), None);
         let location = header(&allowed, "location").to_owned();
         let state = location.split("&state=").nth(1).unwrap().split('&').next().unwrap();
         assert_eq!(journey(&config, Some(state), Some(&cookie), NOW).unwrap().nonce, to_hex(&[2; 16]));

@@ -41,9 +41,17 @@ pub(crate) mod tests {
 
     /// A complete configuration with the given public URL.
     pub(crate) fn config_at(public_url: &str) -> Config {
+        config_with(&[("PUBLIC_URL", public_url)])
+    }
+
+    /// A complete configuration with these settings in the place of its own.
+    pub(crate) fn config_with(settings: &[(&str, &str)]) -> Config {
         Config::from_settings(|name| {
+            if let Some((_, value)) = settings.iter().find(|(known, _)| *known == name) {
+                return Some((*value).to_owned());
+            }
             let value = match name {
-                "PUBLIC_URL" => public_url,
+                "PUBLIC_URL" => "https://mcp.example.com",
                 "ACCESS_MODE" => "open",
                 "GRAPH_API_VERSION" => "v1.0",
                 "MICROSOFT_CLIENT_ID" | "MICROSOFT_CLIENT_SECRET" | "MICROSOFT_TENANT_ID" => "x",

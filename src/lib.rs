@@ -5,13 +5,18 @@
 //!
 //! The edge must never hold a Microsoft token and never answer for an object.
 
+pub mod access;
+pub mod access_sign_in;
 pub mod admission;
 pub mod browser;
+pub mod clients;
 pub mod consent;
+pub mod cookies;
 pub mod health;
 pub mod mcp_endpoint;
 pub mod notifications;
 pub mod oauth_endpoints;
+pub mod registration_rate;
 pub mod reply;
 pub mod router;
 pub mod sse;

@@ -12,7 +12,8 @@ mod stateless;
 use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{self, Stateless};
 use protocol::mcp::{Revision, STATELESS, errors};
-use protocol::tools::Toolsets;
+use protocol::tools::Offer;
+use protocol::trace::{TRACEPARENT, TraceContext};
 
 pub use batch::join_batch;
 
@@ -25,8 +26,8 @@ pub struct Arrived<'a> {
     pub revision: Option<&'a str>,
     /// Any header by its name, which has no case.
     pub header: &'a dyn Fn(&str) -> Option<String>,
-    /// Which tools are offered.
-    pub offered: Toolsets,
+    /// What is offered, which one of the lists shows.
+    pub offer: Offer<'a>,
 }
 
 /// What the object has to be asked, if anything.
@@ -45,6 +46,8 @@ pub enum Delivery {
     Listed {
         /// The method, for the log.
         method: String,
+        /// The trace that it belongs to, for the log.
+        trace: Option<TraceContext>,
         /// The answer.
         reply: Reply,
     },
@@ -61,7 +64,7 @@ pub enum Delivery {
 enum Era {
     Session,
     Stateless(Stateless),
-    Listed { method: String, reply: Reply },
+    Listed { method: String, trace: Option<TraceContext>, reply: Reply },
     Listens { id: Id, uris: Vec<String> },
 }
 
@@ -87,12 +90,18 @@ pub fn classify(arrived: Arrived<'_>, body: Vec<u8>) -> Result<Delivery, Reply> 
     Ok(match era(arrived, &body)? {
         Era::Session => Delivery::Single { body, stateless: None },
         Era::Stateless(stateless) => Delivery::Single { body, stateless: Some(stateless) },
-        Era::Listed { method, reply } => Delivery::Listed { method, reply },
+        Era::Listed { method, trace, reply } => Delivery::Listed { method, trace, reply },
         Era::Listens { id, uris } => Delivery::Listens { id, uris },
     })
 }
 
 impl Arrived<'_> {
+    /// The trace that the headers name.
+    #[must_use]
+    pub fn trace(self) -> Option<TraceContext> {
+        TraceContext::parse(&(self.header)(TRACEPARENT)?)
+    }
+
     /// Whether the header names something else than a revision with a handshake.
     fn names_no_session(self) -> bool {
         self.revision.is_some_and(|name| Revision::from_wire(name).is_none())

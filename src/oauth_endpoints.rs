@@ -9,15 +9,14 @@ use protocol::digest::{sha256, to_base64url};
 use protocol::ids::{GrantId, UserKey};
 use protocol::limits::ACCESS_TOKEN_LIFETIME;
 use protocol::oauth::client::{
-    AuthMethod, client_secret, open_client_of_any_age, read_registration, registration_response, seal_client,
+    AuthMethod, client_secret, read_registration, registration_response, seal_client,
 };
-use protocol::oauth::token::{
-    RefreshClaims, issue_refresh, open_code, open_refresh, read_credentials, token_response,
-};
+use protocol::oauth::token::{RefreshClaims, issue_refresh, open_code, open_refresh, token_response};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters, check_resource};
 use protocol::object::{Command, Issue, Redeem, Renew};
 use protocol::time::UnixMs;
 
+use crate::clients::authenticate;
 use crate::reply::Reply;
 
 /// What an object has to be asked in order to answer a client.
@@ -29,6 +28,20 @@ pub struct Question {
     pub grant: GrantId,
     /// What to ask.
     pub command: Command,
+}
+
+impl Question {
+    /// The digest of the identifier of the client that asks.
+    #[must_use]
+    pub fn client_digest(&self) -> &[u8] {
+        match &self.command {
+            Command::Redeem(redeem) => &redeem.client_digest,
+            Command::Renew(renew) => &renew.client_digest,
+            Command::Revoke { client_digest } => client_digest,
+            // No other command is a question of a client.
+            _ => &[],
+        }
+    }
 }
 
 /// Checks that a body is what its endpoint reads.
@@ -58,9 +71,14 @@ pub fn register(config: &Config, body: &[u8], now: UnixMs, nonce: [u8; 12]) -> R
         let id = seal_client(&config.registration_keys, &client, nonce)?;
         let secret = match client.auth_method {
             AuthMethod::None => None,
-            AuthMethod::Secret => Some(client_secret(&config.registration_keys, &id).map_err(|_| {
-                OAuthError::new(ErrorCode::TemporarilyUnavailable, "The registration could not be completed.")
-            })?),
+            AuthMethod::Secret | AuthMethod::SecretPost | AuthMethod::SecretBasic => {
+                Some(client_secret(&config.registration_keys, &id).map_err(|_| {
+                    OAuthError::new(
+                        ErrorCode::TemporarilyUnavailable,
+                        "The registration could not be completed.",
+                    )
+                })?)
+            }
         };
         Ok(registration_response(&client, &id, secret.as_deref()))
     });
@@ -80,7 +98,7 @@ pub fn read_token_request(
     authorization: Option<&str>,
     now: UnixMs,
 ) -> Result<Question, OAuthError> {
-    let client_digest = authenticate_client(config, form, authorization)?;
+    let client_digest = authenticate(config, form, authorization)?;
     check_resource(form, &config.resource())?;
     let missing = |description| OAuthError::new(ErrorCode::InvalidRequest, description);
     match form.get("grant_type") {
@@ -134,6 +152,7 @@ pub fn issue_tokens(
         audience: config.resource(),
         issued_at: now,
         expires_at: now.plus(ACCESS_TOKEN_LIFETIME),
+        access_identity: issued.access_identity.clone(),
     };
     let refresh = RefreshClaims { user: question.user, grant: question.grant, generation: issued.generation };
     let access = issue(&config.encryption_keys, &claims, access_nonce);
@@ -179,7 +198,7 @@ pub fn read_revocation(
     authorization: Option<&str>,
     now: UnixMs,
 ) -> Result<Option<Question>, OAuthError> {
-    let client_digest = authenticate_client(config, form, authorization)?;
+    let client_digest = authenticate(config, form, authorization)?;
     let token = form
         .get("token")
         .ok_or(OAuthError::new(ErrorCode::InvalidRequest, "The parameter token is missing."))?;
@@ -189,29 +208,6 @@ pub fn read_revocation(
         || verify(keys, token, &config.resource(), now).ok().map(|claims| (claims.user, claims.grant));
     let command = Command::Revoke { client_digest };
     Ok(refresh().or_else(access).map(|(user, grant)| Question { user, grant, command }))
-}
-
-/// Checks who the client is and yields the digest of its identifier.
-fn authenticate_client(
-    config: &Config,
-    form: &Parameters,
-    authorization: Option<&str>,
-) -> Result<Vec<u8>, OAuthError> {
-    let credentials = read_credentials(form, authorization)?;
-    let refused =
-        OAuthError::new(ErrorCode::InvalidClient, "The client is not known or did not prove who it is.");
-    // Its age does not matter here: a grant that stands keeps its client.
-    let client = open_client_of_any_age(&config.registration_keys, &credentials.client_id)
-        .map_err(|_| refused.clone())?;
-    let digest = sha256(credentials.client_id.as_bytes()).to_vec();
-    if client.auth_method == AuthMethod::None {
-        return Ok(digest);
-    }
-    let expected =
-        client_secret(&config.registration_keys, &credentials.client_id).map_err(|_| refused.clone())?;
-    let presented = credentials.secret.as_ref().map_or("", |secret| secret.expose().as_str());
-    // Digests are compared, so that the time of the comparison tells nothing about the secret.
-    if sha256(presented.as_bytes()) == sha256(expected.as_bytes()) { Ok(digest) } else { Err(refused) }
 }
 
 #[cfg(test)]
@@ -321,7 +317,7 @@ mod tests {
             grant,
             command: Command::Renew(Renew { client_digest: vec![], generation: 1, scopes: None }),
         };
-        let issued = Issue { client: "c".into(), scopes: vec![], generation: 2 };
+        let issued = Issue { client: "c".into(), scopes: vec![], generation: 2, access_identity: None };
         let reply = issue_tokens(&config, &question, &issued, NOW, [[1; 12], [2; 12]]);
         assert!(reply.headers.contains(&("pragma", "no-cache".to_owned())));
         let tokens: serde_json::Value = serde_json::from_str(&reply.body).unwrap();

@@ -4,19 +4,22 @@
 //! the platform drops a reset invocation without ever dropping its future. No handler panics.
 
 mod abort;
+mod access;
 mod body;
+mod clients;
 mod event_stream;
 mod mcp;
 mod microsoft;
 mod notifications;
 mod oauth;
 mod settled;
+mod signatures;
 
 use std::cell::OnceCell;
 use std::sync::Once;
 
 use actors::{config_from_env, random_bytes};
-use protocol::config::{Config, Problem};
+use protocol::config::{AccessMode, Config, Problem};
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::oauth::{PARAMETERS_MAX, Parameters};
@@ -25,11 +28,12 @@ use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
+use crate::access::Refused;
 use crate::admission::{Presented, check_origin};
 use crate::browser::{self, Randomness, Returned};
 use crate::health;
 use crate::reply::Reply;
-use crate::router::{Route, route};
+use crate::router::{Route, route, route_in};
 
 thread_local! {
     /// Parsed once for each isolate: the environment of an isolate never changes.
@@ -77,8 +81,8 @@ fn configuration(env: &Env) -> &'static std::result::Result<Config, Vec<Problem>
 
 async fn serve(request: Request, env: Env) -> Result<Response> {
     let method = request.method().to_string();
-    let route = route(&method, &request.path());
-    let config = match (configuration(&env), route) {
+    let path = request.path();
+    let config = match (configuration(&env), route(&method, &path)) {
         (Ok(config), Route::Health) => {
             let own = check_origin(config, Presented { host: &host(&request)?, ..Presented::default() });
             let healthy = || health::healthy(body::wasm_memory_bytes(), microsoft::credential_refused_at());
@@ -88,6 +92,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         (Err(_), _) => return respond(Reply::not_configured()),
         (Ok(config), _) => config,
     };
+    let route = route_in(&config.access_mode, &method, &path);
     let headers = request.headers();
     let (host, origin) = (host(&request)?, headers.get("origin")?);
     let authorization = headers.get("authorization")?;
@@ -103,17 +108,27 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
             mcp::serve(config, request, &env, presented, route).await
         }
         Route::Landing => respond(browser::landing(config)),
-        Route::Connect => begin_connect(config, &request),
-        Route::Callback => oauth::callback(config, &request, &env).await,
+        Route::Connect => match &config.access_mode {
+            AccessMode::Perimeter(application) => {
+                access::begin_link(config, application, &request, &env).await
+            }
+            AccessMode::Open | AccessMode::OAuth { .. } => begin_connect(config, &request),
+        },
+        Route::Callback => match &config.access_mode {
+            AccessMode::Perimeter(application) => access::end_link(config, application, &request, &env).await,
+            AccessMode::Open | AccessMode::OAuth { .. } => oauth::callback(config, &request, &env).await,
+        },
+        Route::AccessCallback => oauth::access_callback(config, &request, &env).await,
+        Route::Operators => access::operators(config, &request, &env).await,
         Route::ResourceMetadata | Route::ServerMetadata | Route::Preflight => {
-            respond(oauth::document(config, route))
+            respond(oauth::document(config, &env, route))
         }
         Route::Register | Route::Authorize | Route::Decide | Route::Token | Route::Revoke => {
             oauth::serve(config, &request, &env, route, authorization.as_deref()).await
         }
         Route::Notification => notifications::serve(config, &request, &env).await,
         Route::WrongMethod { allow } => respond(Reply::wrong_method(allow)),
-        Route::Health | Route::NotFound => respond(Reply::text(404, "There is nothing here.")),
+        Route::Health | Route::NotFound => respond(Reply::not_found()),
     }
 }
 
@@ -149,6 +164,10 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
         }
     };
     let Some(challenge) = answer.headers().get("x-challenge")? else { return Ok(answer) };
+    if config.access_mode.is_perimeter() {
+        // There is nobody here who could meet a challenge.
+        return respond(Refused::NotBelieved.reply());
+    }
     let invalid = |why| Reply::challenge(config, 401, Some("invalid_token"), why, None);
     let refusal = match challenge.strip_prefix("insufficient_scope ") {
         Some(scope) => Reply::challenge(
@@ -207,7 +226,8 @@ async fn demanded(answer: &mut Response) -> Option<ClaimsChallenge> {
 }
 
 fn randomness() -> Result<Randomness> {
-    Ok(Randomness { verifier: random()?, nonce: random()?, cookie: random()?, seal: random()? })
+    let (verifier, nonce, cookie) = (random()?, random()?, random()?);
+    Ok(Randomness { verifier, nonce, cookie, seal: random()?, cookie_seal: random()? })
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

@@ -6,6 +6,7 @@
 use protocol::config::Config;
 use protocol::oauth::metadata::RESOURCE_PATH;
 use protocol::oauth::{ErrorCode, OAuthError};
+use protocol::time::DurationMs;
 use serde_json::{Value, json};
 
 /// A reply before it becomes the platform's response.
@@ -93,6 +94,31 @@ impl Reply {
         }
     }
 
+    /// Clients cannot register themselves here.
+    #[must_use]
+    pub fn registration_is_off() -> Self {
+        Self::json(
+            403,
+            &json!({
+                "error": "access_denied",
+                "error_description": "Registration is switched off here. The operators of this server register clients."
+            }),
+        )
+    }
+
+    /// An address registers too many clients.
+    #[must_use]
+    pub fn too_many_registrations(wait: DurationMs) -> Self {
+        Self::json(
+            429,
+            &json!({
+                "error": "temporarily_unavailable",
+                "error_description": "Too many registrations came from this address. Try again later."
+            }),
+        )
+        .with("retry-after", wait.as_secs_rounded_up().to_string())
+    }
+
     /// Lets pages of any origin read the reply: documents and endpoints that use no cookie.
     #[must_use]
     pub fn for_any_origin(self) -> Self {
@@ -150,6 +176,12 @@ impl Reply {
         }
         let body = json!({ "error": error.unwrap_or("unauthorized"), "error_description": description });
         Self::json(status, &body).with("www-authenticate", challenge)
+    }
+
+    /// There is no such page.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::text(404, "There is nothing here.")
     }
 
     /// Nothing is served while the settings are not complete.

@@ -3,7 +3,12 @@
 //! What holds here: an unknown path is a clean 404 and a wrong verb a 405 that names the right ones, because MCP portals
 //! and clients probe with both and fall back on nothing else.
 
+use protocol::access::sign_in::CALLBACK_PATH;
+use protocol::config::AccessMode;
 use protocol::notification::PATH_PREFIX;
+
+/// Where the operators' API begins.
+pub const OPERATORS_PATH: &str = "/ops";
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,10 @@ pub enum Route {
     Revoke,
     /// Microsoft tells of a change.
     Notification,
+    /// The way back from the sign-in through Access.
+    AccessCallback,
+    /// The operators' API.
+    Operators,
     /// A browser asks whether a page of another origin may call.
     Preflight,
     /// No such page.
@@ -66,6 +75,29 @@ impl Route {
                 | Self::Preflight
         )
     }
+}
+
+/// The paths of this server's own authorization server.
+const AUTHORIZATION: [&str; 8] = [
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+    "/register",
+    "/authorize",
+    "/token",
+    "/revoke",
+];
+
+/// The route of a request in a mode: what a mode does not have does not exist there.
+#[must_use]
+pub fn route_in(mode: &AccessMode, method: &str, path: &str) -> Route {
+    let exists = match path {
+        CALLBACK_PATH => mode.sign_in().is_some(),
+        OPERATORS_PATH => mode.application().is_some(),
+        _ => !(mode.is_perimeter() && AUTHORIZATION.contains(&path)),
+    };
+    if exists { route(method, path) } else { Route::NotFound }
 }
 
 /// The route of a request. `HEAD` is served like `GET`; the platform drops the body.
@@ -108,6 +140,8 @@ pub fn route(method: &str, path: &str) -> Route {
         "/" => page(Route::Landing),
         "/connect" => page(Route::Connect),
         "/callback" => page(Route::Callback),
+        CALLBACK_PATH => page(Route::AccessCallback),
+        OPERATORS_PATH => page(Route::Operators),
         _ if is_notification_address(path) => match method {
             "POST" => Route::Notification,
             _ => Route::WrongMethod { allow: "POST" },
@@ -124,6 +158,33 @@ fn is_notification_address(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_has_its_own_paths() {
+        let with = |settings: &[(&str, &str)]| crate::health::tests::config_with(settings).access_mode;
+        let (team, aud) = (("ACCESS_TEAM_DOMAIN", "x.cloudflareaccess.com"), ("ACCESS_AUD", "a"));
+        let (id, secret) = (("ACCESS_CLIENT_ID", "c"), ("ACCESS_CLIENT_SECRET", "s"));
+        let modes = [
+            with(&[("ACCESS_MODE", "open")]),
+            with(&[("ACCESS_MODE", "perimeter"), team, aud]),
+            with(&[("ACCESS_MODE", "oauth"), team, aud]),
+            with(&[("ACCESS_MODE", "oauth"), team, id, secret]),
+        ];
+        let exists = |path: &str| {
+            let found = modes.each_ref().map(|mode| route_in(mode, "GET", path) != Route::NotFound);
+            let other = modes.each_ref().map(|mode| route_in(mode, "PUT", path) != Route::NotFound);
+            assert_eq!(found, other, "{path}");
+            found
+        };
+        for path in AUTHORIZATION {
+            assert_eq!(exists(path), [true, false, true, true], "{path}");
+        }
+        assert_eq!(exists("/ops"), [false, true, true, false]);
+        assert_eq!(exists("/callback/access"), [false, false, false, true]);
+        for path in ["/mcp", "/connect", "/callback", "/healthz", "/"] {
+            assert_eq!(exists(path), [true; 4], "{path}");
+        }
+    }
 
     #[test]
     fn paths_are_exact_and_wrong_verbs_name_the_right_ones() {

@@ -9,12 +9,13 @@ use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
 use protocol::limits::{CALL_TIMEOUT, CHALLENGE_BYTES_MAX};
+use protocol::linked_app::AppCall;
 use protocol::outbound::{Answer, GraphCall, Transport};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
 use serde_json::{Map, Value, json};
 
-use crate::turn::Outbound;
+use crate::turn::{AppCredential, Outbound};
 
 /// What the shell has to do for one call. It holds credentials and therefore has no `Debug`.
 pub enum Departure {
@@ -73,14 +74,40 @@ pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Opti
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
         Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
-        Outbound::Graph { call, bearer, tool } => {
-            let metadata = metadata(&user.to_string(), tool, &op.request.to_string());
+        Outbound::AccessToken { url, form } => {
+            let headers = vec![
+                ("content-type", "application/x-www-form-urlencoded".to_owned()),
+                ("accept", "application/json".to_owned()),
+            ];
+            Departure::Http { method: "POST", url: url.clone(), headers, body: Some(form.expose().clone()) }
+        }
+        Outbound::App { call, credential } => app_departure(op, call, credential),
+        Outbound::Graph { call, bearer, tool, trace } => {
+            let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
             match config.gateway.transport {
                 Transport::AiRun => ai_run(config, op, call, bearer, &metadata),
                 Transport::CustomProvider => custom_provider(config, op, call, bearer, &metadata),
             }
         }
     }
+}
+
+/// A call to a linked app. It is no call of Graph and does not go through AI Gateway.
+fn app_departure(op: OpId, call: &AppCall, credential: &AppCredential) -> Departure {
+    let identity = match credential {
+        AppCredential::Assertion(assertion) => ("cf-access-token", assertion.expose().clone()),
+        AppCredential::Bearer(token) => ("authorization", format!("Bearer {}", token.expose())),
+    };
+    let mut headers = vec![
+        identity,
+        ("accept", "application/json, text/*;q=0.5".to_owned()),
+        ("x-request-id", op.request.to_string()),
+    ];
+    if call.body.is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    let (method, url, body) = (call.method.as_str(), call.url.clone(), call.body.clone());
+    Departure::Http { method, url, headers, body }
 }
 
 /// Names one call to the gateway. A request can have several calls, and the gateway wants each named once.
@@ -194,6 +221,9 @@ pub fn read_answer(status: u16, header: impl Fn(&str) -> Option<String>, body: V
             .then(|| header("www-authenticate"))
             .flatten()
             .filter(|value| value.len() <= CHALLENGE_BYTES_MAX),
+        content_type: header("content-type")
+            .and_then(|value| value.split(';').next().map(|kind| kind.trim().to_ascii_lowercase()))
+            .filter(|kind| kind.len() <= 128),
         body,
     }
 }
@@ -205,6 +235,7 @@ mod tests {
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
     use protocol::time::UnixMs;
+    use protocol::trace::TraceContext;
 
     use super::*;
     use crate::testing::{config_with, user};
@@ -216,7 +247,8 @@ mod tests {
     fn outbound() -> Outbound {
         let call = GraphCall::post(Lane::Mailbox, "/me/messages".into(), Some(r#"{"subject":"Hi"}"#.into()))
             .preferring(&["IdType=\"ImmutableId\""]);
-        Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail" }
+        let trace = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail", trace }
     }
 
     #[test]
@@ -238,6 +270,7 @@ mod tests {
         assert_eq!(options["gateway"]["skipCache"], true);
         assert_eq!(options["returnRawResponse"], true);
         let metadata = options["gateway"]["metadata"].as_object().unwrap();
+        assert_eq!(metadata["traceId"], "0af7651916cd43dd8448eb211c80319c");
         assert!(metadata.len() <= 5 && metadata.values().all(Value::is_string));
     }
 

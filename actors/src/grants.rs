@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use protocol::ids::GrantId;
 use protocol::limits::GRANTS_MAX;
 use protocol::oauth::token::{CODE_LIFETIME, REFRESH_GRACE};
-use protocol::object::{Issue, Redeem, Renew};
+use protocol::object::{Consented, Issue, Redeem, Renew};
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,12 @@ pub struct Grant {
     /// When that refresh token was issued.
     #[serde(rename = "t")]
     pub rotated_at: UnixMs,
+    /// The subject under which Access knew the person who agreed.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub access_identity: Option<String>,
+    /// The host that got the answer when the person agreed; empty for a connection by link.
+    #[serde(rename = "h", default, skip_serializing_if = "String::is_empty")]
+    pub redirect_host: String,
 }
 
 impl Record for Grant {
@@ -69,11 +75,18 @@ impl Grant {
             code: None,
             generation: 0,
             rotated_at: now,
+            access_identity: None,
+            redirect_host: String::new(),
         }
     }
 
     fn issue(&self, scopes: Vec<String>) -> Issue {
-        Issue { client: self.client.clone(), scopes, generation: self.generation }
+        Issue {
+            client: self.client.clone(),
+            scopes,
+            generation: self.generation,
+            access_identity: self.access_identity.clone(),
+        }
     }
 }
 
@@ -113,6 +126,18 @@ impl Grants {
     #[must_use]
     pub fn standing(&self, id: &GrantId) -> Option<&Grant> {
         self.by_id.get(id).filter(|grant| grant.code.is_none())
+    }
+
+    /// Whether the person agreed to a client before: to no fewer scopes, and to an answer at the same host.
+    #[must_use]
+    pub fn covers(&self, consent: &Consented) -> bool {
+        !consent.client_digest.is_empty()
+            && self.by_id.values().any(|grant| {
+                grant.code.is_none()
+                    && grant.client_digest == consent.client_digest
+                    && grant.redirect_host == consent.redirect_host
+                    && consent.scopes.iter().all(|scope| grant.scopes.contains(scope))
+            })
     }
 
     /// Records a grant. An earlier one of the same client gives way, and the oldest one when there are too many: it
@@ -250,6 +275,8 @@ mod tests {
             }),
             generation: 0,
             rotated_at: UnixMs(0),
+            access_identity: None,
+            redirect_host: "a.example".into(),
         }
     }
 
@@ -333,6 +360,30 @@ mod tests {
             assert_eq!(grants.renew(txn, &ID, &wider, UnixMs(1)).unwrap(), Err(GrantRefused::ScopeTooWide));
             let narrower = Renew { scopes: Some(vec!["mail.read".into()]), ..renewal(1) };
             assert_eq!(grants.renew(txn, &ID, &narrower, UnixMs(1)).unwrap().unwrap().scopes, ["mail.read"]);
+        });
+    }
+
+    #[test]
+    fn a_consent_covers_the_same_client_and_host_and_no_more_scopes() {
+        with_grant(|grants, txn| {
+            let same = Consented {
+                client_digest: vec![1; 32],
+                redirect_host: "a.example".into(),
+                scopes: vec!["mail.read".into()],
+            };
+            assert!(!grants.covers(&same), "the code was not redeemed yet");
+            grants.redeem(txn, &ID, &redemption(), UnixMs(0)).unwrap().unwrap();
+            assert!(grants.covers(&same));
+            for other in [
+                Consented { client_digest: vec![2; 32], ..same.clone() },
+                Consented { client_digest: Vec::new(), ..same.clone() },
+                Consented { redirect_host: "b.example".into(), ..same.clone() },
+                Consented { scopes: vec!["mail.read".into(), "teams.send".into()], ..same.clone() },
+            ] {
+                assert!(!grants.covers(&other), "{other:?}");
+            }
+            grants.withdraw(txn, &ID);
+            assert!(!grants.covers(&same), "the grant was withdrawn");
         });
     }
 

@@ -218,7 +218,7 @@ fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
         // One at a time: almost always the newest entry is a client's, and an entry may hold a long answer.
         let newest = read_range::<Entry>(rows, &[], before.as_deref(), 1, Order::Descending)?;
         let Some((key, entry)) = newest.into_iter().next() else { return Ok(None) };
-        if !matches!(entry.kind, Kind::Refresh | Kind::Watch) {
+        if !matches!(entry.kind, Kind::Refresh | Kind::AccessRefresh | Kind::Watch) {
             return Ok(Some(request_id(&key)?.created_at()));
         }
         before = Some(key);

@@ -6,6 +6,7 @@ use protocol::config::{Config, GraphVersion};
 use protocol::entra::{Denied, Details};
 use protocol::ids::{RequestId, UserKey};
 use protocol::time::UnixMs;
+use protocol::trace::TraceContext;
 use serde_json::{Map, Value};
 
 use crate::ledger::Entry;
@@ -40,6 +41,15 @@ impl LogLine {
         }
     }
 
+    /// Adds the trace that a request belongs to, under the names that the trace's own tools use.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        match trace {
+            Some(trace) => self.with("traceId", trace.trace_id()).with("parentSpanId", trace.parent_span()),
+            None => self,
+        }
+    }
+
     /// The line of a settled request: edge, object, gateway and Microsoft joined by their identifiers.
     #[must_use]
     pub fn settled(config: &Config, user: UserKey, id: RequestId, entry: &Entry, now: UnixMs) -> Self {
@@ -54,6 +64,7 @@ impl LogLine {
             .with_some("grant", entry.grant.map(|grant| grant.to_string()))
             .with_some("session", entry.session.map(|session| session.to_string()))
             .with_some("accessIdentity", entry.access_identity.clone())
+            .with_trace(entry.trace)
             .with("calls", entry.calls)
             .with_some("aiGatewayLogId", entry.gateway_log_ids.last().cloned())
             .with_some("graphRequestId", entry.graph_request_ids.last().cloned())

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{
-    BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX, OTHER_CALLS_MAX,
-    OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, TEAMS_CALLS_MAX,
+    BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, LINKED_APP_CALLS_MAX, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX,
+    OTHER_CALLS_MAX, OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, TEAMS_CALLS_MAX,
 };
 use protocol::outbound::Lane;
 use protocol::time::{DurationMs, UnixMs};
@@ -32,6 +32,15 @@ pub enum Priority {
     Interactive,
     /// Reconciliation and upkeep.
     Background,
+}
+
+/// For whom there is a token. Calls to token endpoints need none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// For Graph.
+    pub graph: bool,
+    /// For linked apps.
+    pub apps: bool,
 }
 
 /// One call that waits.
@@ -112,6 +121,8 @@ pub struct Queue {
     other_mailbox: Gate,
     teams: Gate,
     other: Gate,
+    linked_app: Gate,
+    access_identity: Gate,
     identity: Gate,
     served: BTreeMap<String, u64>,
     turns_served: u64,
@@ -129,6 +140,8 @@ impl Default for Queue {
             other_mailbox: Gate::new(OTHER_MAILBOX_CALLS_MAX),
             teams: Gate::new(TEAMS_CALLS_MAX),
             other: Gate::new(OTHER_CALLS_MAX),
+            linked_app: Gate::new(LINKED_APP_CALLS_MAX),
+            access_identity: Gate::new(1),
             identity: Gate::new(1),
             served: BTreeMap::new(),
             turns_served: 0,
@@ -160,13 +173,13 @@ impl Queue {
 
     /// Picks the next call that may leave and counts it as in flight.
     ///
-    /// Without `graph_ready` only calls to Entra ID leave, because Graph calls need a token.
-    pub fn next(&mut self, now: UnixMs, graph_ready: bool) -> Option<RequestId> {
+    /// A call for which there is no token yet stays.
+    pub fn next(&mut self, now: UnixMs, ready: Ready) -> Option<RequestId> {
         let position = self
             .waiting
             .iter()
             .enumerate()
-            .filter(|(_, job)| self.may_leave(job, now, graph_ready))
+            .filter(|(_, job)| self.may_leave(job, now, ready))
             .min_by_key(|(position, job)| {
                 let last_served = self.served.get(&job.client).copied().unwrap_or(0);
                 (job.priority, last_served, *position)
@@ -176,7 +189,7 @@ impl Queue {
         self.turns_served += 1;
         self.served.insert(job.client, self.turns_served);
         self.gate(job.lane).in_flight += 1;
-        if job.lane != Lane::Identity {
+        if job.lane.is_graph() {
             self.breaker_changes.extend(self.breaker.leaves(job.request));
         }
         let bytes = if job.priority == Priority::Background { job.bytes } else { 0 };
@@ -184,7 +197,7 @@ impl Queue {
         Some(job.request)
     }
 
-    fn may_leave(&self, job: &Job, now: UnixMs, graph_ready: bool) -> bool {
+    fn may_leave(&self, job: &Job, now: UnixMs, ready: Ready) -> bool {
         if job.not_before > now {
             return false;
         }
@@ -192,10 +205,13 @@ impl Queue {
             return self.identity.admits(now);
         }
         let flights = self.in_flight.values().filter(|flight| flight.lane != Lane::Identity).count();
-        graph_ready
-            && flights + self.abandoned.len() < usize::from(OBJECT_CALLS_MAX)
-            && self.gate_of(job.lane).admits(now)
-            && self.breaker.admits(now)
+        let has_place = flights + self.abandoned.len() < usize::from(OBJECT_CALLS_MAX);
+        let may_pass = match job.lane {
+            Lane::AccessIdentity => true,
+            Lane::LinkedApp => ready.apps,
+            _ => ready.graph && self.breaker.admits(now),
+        };
+        has_place && may_pass && self.gate_of(job.lane).admits(now)
     }
 
     /// Takes note of what the end of a Graph call says about the gateway. `lengthened` adds the random part to a pause.
@@ -247,12 +263,12 @@ impl Queue {
         }
     }
 
-    /// Frees the place of an abandoned call that ended; says whether it was one.
-    pub fn release_abandoned(&mut self, op: &OpId) -> bool {
-        let Some((lane, _)) = self.abandoned.remove(op) else { return false };
+    /// Frees the place of an abandoned call that ended, and gives its lane; none if it was no such call.
+    pub fn release_abandoned(&mut self, op: &OpId) -> Option<Lane> {
+        let (lane, _) = self.abandoned.remove(op)?;
         let gate = self.gate(lane);
         gate.in_flight = gate.in_flight.saturating_sub(1);
-        true
+        Some(lane)
     }
 
     /// Abandoned calls that never came back, and when the next of them counts as such.
@@ -274,7 +290,13 @@ impl Queue {
     /// Whether any Graph call waits that could use a token now or later.
     #[must_use]
     pub fn wants_token(&self) -> bool {
-        self.waiting.iter().any(|job| job.lane != Lane::Identity)
+        self.waiting.iter().any(|job| job.lane.is_graph())
+    }
+
+    /// Whether any call to a linked app waits.
+    #[must_use]
+    pub fn wants_app_token(&self) -> bool {
+        self.waiting.iter().any(|job| job.lane == Lane::LinkedApp)
     }
 
     /// The earliest time at which a waiting call becomes free to leave by time alone.
@@ -283,7 +305,7 @@ impl Queue {
         self.waiting
             .iter()
             .map(|job| {
-                let breaker = if job.lane == Lane::Identity { UnixMs(0) } else { self.breaker.opens_at() };
+                let breaker = if job.lane.is_graph() { self.breaker.opens_at() } else { UnixMs(0) };
                 job.not_before.max(self.gate_of(job.lane).closed_until).max(breaker)
             })
             .filter(|at| *at > now)
@@ -314,6 +336,8 @@ impl Queue {
             Lane::OtherMailbox => &self.other_mailbox,
             Lane::Teams => &self.teams,
             Lane::Other => &self.other,
+            Lane::LinkedApp => &self.linked_app,
+            Lane::AccessIdentity => &self.access_identity,
             Lane::Identity => &self.identity,
         }
     }
@@ -324,6 +348,8 @@ impl Queue {
             Lane::OtherMailbox => &mut self.other_mailbox,
             Lane::Teams => &mut self.teams,
             Lane::Other => &mut self.other,
+            Lane::LinkedApp => &mut self.linked_app,
+            Lane::AccessIdentity => &mut self.access_identity,
             Lane::Identity => &mut self.identity,
         }
     }

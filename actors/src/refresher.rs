@@ -1,4 +1,5 @@
-//! The refresher: the Microsoft tokens of one person, and when and how they are renewed.
+//! The refresher: the tokens of one person that one issuer made, and when and how they are renewed. There is one for
+//! Microsoft's tokens, and one for those of Access where people sign in through it.
 //!
 //! What holds here: at most one refresh is under way; the newest refresh token is stored in the same commit as its
 //! access token; an answer changes something only if it answers the refresh that is under way and nothing newer was
@@ -18,9 +19,16 @@ use serde_bytes::ByteBuf;
 
 use crate::store::{Record, Rows, Table, Txn};
 use crate::turn::{Entropy, Fault};
-use crate::vault::{self, MicrosoftTokens};
+use crate::vault::{self, MicrosoftTokens, Slot};
 
-const KEY: &[u8] = b"microsoft";
+/// The key of a slot's row.
+const fn key(slot: Slot) -> &'static [u8] {
+    match slot {
+        Slot::Microsoft => b"microsoft",
+        Slot::Access => b"access",
+    }
+}
+
 const BACKOFF_MAX: DurationMs = DurationMs::from_secs(5 * 60);
 
 /// What the person has to do before there can be new tokens.
@@ -67,6 +75,9 @@ pub struct TokenRow {
     /// What the person has to do before there can be new tokens.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Need>,
+    /// The subject under which Access knows whom its tokens are for.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 impl Record for TokenRow {
@@ -102,6 +113,7 @@ pub struct Renewal<'a> {
 /// The tokens and what is known of their renewal.
 #[derive(Debug, Default)]
 pub struct Refresher {
+    slot: Slot,
     row: Option<TokenRow>,
     tokens: Option<MicrosoftTokens>,
     under_way: Option<(RequestId, u64)>,
@@ -118,13 +130,25 @@ impl Refresher {
     ///
     /// # Errors
     /// [`Fault::CorruptRow`] or [`Fault::CannotUnseal`].
-    pub fn recover(rows: &dyn Rows, config: &Config, user: UserKey) -> Result<Self, Fault> {
-        let row: Option<TokenRow> = Txn::new(rows).get(KEY)?;
+    pub fn recover(rows: &dyn Rows, config: &Config, user: UserKey, slot: Slot) -> Result<Self, Fault> {
+        let row: Option<TokenRow> = Txn::new(rows).get(key(slot))?;
         let tokens = match row.as_ref().and_then(|row| row.sealed.as_ref().map(|sealed| (row, sealed))) {
-            Some((row, sealed)) => Some(vault::open_tokens(config, user, row.generation, sealed)?),
+            Some((row, sealed)) => Some(vault::open_tokens(config, user, (slot, row.generation), sealed)?),
             None => None,
         };
-        Ok(Self { row, tokens, ..Self::default() })
+        Ok(Self { row, tokens, ..Self::of(slot) })
+    }
+
+    /// No tokens of an issuer.
+    #[must_use]
+    pub fn of(slot: Slot) -> Self {
+        Self { slot, ..Self::default() }
+    }
+
+    /// For whom Access issued its tokens.
+    #[must_use]
+    pub fn identity(&self) -> Option<&str> {
+        self.row.as_ref()?.identity.as_deref()
     }
 
     /// The permissions that Microsoft granted, or `None` when no account is connected or the person has to sign in.
@@ -146,6 +170,9 @@ impl Refresher {
         }
         if let Some(need) = row.needs {
             return Access::SignInAgain(need);
+        }
+        if tokens.refresh.expose().is_empty() {
+            return Access::SignInAgain(Need::SignIn);
         }
         if now < self.not_before {
             return self.setback.map_or(Access::Later(self.not_before), Access::Blocked);
@@ -178,7 +205,8 @@ impl Refresher {
     #[must_use]
     pub fn renewal(&self) -> Option<Renewal<'_>> {
         let (row, tokens) = (self.row.as_ref()?, self.tokens.as_ref()?);
-        Some(Renewal {
+        // Where the issuer gave none the person signs in again once the access token has ended.
+        (!tokens.refresh.expose().is_empty()).then_some(Renewal {
             refresh_token: &tokens.refresh,
             granted: &row.scopes,
             demanded: tokens.demanded.as_ref(),
@@ -240,7 +268,24 @@ impl Refresher {
         entropy: &mut Entropy,
     ) -> Result<(), Fault> {
         self.under_way = None;
-        self.store(txn, owner, tokens, now, entropy)
+        self.store(txn, owner, (tokens, None), now, entropy)
+    }
+
+    /// Stores the tokens that Access issued when a person signed in, whatever was there before.
+    ///
+    /// # Errors
+    /// A fault of the vault or of the storage port.
+    pub fn signed_in_as(
+        &mut self,
+        identity: String,
+        txn: &mut Txn<'_>,
+        owner: (&Config, UserKey),
+        tokens: Tokens,
+        now: UnixMs,
+        entropy: &mut Entropy,
+    ) -> Result<(), Fault> {
+        self.under_way = None;
+        self.store(txn, owner, (tokens, Some(identity)), now, entropy)
     }
 
     /// Whether an answer to `request` answers the refresh that is under way, with nothing newer stored since it began.
@@ -268,14 +313,18 @@ impl Refresher {
         now: UnixMs,
         entropy: &mut Entropy,
     ) -> Result<(), Fault> {
-        if self.ends(request) { self.store(txn, owner, tokens, now, entropy) } else { Ok(()) }
+        if !self.ends(request) {
+            return Ok(());
+        }
+        let identity = self.identity().map(str::to_owned);
+        self.store(txn, owner, (tokens, identity), now, entropy)
     }
 
     fn store(
         &mut self,
         txn: &mut Txn<'_>,
         (config, user): (&Config, UserKey),
-        tokens: Tokens,
+        (tokens, identity): (Tokens, Option<String>),
         now: UnixMs,
         entropy: &mut Entropy,
     ) -> Result<(), Fault> {
@@ -283,10 +332,10 @@ impl Refresher {
         let refresh = tokens
             .refresh_token
             .or(kept)
-            .ok_or(Fault::Invariant("Microsoft sent no refresh token and none was known"))?;
+            .ok_or(Fault::Invariant("the issuer sent no refresh token and none was known"))?;
         let clear = MicrosoftTokens { access: tokens.access_token, refresh, demanded: None };
         let generation = self.generation() + 1;
-        let sealed = vault::seal_tokens(config, user, generation, &clear, entropy)?;
+        let sealed = vault::seal_tokens(config, user, (self.slot, generation), &clear, entropy)?;
         let row = TokenRow {
             generation,
             obtained_at: now,
@@ -294,9 +343,10 @@ impl Refresher {
             scopes: tokens.scopes,
             sealed: Some(ByteBuf::from(sealed)),
             needs: None,
+            identity,
         };
-        txn.put(KEY, &row)?;
-        *self = Self { row: Some(row), tokens: Some(clear), ..Self::default() };
+        txn.put(key(self.slot), &row)?;
+        *self = Self { row: Some(row), tokens: Some(clear), ..Self::of(self.slot) };
         Ok(())
     }
 
@@ -314,9 +364,14 @@ impl Refresher {
         let is_newest =
             row.sealed.as_ref().is_none_or(|sealed| config.encryption_keys.is_sealed_by_newest(sealed));
         if !is_newest {
-            row.sealed =
-                Some(ByteBuf::from(vault::seal_tokens(config, user, row.generation, tokens, entropy)?));
-            txn.put(KEY, row)?;
+            row.sealed = Some(ByteBuf::from(vault::seal_tokens(
+                config,
+                user,
+                (self.slot, row.generation),
+                tokens,
+                entropy,
+            )?));
+            txn.put(key(self.slot), row)?;
         }
         Ok(!is_newest)
     }
@@ -386,12 +441,16 @@ impl Refresher {
             row.expires_at = row.obtained_at;
         }
         row.sealed = match &self.tokens {
-            Some(tokens) => {
-                Some(ByteBuf::from(vault::seal_tokens(config, user, row.generation, tokens, entropy)?))
-            }
+            Some(tokens) => Some(ByteBuf::from(vault::seal_tokens(
+                config,
+                user,
+                (self.slot, row.generation),
+                tokens,
+                entropy,
+            )?)),
             None => None,
         };
-        txn.put(KEY, row)
+        txn.put(key(self.slot), row)
     }
 
     /// Puts the next attempt off: twice as long each time, at least as long as Microsoft asked, and never for all people
@@ -411,7 +470,7 @@ impl Refresher {
     pub fn due(&self, last_use: UnixMs, now: UnixMs) -> Option<UnixMs> {
         let row = self.row.as_ref()?;
         self.tokens.as_ref()?;
-        if self.under_way.is_some() || row.needs.is_some() {
+        if self.under_way.is_some() || row.needs.is_some() || self.renewal().is_none() {
             return None;
         }
         let life = row.expires_at.since(row.obtained_at);

@@ -5,11 +5,13 @@
 
 use protocol::entra::TokenForm;
 use protocol::ids::{OpId, RequestId};
+use protocol::linked_app::AppCall;
 use protocol::object::{ObjectReply, ObjectRequest};
 use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
 use protocol::stream::Frame;
 use protocol::time::{DurationMs, UnixMs};
+use protocol::trace::TraceContext;
 use sha2::{Digest as _, Sha256};
 
 use crate::log::LogLine;
@@ -111,12 +113,37 @@ pub enum Outbound {
         bearer: Secret<String>,
         /// The tool on whose behalf it is made, for the gateway's metadata.
         tool: &'static str,
+        /// The trace that it belongs to, for the same.
+        trace: Option<TraceContext>,
+    },
+    /// A call to a linked app.
+    App {
+        /// The call.
+        call: AppCall,
+        /// As whom it is made.
+        credential: AppCredential,
     },
     /// A form for Entra ID's token endpoint.
     Token {
         /// The form, which holds credentials.
         form: TokenForm,
     },
+    /// A form for the token endpoint of Access.
+    AccessToken {
+        /// The endpoint.
+        url: String,
+        /// The form, which holds credentials.
+        form: Secret<String>,
+    },
+}
+
+/// What tells a linked app, or Access in front of it, who calls.
+#[derive(Debug)]
+pub enum AppCredential {
+    /// The assertion with which Access let the request pass.
+    Assertion(Secret<String>),
+    /// The access token that Access issued at the sign-in.
+    Bearer(Secret<String>),
 }
 
 /// What leaves an object after a turn was committed.

@@ -4,9 +4,11 @@
 //! refresher, watches); the machines never call each other. Memory is a cache of rows: [`UserSession::recover`] is legal between
 //! any two turns. A call leaves only after its intent is in the turn's write set, and a step never panics.
 
+mod apps;
 mod authorization;
 mod calls;
 mod identity;
+mod linking;
 mod listening;
 mod mcp;
 mod run;
@@ -42,8 +44,9 @@ use crate::sessions::Sessions;
 use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
-use crate::vault;
+use crate::vault::{self, Slot};
 use crate::watches::Watches;
+use linking::Ties;
 use listening::Listener;
 use run::{Conversation, Run};
 use sweep::NextSweep;
@@ -63,6 +66,8 @@ struct Meta {
     /// encryption keys, because idempotency keys are recognised by it for months.
     #[serde(rename = "d", with = "serde_bytes")]
     sealed_digest_key: Vec<u8>,
+    #[serde(rename = "a", default, skip_serializing_if = "Ties::is_empty")]
+    ties: Ties,
 }
 
 impl Record for Meta {
@@ -94,6 +99,7 @@ pub struct UserSession {
     config: Rc<Config>,
     user: Option<UserKey>,
     meta_is_written: bool,
+    ties: Ties,
     digest_key: Option<DigestKey>,
     grants: Grants,
     /// How often clients ask.
@@ -102,6 +108,8 @@ pub struct UserSession {
     ledger: Ledger,
     queue: Queue,
     refresher: Refresher,
+    /// The tokens that Access issued, where people sign in through it.
+    access_tokens: Refresher,
     runs: BTreeMap<RequestId, Run>,
     orphans: Vec<(RequestId, Entry)>,
     timers: TimerTable,
@@ -145,10 +153,11 @@ impl UserSession {
         };
         let user = meta.as_ref().map(|meta| meta.user);
         let recovered = Ledger::recover(rows, upkeep, now)?;
-        let refresher = match user {
-            Some(user) => Refresher::recover(rows, &config, user)?,
-            None => Refresher::default(),
+        let tokens_of = |slot: Slot| match user {
+            Some(user) => Refresher::recover(rows, &config, user, slot),
+            None => Ok(Refresher::of(slot)),
         };
+        let (refresher, access_tokens) = (tokens_of(Slot::Microsoft)?, tokens_of(Slot::Access)?);
         let digest_key = match &meta {
             Some(meta) => {
                 let clear = vault::open_digest_key(&config, meta.user, &meta.sealed_digest_key)?;
@@ -164,11 +173,13 @@ impl UserSession {
             config,
             user,
             meta_is_written: meta.is_some(),
+            ties: meta.as_ref().map(|meta| meta.ties.clone()).unwrap_or_default(),
             digest_key,
             grants: Grants::recover(rows)?,
             ledger: recovered.ledger,
             queue: Queue::default(),
             refresher,
+            access_tokens,
             runs: BTreeMap::new(),
             orphans: recovered.orphans,
             timers: TimerTable::default(),
@@ -224,9 +235,20 @@ impl UserSession {
                     }
                     Command::Redeem(redeem) => self.on_redeem(turn, txn, to, &request.caller, &redeem)?,
                     Command::Renew(renew) => self.on_renew(turn, txn, to, &request.caller, &renew)?,
+                    Command::Consented(consent) => {
+                        let status = if self.grants.covers(&consent) { 204 } else { 404 };
+                        reply(txn, to, ObjectReply::status(status));
+                    }
                     Command::Revoke { client_digest } => {
                         self.grants.revoke(txn, &request.caller.grant, &client_digest);
                         reply(txn, to, ObjectReply::status(204));
+                    }
+                    Command::Claim { claimant } => {
+                        self.on_claim(turn, txn, to, &request.caller, claimant)?;
+                    }
+                    Command::Release { claimant } => self.on_release(txn, to, claimant)?,
+                    Command::Link(link) => {
+                        self.on_link(turn, txn, to, request.request, &request.caller, link)?;
                     }
                     Command::Connect(connect) => {
                         self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
@@ -337,9 +359,10 @@ impl UserSession {
         if self.sessions.expiry_due().is_some_and(|due| due <= now) {
             self.sessions.expire(txn, now);
         }
-        let refresh_is_due = self.refresher.due(self.last_use(now), now).is_some_and(|due| due <= now);
-        if refresh_is_due && self.refresher.under_way().is_none() {
-            self.start_refresh(turn, txn)?;
+        for slot in [Slot::Microsoft, Slot::Access] {
+            if self.refresh_due(slot, now).is_some_and(|due| due <= now) {
+                self.start_refresh(turn, txn, slot)?;
+            }
         }
         Ok(())
     }
@@ -350,17 +373,20 @@ impl UserSession {
         let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
         let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
-        let waits_for_token = match self.refresher.access(now) {
-            Access::Later(at) if self.queue.wants_token() => Some(at),
+        let waits = |tokens: &Refresher, is_wanted: bool| match tokens.access(now) {
+            Access::Later(at) if is_wanted => Some(at),
             _ => None,
         };
-        let queue = [self.queue.due(now), waits_for_token].into_iter().flatten().min();
+        let for_graph = waits(&self.refresher, self.queue.wants_token());
+        let for_apps = waits(&self.access_tokens, self.queue.wants_app_token());
+        let queue = [self.queue.due(now), for_graph, for_apps].into_iter().flatten().min();
         #[cfg(feature = "conformance")]
         let queue = [queue, self.talk_due()].into_iter().flatten().min();
         self.timers.set(Timer::CallTimeout, call_timeout);
         self.timers.set(Timer::RequestDeadline, deadline);
         self.timers.set(Timer::Queue, queue);
-        self.timers.set(Timer::Refresh, self.refresher.due(self.last_use(now), now));
+        let refreshes = [Slot::Microsoft, Slot::Access].map(|slot| self.refresh_due(slot, now));
+        self.timers.set(Timer::Refresh, refreshes.into_iter().flatten().min());
         self.timers.set(Timer::SessionExpiry, self.sessions.expiry_due());
         self.timers.set(Timer::Prune, self.ledger.prune_due());
         self.timers.set(Timer::Answers, self.ledger.answers_due());
@@ -388,6 +414,7 @@ impl UserSession {
             user,
             upkeep: self.ledger.upkeep().clone(),
             sealed_digest_key: key.sealed.clone(),
+            ties: self.ties.clone(),
         };
         txn.put(META_KEY, &meta)
     }

@@ -34,19 +34,38 @@ struct Plaintext {
     c: Option<String>,
 }
 
-const TOKENS_DATA: &[u8] = b"tokens/v1/";
+/// Whose tokens they are: the associated data of Microsoft's and of Access's differ, so that neither is ever taken for
+/// the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slot {
+    /// Microsoft's, for Graph.
+    #[default]
+    Microsoft,
+    /// Those of Access for SaaS, for linked apps.
+    Access,
+}
+
+impl Slot {
+    const fn data(self) -> &'static [u8] {
+        match self {
+            Self::Microsoft => b"tokens/v1/",
+            Self::Access => b"access-tokens/v1/",
+        }
+    }
+}
+
 const ANSWER_DATA: &[u8] = b"answer/v1/";
 const INQUIRY_DATA: &[u8] = b"inquiry/v1/";
 const DIGEST_KEY_DATA: &[u8] = b"digest-key/v1";
 
-/// Seals tokens; `generation` binds the value to its row's generation.
+/// Seals tokens; slot and generation bind the value to its row and to the row's tokens.
 ///
 /// # Errors
 /// [`Fault::Invariant`] when encoding or sealing fails.
 pub fn seal_tokens(
     config: &Config,
     user: UserKey,
-    generation: u64,
+    (slot, generation): (Slot, u64),
     tokens: &MicrosoftTokens,
     entropy: &mut Entropy,
 ) -> Result<Vec<u8>, Fault> {
@@ -58,7 +77,7 @@ pub fn seal_tokens(
     };
     let encoded = ciborium::into_writer(&value, &mut plaintext);
     let sealed = encoded.ok().and_then(|()| {
-        let data = [TOKENS_DATA, &generation.to_be_bytes()].concat();
+        let data = [slot.data(), &generation.to_be_bytes()].concat();
         config
             .encryption_keys
             .seal(Purpose::Vault, Scope::User(user), &data, entropy.bytes(), &plaintext)
@@ -78,11 +97,11 @@ pub fn seal_tokens(
 pub fn open_tokens(
     config: &Config,
     user: UserKey,
-    generation: u64,
+    (slot, generation): (Slot, u64),
     sealed: &[u8],
 ) -> Result<MicrosoftTokens, Fault> {
     let table = Table::Tokens.name();
-    let data = [TOKENS_DATA, &generation.to_be_bytes()].concat();
+    let data = [slot.data(), &generation.to_be_bytes()].concat();
     let opened = config
         .encryption_keys
         .open(Purpose::Vault, Scope::User(user), &data, sealed)

@@ -11,13 +11,14 @@
 use std::collections::BTreeSet;
 
 use actors::grants::{Grant, PendingCode};
-use actors::ledger::{Entry, EntryState, KeyUse, Kind, Upkeep};
+use actors::ledger::{Entry, EntryState, KeyUse, Kind, TaskMark, Upkeep};
 use actors::refresher::TokenRow;
 use actors::sessions::Session;
 use actors::store::{MemoryRows, Record, SCHEMA_VERSION, Txn};
 use actors::turn::{Entropy, Fault};
 use actors::vault::{
-    MicrosoftTokens, open_answer, open_digest_key, open_tokens, seal_answer, seal_digest_key, seal_tokens,
+    MicrosoftTokens, Slot, open_answer, open_digest_key, open_tokens, seal_answer, seal_digest_key,
+    seal_tokens,
 };
 use actors::watches::{Standing, Watch};
 use protocol::config::Config;
@@ -28,6 +29,7 @@ use protocol::mcp::{Revision, Watched};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
+use protocol::trace::TraceContext;
 use serde_bytes::ByteBuf;
 
 const USER: UserKey = UserKey::from_bytes([0x11; 16]);
@@ -121,14 +123,18 @@ fn sealed_tokens() {
     let golden = "\
         01026b31700d3e5ac93f12a7e90dd7dd124283bc549e2634cc4278d594258127fe1c1801b28aa6af05a3bf9a15894771\
         42582067";
-    let sealed = seal_tokens(&config(), USER, 3, &tokens, &mut entropy()).unwrap();
+    let sealed = seal_tokens(&config(), USER, (Slot::Microsoft, 3), &tokens, &mut entropy()).unwrap();
     assert_eq!(to_hex(&sealed), golden);
-    let opened = open_tokens(&config(), USER, 3, &sealed).unwrap();
+    let opened = open_tokens(&config(), USER, (Slot::Microsoft, 3), &sealed).unwrap();
     assert_eq!((opened.access.expose().as_str(), opened.refresh.expose().as_str()), ("access", "refresh"));
     let config = config();
-    assert_only_itself(golden, |value| open_tokens(&config, USER, 3, value).is_ok());
-    assert!(open_tokens(&config, USER, 4, &sealed).is_err(), "another generation");
-    assert!(open_tokens(&config, UserKey::from_bytes([0x12; 16]), 3, &sealed).is_err(), "another person");
+    assert_only_itself(golden, |value| open_tokens(&config, USER, (Slot::Microsoft, 3), value).is_ok());
+    assert!(open_tokens(&config, USER, (Slot::Microsoft, 4), &sealed).is_err(), "another generation");
+    assert!(open_tokens(&config, USER, (Slot::Access, 3), &sealed).is_err(), "of another issuer");
+    assert!(
+        open_tokens(&config, UserKey::from_bytes([0x12; 16]), (Slot::Microsoft, 3), &sealed).is_err(),
+        "another person"
+    );
 }
 
 #[test]
@@ -163,6 +169,7 @@ fn the_row_of_the_tokens() {
         scopes: vec!["Mail.Read".into()],
         sealed: Some(ByteBuf::from([1, 2, 3])),
         needs: None,
+        identity: None,
     };
     assert_row(
         &row,
@@ -189,6 +196,8 @@ fn the_row_of_a_grant() {
         }),
         generation: 0,
         rotated_at: THEN,
+        access_identity: None,
+        redirect_host: String::new(),
     };
     assert_row(
         &pending,
@@ -260,6 +269,23 @@ fn the_rows_of_watched_things() {
     );
     let refused = Watch { failures: 3, not_before: THEN, is_refused: true, ..Watch::default() };
     assert_row(&refused, "a46173f6616603616e1b000001a3185c50006172f5");
+}
+
+#[test]
+fn the_row_of_a_task() {
+    let task = Entry {
+        inquiry: Some(ByteBuf::from([4, 5])),
+        task: Some(TaskMark { changed_at: THEN, is_error: true }),
+        trace: TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ..Entry::new(Kind::Tool("sendEmail".into()), true, [0x66; 16])
+    };
+    assert_row(
+        &task,
+        "\
+        b661736171616ba161746973656e64456d61696c6177f56163606167f6616df66169f66172f661625066666666666666\
+        6666666666666666666179f6616e006166f66165f6616ff6616c806178806174f66164f46161f661714204056168a261\
+        631b000001a3185c50006165f5617658180af7651916cd43dd8448eb211c80319cb7ad6b7169203331",
+    );
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct AccessClaims {
     /// When the token ends.
     #[serde(rename = "e")]
     pub expires_at: UnixMs,
+    /// The subject under which Access knows the person, where it took part in the sign-in.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub access_identity: Option<String>,
 }
 
 /// Why a presented token is not accepted. The cases map to RFC 6750's `invalid_token`.
@@ -129,6 +132,7 @@ mod tests {
             audience: AUDIENCE.into(),
             issued_at: UnixMs(1_000_000),
             expires_at: UnixMs(1_600_000),
+            access_identity: None,
         }
     }
 

@@ -4,25 +4,23 @@
 //! in one pass and named; no message contains a value. Settings arrive as Worker secrets, so they are parsed
 //! once and never read from anywhere else.
 
+mod access;
 mod certificate;
 
+pub use access::{AccessMode, Application, SignInApplication};
+
 use crate::limits::{
-    REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE, SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE,
-    STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
+    REGISTRATIONS_PER_MINUTE, REGISTRATIONS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE,
+    SESSION_IDLE_MINUTES, SESSION_IDLE_MINUTES_RANGE, STREAM_LIFETIME_SECONDS, STREAM_LIFETIME_SECONDS_RANGE,
 };
+use crate::linked_app::{self, LinkedApp};
+use crate::oauth::preregistered::{Preregistered, read_clients};
 use crate::outbound::Transport;
 use crate::policy::Policy;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::time::DurationMs;
-use crate::tools::Toolsets;
-
-/// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessMode {
-    /// No Access: the server's own authorization and Microsoft sign-in alone.
-    Open,
-}
+use crate::tools::{Offer, Toolsets};
 
 /// The Graph API version that calls go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +82,20 @@ pub struct GatewaySettings {
     pub service_token: Option<Secret<String>>,
 }
 
+/// Which clients are known, and how others become known.
+#[derive(Debug)]
+pub struct ClientSettings {
+    /// Clients that operators registered.
+    pub preregistered: Vec<Preregistered>,
+    /// Whether clients may register themselves.
+    pub may_register: bool,
+    /// Registrations that one address may make in a minute.
+    pub registrations_per_minute: u64,
+    /// The one origin of this machine whose client ID metadata documents are read. A server that is reached from
+    /// elsewhere has none.
+    pub local_documents: Option<String>,
+}
+
 /// The complete configuration of one deployment.
 #[derive(Debug)]
 pub struct Config {
@@ -101,6 +113,8 @@ pub struct Config {
     pub policy: Policy,
     /// Which tools are offered.
     pub toolsets: Toolsets,
+    /// Which clients are known.
+    pub clients: ClientSettings,
     /// Keys of everything that is sealed at rest or in tokens.
     pub encryption_keys: KeyRing,
     /// Keys of client identifiers, which clients keep for ever: they rotate only when one was compromised. Those of
@@ -116,6 +130,8 @@ pub struct Config {
     pub session_idle: DurationMs,
     /// How long the edge keeps a stream open before it ends it in good order.
     pub stream_lifetime: DurationMs,
+    /// Internal applications that a tool calls as the person.
+    pub linked_apps: Vec<LinkedApp>,
 }
 
 /// One setting that is missing or cannot be used. It names the setting and never its value.
@@ -134,10 +150,22 @@ impl Config {
         format!("{}/mcp", self.public_url)
     }
 
+    /// What is offered to clients.
+    #[must_use]
+    pub fn offer(&self) -> Offer<'_> {
+        Offer { toolsets: self.toolsets, linked_apps: &self.linked_apps }
+    }
+
     /// Where Microsoft sends people back to.
     #[must_use]
     pub fn redirect_uri(&self) -> String {
         format!("{}/callback", self.public_url)
+    }
+
+    /// Where Access sends people back to who signed in there.
+    #[must_use]
+    pub fn access_redirect_uri(&self) -> String {
+        format!("{}{}", self.public_url, crate::access::sign_in::CALLBACK_PATH)
     }
 
     /// Reads every setting through `lookup`.
@@ -235,7 +263,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         }
         is_origin
     });
-    let access_mode = reader.one_of("ACCESS_MODE", &[("open", AccessMode::Open)]);
+    let access_mode = access::read(reader);
     let graph_version =
         reader.one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
     let microsoft = read_microsoft(reader);
@@ -248,6 +276,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         Some(text) => Toolsets::parse(&text).map_err(|reason| reader.refuse("TOOLSETS", reason)).ok(),
         None => Some(Toolsets::default()),
     };
+    let clients = read_client_settings(reader, public_url.as_deref());
     let encryption_keys = reader.keys("ENCRYPTION_KEY");
     let registration_keys = match reader.optional("REGISTRATION_KEY") {
         Some(_) => reader.keys("REGISTRATION_KEY"),
@@ -262,6 +291,20 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
     let stream_lifetime_seconds =
         reader.number("STREAM_LIFETIME_SECONDS", STREAM_LIFETIME_SECONDS_RANGE, STREAM_LIFETIME_SECONDS);
+    let linked_apps = match reader.optional("LINKED_APPS") {
+        Some(text) => linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok(),
+        None => Some(Vec::new()),
+    };
+    let has_identity = |mode: &AccessMode| mode.is_perimeter() || mode.sign_in().is_some();
+    if linked_apps.as_ref().is_some_and(|apps| !apps.is_empty())
+        && !access_mode.as_ref().is_none_or(has_identity)
+    {
+        reader.refuse(
+            "LINKED_APPS",
+            "needs ACCESS_MODE perimeter, or oauth with ACCESS_CLIENT_ID: applications are called with what Access issued \
+             for the person",
+        );
+    }
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -270,13 +313,50 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         gateway: gateway?,
         policy: policy?,
         toolsets: toolsets?,
+        clients: clients?,
         encryption_keys: encryption_keys?,
         registration_keys: registration_keys?,
         cookie_encryption_keys: cookie_encryption_keys?,
         cookie_keys: cookie_keys?,
         requests_per_minute: requests_per_minute?,
         session_idle: DurationMs::from_secs(session_idle_minutes? * 60),
+        linked_apps: linked_apps?,
         stream_lifetime: DurationMs::from_secs(stream_lifetime_seconds?),
+    })
+}
+
+fn read_client_settings<L: Fn(&str) -> Option<String>>(
+    reader: &mut Reader<L>,
+    public_url: Option<&str>,
+) -> Option<ClientSettings> {
+    let preregistered = match reader.optional("CLIENTS") {
+        Some(text) => read_clients(&text).map_err(|reason| reader.refuse("CLIENTS", reason)).ok(),
+        None => Some(Vec::new()),
+    };
+    let may_register = match reader.optional("REGISTRATION") {
+        Some(_) => reader.one_of("REGISTRATION", &[("open", true), ("off", false)]),
+        None => Some(true),
+    };
+    let registrations_per_minute =
+        reader.number("REGISTRATIONS_PER_MINUTE", REGISTRATIONS_PER_MINUTE_RANGE, REGISTRATIONS_PER_MINUTE);
+    let local_documents = reader.optional("LOCAL_CLIENT_DOCUMENTS");
+    // A base URL without encryption is one of a loopback address.
+    let is_here =
+        |url: &str| is_base_url(url) && url.strip_prefix("http://").is_some_and(|rest| !rest.contains('/'));
+    if let Some(origin) = &local_documents
+        && !(is_here(origin) && public_url.is_some_and(is_here))
+    {
+        reader.refuse(
+            "LOCAL_CLIENT_DOCUMENTS",
+            "must be an http origin of this machine, and only a server that is itself reached at a loopback address \
+             may have it",
+        );
+    }
+    Some(ClientSettings {
+        preregistered: preregistered?,
+        may_register: may_register?,
+        registrations_per_minute: registrations_per_minute?,
+        local_documents,
     })
 }
 
@@ -361,7 +441,7 @@ fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option
 }
 
 /// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.
-fn is_base_url(url: &str) -> bool {
+pub(crate) fn is_base_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split('/').next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {

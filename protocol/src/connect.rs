@@ -39,6 +39,9 @@ pub struct ConnectTicket {
     /// When the link stops working.
     #[serde(rename = "e")]
     pub expires_at: UnixMs,
+    /// The permission that a call lacked, if the link is for that alone: the grant, which stands, is then left as it is.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
 }
 
 /// What travels to Microsoft and back as `state`.
@@ -152,6 +155,7 @@ mod tests {
                 scopes: vec!["mail.read".into()],
                 login_hint: Some("alice@contoso.example".into()),
                 expires_at: UnixMs(10_000),
+                permission: None,
             },
             pkce_verifier: "verifier".into(),
             nonce: "nonce".into(),

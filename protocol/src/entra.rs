@@ -17,6 +17,7 @@ pub use refusal::{Denied, Details, Refusal};
 use crate::config::MicrosoftApp;
 use crate::graph::form;
 use crate::ids::UserKey;
+use crate::jwt::{self, NotBelieved};
 use crate::limits::{CLOCK_SKEW, LOGIN_HINT_BYTES_MAX};
 use crate::outbound::Answer;
 use crate::secret::Secret;
@@ -29,7 +30,7 @@ use refusal::ErrorBody;
 /// `Mail.Read` stands beside `Mail.ReadWrite`, which implies it: where an administrator refuses the latter, mail can
 /// still be read and a sent mail still be looked for. None of them needs an administrator's consent. A test holds the list
 /// equal to what the tools and resources name as their permissions.
-pub const SIGN_IN_SCOPES: &str = "openid profile offline_access User.Read MailboxSettings.Read Mail.Read \
+pub const SIGN_IN_SCOPES: &str = "openid profile email offline_access User.Read MailboxSettings.Read Mail.Read \
     Mail.ReadWrite Mail.Send Calendars.ReadWrite Calendars.Read.Shared Contacts.Read People.Read User.ReadBasic.All \
     Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Send Chat.Read ChatMessage.Send OnlineMeetings.ReadWrite";
 
@@ -136,9 +137,22 @@ pub fn login_hint(id_token: &Secret<String>) -> Option<String> {
     struct Claims {
         preferred_username: String,
     }
-    let payload = crate::digest::from_base64url(id_token.expose().split('.').nth(1)?)?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    let claims: Claims = jwt::claims(id_token.expose()).ok()?;
     (claims.preferred_username.len() <= LOGIN_HINT_BYTES_MAX).then_some(claims.preferred_username)
+}
+
+/// The addresses of the account of an ID token: its mailbox's and its user principal name, as the one tenant that is
+/// served here has them. They are compared with an Access identity's and are never an identity themselves.
+#[must_use]
+pub fn addresses(id_token: &Secret<String>) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        email: Option<String>,
+        preferred_username: Option<String>,
+    }
+    let Ok(claims) = jwt::claims::<Claims>(id_token.expose()) else { return Vec::new() };
+    let known = [claims.email, claims.preferred_username];
+    known.into_iter().flatten().filter(|address| !address.is_empty()).collect()
 }
 
 /// The URL of the keys that sign ID tokens.
@@ -146,41 +160,6 @@ pub fn login_hint(id_token: &Secret<String>) -> Option<String> {
 pub fn keys_endpoint(app: &MicrosoftApp) -> String {
     format!("{}/{}/discovery/v2.0/keys", app.login_url, app.tenant_id)
 }
-
-/// A token in the compact form of RFC 7515, taken apart for the check of its signature.
-pub struct SignedToken<'a> {
-    /// The name of the key.
-    pub key_id: String,
-    /// What was signed.
-    pub signed: &'a str,
-    /// The signature.
-    pub signature: Vec<u8>,
-}
-
-/// Takes a token apart. Only RS256 is accepted, whatever the token says of itself (RFC 8725, section 3.1).
-///
-/// # Errors
-/// [`NotBelieved`] names what is wrong.
-pub fn take_apart(token: &Secret<String>) -> Result<SignedToken<'_>, NotBelieved> {
-    #[derive(Deserialize)]
-    struct Header {
-        alg: String,
-        kid: String,
-    }
-    let (signed, signature) = token.expose().rsplit_once('.').ok_or(NotBelieved("shape"))?;
-    let (header, _) = signed.split_once('.').ok_or(NotBelieved("shape"))?;
-    let header = crate::digest::from_base64url(header).ok_or(NotBelieved("shape"))?;
-    let header: Header = serde_json::from_slice(&header).map_err(|_| NotBelieved("header"))?;
-    if header.alg != "RS256" {
-        return Err(NotBelieved("algorithm"));
-    }
-    let signature = crate::digest::from_base64url(signature).ok_or(NotBelieved("shape"))?;
-    Ok(SignedToken { key_id: header.kid, signed, signature })
-}
-
-/// Why an ID token is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotBelieved(pub &'static str);
 
 /// Checks the claims of an ID token and names the person.
 ///
@@ -195,9 +174,7 @@ pub fn identify(
     nonce: &str,
     now: UnixMs,
 ) -> Result<UserKey, NotBelieved> {
-    let payload = id_token.expose().split('.').nth(1).ok_or(NotBelieved("shape"))?;
-    let payload = crate::digest::from_base64url(payload).ok_or(NotBelieved("shape"))?;
-    let claims: IdTokenClaims = serde_json::from_slice(&payload).map_err(|_| NotBelieved("claims"))?;
+    let claims: IdTokenClaims = jwt::claims(id_token.expose())?;
     if claims.aud != app.client_id {
         return Err(NotBelieved("audience"));
     }

@@ -34,6 +34,44 @@ pub enum Tell {
         /// The message.
         text: &'static str,
     },
+    /// A list changed; it is told to those who listen for that, and not on the stream of the request.
+    ListChanged(List),
+}
+
+/// A list that counts as changed when a client calls the fixture for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// The tools.
+    Tools,
+    /// The prompts.
+    Prompts,
+}
+
+impl List {
+    /// The list of a member of the filter of `subscriptions/listen`.
+    #[must_use]
+    pub fn from_wire(member: &str) -> Option<Self> {
+        [Self::Tools, Self::Prompts].into_iter().find(|list| list.member() == member)
+    }
+
+    /// The member of the filter.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "toolsListChanged",
+            Self::Prompts => "promptsListChanged",
+        }
+    }
+
+    /// The notification for the subscription of this id.
+    #[must_use]
+    pub fn changed(self, subscription: &Id) -> String {
+        let method = match self {
+            Self::Tools => "notifications/tools/list_changed",
+            Self::Prompts => "notifications/prompts/list_changed",
+        };
+        notification(method, json!({ "_meta": { "io.modelcontextprotocol/subscriptionId": subscription } }))
+    }
 }
 
 impl Tell {
@@ -49,7 +87,7 @@ impl Tell {
                 let params = json!({ "level": of, "logger": "fixtures", "data": text });
                 Some(notification("notifications/message", params))
             }
-            Self::Log { .. } => None,
+            Self::Log { .. } | Self::ListChanged(_) => None,
         }
     }
 }
@@ -146,6 +184,13 @@ impl Fixture {
 #[must_use]
 pub fn is_known(name: &str) -> bool {
     rows().any(|row| row.name == name)
+}
+
+/// What only the fixture build has without a session.
+pub fn add_stateless_capabilities(capabilities: &mut Map<String, Value>) {
+    for list in ["tools", "prompts"] {
+        capabilities.insert(list.to_owned(), json!({ "listChanged": true }));
+    }
 }
 
 /// What only sessions of the fixture build have.

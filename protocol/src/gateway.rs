@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::trace::TraceContext;
+
 /// The model name under which a compatible handler answers `env.AI.run`.
 pub const GRAPH_HANDLER_MODEL: &str = "dynamic/microsoft-graph-handler";
 
@@ -79,8 +81,17 @@ pub fn read_refusal(body: &[u8]) -> Refusal {
 
 /// The metadata of one call, in the order of importance.
 #[must_use]
-pub fn metadata(user_key: &str, tool: &str, request_id: &str) -> serde_json::Value {
-    serde_json::json!({ "userId": user_key, "mcpTool": tool, "requestId": request_id })
+pub fn metadata(
+    user_key: &str,
+    tool: &str,
+    request_id: &str,
+    trace: Option<TraceContext>,
+) -> serde_json::Value {
+    let mut metadata = serde_json::json!({ "userId": user_key, "mcpTool": tool, "requestId": request_id });
+    if let (Some(trace), Some(members)) = (trace, metadata.as_object_mut()) {
+        members.insert("traceId".to_owned(), trace.trace_id().into());
+    }
+    metadata
 }
 
 #[cfg(test)]

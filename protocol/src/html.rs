@@ -3,7 +3,7 @@
 //! What holds here: one pass over the bytes with a bounded stack; nothing is fetched and nothing is executed. What a
 //! browser would not show (hidden elements, comments, scripts, styles, invisible characters) does not come through, since
 //! text that a person cannot see is how instructions are smuggled to a model. Anything malformed becomes text or
-//! nothing, never an error. A full parser of the standard is not needed for that: decision 0017 says what was measured.
+//! nothing, never an error. A full parser of the standard is not needed for that: decision 0022 says what was measured.
 
 mod entities;
 mod hiding;

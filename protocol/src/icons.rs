@@ -23,6 +23,8 @@ pub const CALENDAR: Icon = Icon { colour: "083", path: "M1 3h14v2H1zM1 6h14v8H1z
 pub const TEAMS: Icon = Icon { colour: "54a", path: "M1 2h14v9H7l-4 3v-3H1z" };
 /// People: a head.
 pub const PEOPLE: Icon = Icon { colour: "a50", path: "M5 2h6v6H5zM2 14v-4h12v4z" };
+/// Linked apps: two joined fields.
+pub const APPS: Icon = Icon { colour: "366", path: "M1 1h6v6H1zM9 9h6v6H9zM4 7h1v4h4v1H4z" };
 /// The account: a key.
 pub const ACCOUNT: Icon = Icon { colour: "555", path: "M1 5h6v2h8v3h-2v-1h-2v1H7v1H1z" };
 
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn icons_are_small_and_self_contained() {
-        for icon in [SERVER, MAIL, CALENDAR, TEAMS, PEOPLE, ACCOUNT] {
+        for icon in [SERVER, MAIL, CALENDAR, TEAMS, PEOPLE, APPS, ACCOUNT] {
             let shown = icon.shown();
             let src = shown[0]["src"].as_str().unwrap();
             let encoded = src.strip_prefix("data:image/svg+xml;base64,").unwrap();

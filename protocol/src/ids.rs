@@ -119,6 +119,17 @@ impl UserKey {
             object.as_bytes(),
         ])))
     }
+
+    /// The key of a person whom Cloudflare Access knows: a digest of the issuer and of the subject there, in a domain of
+    /// its own, so that no pair of Microsoft's ever has the same key.
+    #[must_use]
+    pub fn from_access(issuer: &str, subject: &str) -> Self {
+        Self(digest::first_16(&digest::sha256_of_parts(&[
+            b"m365-mcp-server/user-key/access/v1",
+            issuer.as_bytes(),
+            subject.as_bytes(),
+        ])))
+    }
 }
 
 sixteen_byte_id! {
@@ -126,6 +137,16 @@ sixteen_byte_id! {
     GrantId
 }
 hexadecimal_text_form!(GrantId);
+
+impl GrantId {
+    /// What stands in the place of a grant where Access is the authorization server: one for each person, because an
+    /// assertion names no client.
+    #[must_use]
+    pub fn of_perimeter(user: &UserKey) -> Self {
+        let domain = b"m365-mcp-server/grant/perimeter/v1";
+        Self(digest::first_16(&digest::sha256_of_parts(&[domain, user.as_bytes()])))
+    }
+}
 
 sixteen_byte_id! {
     /// Names one MCP session of the older protocol revisions: 32 hexadecimal digits.
@@ -240,6 +261,20 @@ mod tests {
         let id = RequestId::new(UnixMs(1_767_323_045_006), &user(), [1, 2, 3, 4, 5]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("0190163d-8694-739b-aea5-966c26f8ad91".parse::<RequestId>(), Err(MalformedId));
+    }
+
+    #[test]
+    fn the_keys_of_access_and_of_microsoft_are_apart() {
+        let key = UserKey::from_access("https://a.cloudflareaccess.com", "s");
+        for other in [
+            UserKey::from_microsoft("https://a.cloudflareaccess.com", "s"),
+            UserKey::from_access("https://b.cloudflareaccess.com", "s"),
+            UserKey::from_access("https://a.cloudflareaccess.com", "S"),
+            UserKey::from_access("https://a.cloudflareaccess.coms", ""),
+        ] {
+            assert_ne!(key, other);
+        }
+        assert_ne!(GrantId::of_perimeter(&key).as_bytes(), key.as_bytes());
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //!
 //! This crate must never depend on `worker`, on a JavaScript binding or on another crate of this workspace.
 
+pub mod access;
 pub mod access_token;
 pub mod cbor;
 pub mod civil;
 pub mod config;
 pub mod connect;
+pub mod cookie;
 pub mod digest;
 pub mod entra;
 #[cfg(feature = "conformance")]
@@ -21,7 +23,9 @@ pub mod html;
 pub mod icons;
 pub mod ids;
 pub mod jsonrpc;
+pub mod jwt;
 pub mod limits;
+pub mod linked_app;
 pub mod mcp;
 pub mod notification;
 pub mod oauth;
@@ -35,4 +39,5 @@ pub mod stream;
 pub mod text;
 pub mod time;
 pub mod tools;
+pub mod trace;
 pub mod zones;

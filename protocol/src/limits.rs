@@ -109,6 +109,22 @@ pub const WATCH_BACKOFF_MAX: DurationMs = DurationMs::from_secs(60 * 60);
 /// The longest JSON-RPC method name that is looked at, in bytes.
 pub const METHOD_BYTES_MAX: usize = 128;
 
+/// The longest signed token of another issuer that is looked at, in bytes. Cloudflare Access keeps its own below 4 KiB,
+/// because they have to fit into a cookie; an ID token of Microsoft may be larger.
+pub const SIGNED_TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest subject of an Access identity, in bytes. Cloudflare's are UUIDs.
+pub const SUBJECT_BYTES_MAX: usize = 128;
+
+/// How long the published keys of an issuer are used before they are fetched again.
+pub const KEYS_FRESH_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// How long nobody looks again for a key of an unknown name, in one instance.
+pub const KEYS_FETCHED_AGAIN_AFTER: DurationMs = DurationMs::from_secs(30);
+
+/// Keys of one issuer that are kept.
+pub const KEYS_KEPT_MAX: usize = 32;
+
 /// The longest access token that is opened, in bytes. Real ones are a few hundred bytes long.
 pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
 
@@ -135,6 +151,33 @@ pub const TEAMS_CALLS_MAX: u8 = 2;
 
 /// Concurrent calls to the remaining workloads (people, files, tasks, profile).
 pub const OTHER_CALLS_MAX: u8 = 4;
+
+/// Concurrent calls to linked apps, which are not known to bear more.
+pub const LINKED_APP_CALLS_MAX: u8 = 2;
+
+/// Linked apps of one deployment. A secret has at most 5 KB anyway.
+pub const LINKED_APPS_MAX: usize = 16;
+
+/// The longest name of a linked app, in bytes.
+pub const LINKED_APP_NAME_BYTES_MAX: usize = 32;
+
+/// The longest description of a linked app, in characters; each stands in the catalogue that every model reads.
+pub const LINKED_APP_DESCRIPTION_CHARS_MAX: usize = 300;
+
+/// Allowed paths of one linked app.
+pub const LINKED_APP_PATHS_MAX: usize = 16;
+
+/// The longest path below a linked app's base, in bytes.
+pub const LINKED_APP_PATH_BYTES_MAX: usize = 1_024;
+
+/// The longest query of a call to a linked app, encoded, in bytes.
+pub const LINKED_APP_QUERY_BYTES_MAX: usize = 4 * 1_024;
+
+/// The largest body that is sent to a linked app, in bytes.
+pub const LINKED_APP_BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// The largest answer of a linked app that a client gets, in bytes of JSON text.
+pub const LINKED_APP_ANSWER_BYTES_MAX: usize = 64 * 1_024;
 
 /// Calls in flight over all lanes of one object, refresh excepted.
 pub const OBJECT_CALLS_MAX: u8 = 5;
@@ -224,6 +267,26 @@ pub const REQUESTS_PER_MINUTE_RANGE: (u64, u64) = (10, 1_000_000);
 
 /// How many times as much all clients of a user together may make as one of them.
 pub const REQUESTS_USER_FACTOR: u64 = 2;
+
+/// Registrations of clients, and readings of clients' documents, that one address may cause in a minute in one instance
+/// of the edge, unless `REGISTRATIONS_PER_MINUTE` says otherwise. A client registers once and a document is kept.
+pub const REGISTRATIONS_PER_MINUTE: u64 = 20;
+
+/// What `REGISTRATIONS_PER_MINUTE` may name.
+pub const REGISTRATIONS_PER_MINUTE_RANGE: (u64, u64) = (1, 1_000_000);
+
+/// Addresses whose registrations one instance counts; the one that was counted first gives way. About 64 bytes each.
+pub const REGISTRATION_ADDRESSES_MAX: usize = 256;
+
+/// The largest client ID metadata document, in bytes (the bound that draft-ietf-oauth-client-id-metadata-document
+/// recommends).
+pub const DOCUMENT_BYTES_MAX: usize = 5 * 1024;
+
+/// How long a client ID metadata document is kept whose headers say nothing.
+pub const DOCUMENT_FRESH_FOR: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// How long a client ID metadata document is kept at most, whatever its headers say.
+pub const DOCUMENT_FRESH_FOR_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
 
 /// Refusals for their rate are logged at most once in this span.
 pub const RATE_LOG_EVERY: DurationMs = DurationMs::from_secs(60);
@@ -376,6 +439,9 @@ const _: () = assert!(TASK_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(TASK_DEADLINE.0 < TASK_KEPT_FOR.0);
 const _: () = assert!(REQUEST_BODY_BYTES_MAX < ISOLATE_BODY_BYTES_MAX);
 const _: () = assert!(MAILBOX_CALLS_MAX <= OBJECT_CALLS_MAX);
+// The answer of a write is kept for a repeat. It stands in a result twice, the second time as a text in which every byte
+// may be escaped, beside less than 8 KiB of other members.
+const _: () = assert!(3 * LINKED_APP_ANSWER_BYTES_MAX + 8 * 1024 < STORED_ANSWER_BYTES_MAX);
 // One connection stays free for a token refresh, without which no other call could go on.
 const _: () = assert!(OBJECT_CALLS_MAX < PLATFORM_CONNECTIONS_MAX);
 const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);

@@ -6,7 +6,10 @@
 
 pub mod authorization;
 pub mod client;
+pub mod document;
 pub mod metadata;
+pub mod preregistered;
+pub mod redirect;
 pub mod token;
 
 /// The error codes of OAuth that this server uses (RFC 6749, sections 4.1.2.1 and 5.2; RFC 8707, section 2).
@@ -146,12 +149,12 @@ pub fn check_resource(parameters: &Parameters, own: &str) -> Result<(), OAuthErr
     }
 }
 
-/// The scopes that a request asks for, cut down to those that exist; all of them when none is named.
+/// The scopes that a request asks for, cut down to those that exist; the base ones when none is named.
 ///
 /// # Errors
 /// `invalid_scope` when none of the asked ones exists.
-pub fn read_scopes(asked: Option<&str>, known: &[&str]) -> Result<Vec<String>, OAuthError> {
-    let Some(asked) = asked else { return Ok(known.iter().map(|scope| (*scope).to_owned()).collect()) };
+pub fn read_scopes(asked: Option<&str>, known: &[&str], base: &[&str]) -> Result<Vec<String>, OAuthError> {
+    let Some(asked) = asked else { return Ok(base.iter().map(|scope| (*scope).to_owned()).collect()) };
     let mut scopes: Vec<String> = Vec::new();
     for scope in asked.split_whitespace() {
         if known.contains(&scope) && !scopes.iter().any(|taken| taken == scope) {
@@ -162,7 +165,7 @@ pub fn read_scopes(asked: Option<&str>, known: &[&str]) -> Result<Vec<String>, O
         return Err(OAuthError::new(ErrorCode::InvalidScope, "None of these scopes exists here."));
     }
     if scopes.is_empty() {
-        scopes.extend(known.iter().map(|scope| (*scope).to_owned()));
+        scopes.extend(base.iter().map(|scope| (*scope).to_owned()));
     }
     Ok(scopes)
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::sign_in::AccessTokens;
 use crate::cbor;
 use crate::connect::ConnectTicket;
 use crate::ids::{GrantId, RequestId, SessionId, UserKey};
@@ -14,6 +15,7 @@ use crate::mcp::envelope::Stateless;
 use crate::notification::Notice;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
+use crate::trace::TraceContext;
 
 /// Who asks, as the edge established it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub struct Caller {
     pub client: String,
     /// The scopes of the token.
     pub scopes: Vec<String>,
-    /// The Cloudflare Access identity, where Access stands in front.
+    /// The subject under which Cloudflare Access knows the person, where it takes part.
     pub access_identity: Option<String>,
 }
 
@@ -68,12 +70,49 @@ pub enum Command {
     Redeem(Redeem),
     /// Renew a grant's tokens.
     Renew(Renew),
+    /// Say whether the person agreed to a client already.
+    Consented(Consented),
     /// Withdraw a grant (RFC 7009).
     Revoke {
         /// The digest of the client's identifier.
         #[serde(with = "serde_bytes")]
         client_digest: Vec<u8>,
     },
+    /// Note who uses this object's Microsoft account, where Access stands in front. There is never a second one.
+    Claim {
+        /// The object that asks.
+        claimant: UserKey,
+    },
+    /// Forget the claim of this object, which was of no use to it.
+    Release {
+        /// The object that asks.
+        claimant: UserKey,
+    },
+    /// Store the Microsoft tokens of an account that was claimed for this object.
+    Link(Link),
+}
+
+/// What the edge established when a person connected a Microsoft account, where Access stands in front.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The object that the account itself names.
+    pub account: UserKey,
+    /// Microsoft's access token for Graph.
+    pub access_token: String,
+    /// Microsoft's refresh token.
+    pub refresh_token: String,
+    /// How long the access token lives.
+    pub lives_for: DurationMs,
+    /// The Graph permissions that Microsoft granted.
+    pub granted: Vec<String>,
+    /// Whether Microsoft was asked with the claims that it had demanded.
+    pub stepped_up: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Link({}, permissions {:?}, tokens hidden)", self.account, self.granted)
+    }
 }
 
 /// What the edge established when a person signed in with Microsoft.
@@ -96,6 +135,9 @@ pub struct SignIn {
     pub granted: Vec<String>,
     /// Whether Microsoft was asked with the claims that it had demanded.
     pub stepped_up: bool,
+    /// What Access issued, where the person signed in through it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessTokens>,
 }
 
 /// What the object answers with [`STEP_UP`] when a sign-in does not meet what Microsoft demanded of this person earlier.
@@ -138,6 +180,18 @@ pub struct Renew {
     pub scopes: Option<Vec<String>>,
 }
 
+/// What a person would be asked to agree to. The object answers 204 if a grant that stands covers it, else 404.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consented {
+    /// The digest of the client's identifier.
+    #[serde(with = "serde_bytes")]
+    pub client_digest: Vec<u8>,
+    /// The host that gets the answer.
+    pub redirect_host: String,
+    /// The scopes.
+    pub scopes: Vec<String>,
+}
+
 /// The object's answer to a redemption or a renewal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
@@ -147,6 +201,9 @@ pub struct Issue {
     pub scopes: Vec<String>,
     /// The generation of the refresh token to issue.
     pub generation: u32,
+    /// The subject under which Access knows the person, where it took part in the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_identity: Option<String>,
 }
 
 /// One MCP message of a client.
@@ -162,9 +219,26 @@ pub struct McpMessage {
     pub accepts_stream: bool,
     /// What a request of the revision without sessions carries; none in sessions.
     pub stateless: Option<Stateless>,
+    /// The trace that the header `traceparent` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
+    /// The assertion with which Access let this very request pass; only where a linked app may be called with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
     /// The JSON text.
     #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
+}
+
+/// An assertion of Access on its way through. It is never stored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Assertion(pub String);
+
+impl std::fmt::Debug for Assertion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Assertion(hidden)")
+    }
 }
 
 /// The opening or resumption of the stream on which one request is answered.
@@ -388,6 +462,8 @@ mod tests {
                 in_batch: false,
                 accepts_stream: true,
                 stateless: Some(Stateless::default()),
+                trace: None,
+                assertion: Some(Assertion("a.b.c".into())),
                 body: b"{\"a\":1}".to_vec(),
             }),
         };

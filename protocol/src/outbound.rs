@@ -15,13 +15,15 @@ pub enum Transport {
     CustomProvider,
 }
 
-/// HTTP methods of Graph calls.
+/// HTTP methods of calls to Graph and to linked apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// GET
     Get,
     /// POST
     Post,
+    /// PUT
+    Put,
     /// PATCH
     Patch,
     /// DELETE
@@ -35,9 +37,18 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
+    }
+
+    /// The method of a name, letter for letter (RFC 9110, section 9.1).
+    #[must_use]
+    pub fn from_wire(name: &str) -> Option<Self> {
+        [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete]
+            .into_iter()
+            .find(|method| method.as_str() == name)
     }
 }
 
@@ -64,8 +75,20 @@ pub enum Lane {
     Teams,
     /// Everything else on Graph.
     Other,
+    /// The applications that operators linked, each of which is somebody else's.
+    LinkedApp,
+    /// Cloudflare Access's token endpoint.
+    AccessIdentity,
     /// Entra ID's token endpoint, which has a connection kept free for it.
     Identity,
+}
+
+impl Lane {
+    /// Whether its calls go to Microsoft Graph, by way of the gateway.
+    #[must_use]
+    pub const fn is_graph(self) -> bool {
+        !matches!(self, Self::LinkedApp | Self::AccessIdentity | Self::Identity)
+    }
 }
 
 /// One call to Microsoft Graph, before a transport and a token are added.
@@ -131,6 +154,8 @@ pub struct Answer {
     pub gateway_log_id: Option<String>,
     /// The `WWW-Authenticate` header of a 401.
     pub challenge: Option<String>,
+    /// The media type of the body, in lower case and without parameters.
+    pub content_type: Option<String>,
     /// The body, at most [`crate::limits::UPSTREAM_BODY_BYTES_MAX`] long.
     pub body: Vec<u8>,
 }

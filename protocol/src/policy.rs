@@ -1,4 +1,5 @@
-//! The operators' policy: which messages a person has to confirm before they leave, and what does not leave at all.
+//! The operators' policy: which messages a person has to confirm before they leave, what does not leave at all, and what
+//! an Access identity may.
 //!
 //! What holds here: a policy is complete or refused as a whole, and a refusal never repeats a value. A domain counts as
 //! internal only where it is listed letter for letter, without regard to case: a subdomain is another domain.
@@ -23,6 +24,10 @@ pub struct Policy {
     pub sends_per_hour: Option<u32>,
     /// Folders that no tool names, in lower case.
     pub folders_off: BTreeSet<String>,
+    /// Which Microsoft accounts an Access identity may connect.
+    pub access_identity: AccessIdentity,
+    /// The service tokens that may use the operators' API, by their client ids.
+    pub service_tokens: BTreeSet<String>,
 }
 
 /// To whom mail may go, and with what.
@@ -38,6 +43,17 @@ pub struct MailRules {
     attachment_types_off: BTreeSet<String>,
     /// The most bytes of all attachments of one mail.
     attachment_bytes_max: Option<u64>,
+}
+
+/// Which Microsoft accounts an Access identity may connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessIdentity {
+    /// One that has the address under which Access knows the person.
+    #[default]
+    MustMatch,
+    /// Any of the tenant.
+    Any,
 }
 
 /// Which messages a person has to confirm.
@@ -63,38 +79,45 @@ pub enum WithoutElicitation {
     Send,
 }
 
+/// Which messages, as the setting says it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Which {
+    Never,
+    External,
+    Always,
+}
+
+/// The setting as it is written.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Setting {
+    confirm: Option<Which>,
+    internal_domains: Vec<String>,
+    without_elicitation: WithoutElicitation,
+    allow_recipients: Option<Vec<String>>,
+    deny_recipients: Vec<String>,
+    sends_per_hour: Option<u32>,
+    deny_attachment_types: Vec<String>,
+    attachment_bytes_max: Option<u64>,
+    deny_folders: Vec<String>,
+    access_identity: AccessIdentity,
+    service_tokens: BTreeSet<String>,
+}
+
 impl Policy {
     /// Reads the setting.
     ///
     /// # Errors
     /// What it must look like, without anything of what it is.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        enum Which {
-            Never,
-            External,
-            Always,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-        struct Setting {
-            confirm: Option<Which>,
-            internal_domains: Vec<String>,
-            without_elicitation: WithoutElicitation,
-            allow_recipients: Option<Vec<String>>,
-            deny_recipients: Vec<String>,
-            sends_per_hour: Option<u32>,
-            deny_attachment_types: Vec<String>,
-            attachment_bytes_max: Option<u64>,
-            deny_folders: Vec<String>,
-        }
         let members: Option<Map<String, Value>> = serde_json::from_str(text).ok();
         let setting = members.and_then(|members| Setting::deserialize(Value::Object(members)).ok());
         let setting = setting.ok_or({
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
-             `denyFolders` (lists), `sendsPerHour` and `attachmentBytesMax` (numbers), each of them optional"
+             `denyFolders` (lists), `sendsPerHour`, `attachmentBytesMax` (numbers), `accessIdentity` (must_match or any) \
+             and `serviceTokens` (a list), each of them optional"
         })?;
         let lower = |list: Vec<String>| -> BTreeSet<String> {
             list.into_iter().map(|item| item.to_ascii_lowercase()).collect()
@@ -130,13 +153,28 @@ impl Policy {
             attachment_types_off: lower(setting.deny_attachment_types),
             attachment_bytes_max: setting.attachment_bytes_max,
         };
+        // An entry that no token can have would let nobody in and be noticed by nobody.
+        if !setting.service_tokens.iter().all(|id| id.len() > ".access".len() && id.ends_with(".access")) {
+            return Err(
+                "has a member of `serviceTokens` that is no client id of a service token, such as 0a1b.access",
+            );
+        }
         Ok(Self {
             confirm,
             without_elicitation: setting.without_elicitation,
             mail,
             sends_per_hour: setting.sends_per_hour,
             folders_off: lower(setting.deny_folders),
+            access_identity: setting.access_identity,
+            service_tokens: setting.service_tokens,
         })
+    }
+
+    /// Whether an Access identity with this address may connect a Microsoft account that has these.
+    #[must_use]
+    pub fn may_connect(&self, email: Option<&str>, addresses: &[String]) -> bool {
+        let is_equal = |address: &String| email.is_some_and(|email| is_same_address(email, address));
+        self.access_identity == AccessIdentity::Any || addresses.iter().any(is_equal)
     }
 
     /// Whether a mail to these addresses has to be confirmed.
@@ -230,6 +268,11 @@ fn refused(code: &'static str, what: &str) -> ToolError {
     ToolError::new(Fault::Account, code, message)
 }
 
+/// Whether two addresses are the same but for case. An empty one is nobody's.
+fn is_same_address(one: &str, other: &str) -> bool {
+    !one.is_empty() && one.to_lowercase() == other.to_lowercase()
+}
+
 fn is_domain(domain: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -264,6 +307,34 @@ mod tests {
         ] {
             assert!(Policy::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_access_identity_connects_the_account_of_its_own_address() {
+        let strict = Policy::default();
+        let own = ["Alice@Contoso.example".to_owned(), "alice@corp.example".to_owned()];
+        for email in ["alice@contoso.example", "ALICE@CORP.EXAMPLE"] {
+            assert!(strict.may_connect(Some(email), &own), "{email}");
+        }
+        for email in [None, Some(""), Some("bob@contoso.example"), Some("alice@contoso.example.evil.example")]
+        {
+            assert!(!strict.may_connect(email, &own), "{email:?}");
+        }
+        assert!(!strict.may_connect(Some(""), &[String::new()]) && !strict.may_connect(None, &[]));
+        let any = Policy::parse(r#"{"accessIdentity":"any"}"#).unwrap();
+        assert!(any.may_connect(None, &[]) && any.may_connect(Some("bob@contoso.example"), &own));
+    }
+
+    #[test]
+    fn service_tokens_are_named_by_client_ids() {
+        let policy = Policy::parse(r#"{"serviceTokens":["0a1b.access"]}"#).unwrap();
+        assert!(policy.service_tokens.contains("0a1b.access"));
+        for bad in
+            [r#"{"serviceTokens":[""]}"#, r#"{"serviceTokens":[".access"]}"#, r#"{"serviceTokens":["0a1b"]}"#]
+        {
+            assert!(Policy::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Policy::parse(r#"{"accessIdentity":"never"}"#).is_err());
     }
 
     #[test]

@@ -50,6 +50,10 @@ pub enum Purpose {
     Notification,
     /// Where an answer goes on that was cut.
     Cursor,
+    /// What cookies hold.
+    Cookie,
+    /// The signatures of cookies.
+    CookieSignature,
 }
 
 impl Purpose {
@@ -65,6 +69,8 @@ impl Purpose {
             Self::RequestState => "m365-mcp-server/v1/request-state",
             Self::Notification => "m365-mcp-server/v1/notification",
             Self::Cursor => "m365-mcp-server/v1/cursor",
+            Self::Cookie => "m365-mcp-server/v1/cookie",
+            Self::CookieSignature => "m365-mcp-server/v1/cookie-signature",
         }
     }
 }
@@ -261,6 +267,32 @@ impl KeyRing {
     ) -> Result<Secret<[u8; 32]>, CannotOpen> {
         let (id, _, _) = split(sealed).ok_or(CannotOpen)?;
         derive(&self.named(id)?.key, purpose, scope).map(Secret::new)
+    }
+
+    /// Signs with the newest key, whose identifier comes first in the pair.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when no key can be derived, which is a fault of this server.
+    pub fn sign(&self, purpose: Purpose, data: &[u8]) -> Result<(&str, [u8; 16]), CannotOpen> {
+        let key = Zeroizing::new(derive(&self.newest.key, purpose, Scope::Anyone)?);
+        Ok((&self.newest.id, digest::keyed_digest(&key, &[data])))
+    }
+
+    /// Checks what [`KeyRing::sign`] made, with the key that it names.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] for any other signature.
+    pub fn check(
+        &self,
+        purpose: Purpose,
+        key_id: &str,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CannotOpen> {
+        let signature = <[u8; 16]>::try_from(signature).map_err(|_| CannotOpen)?;
+        let key = Zeroizing::new(derive(&self.named(key_id.as_bytes())?.key, purpose, Scope::Anyone)?);
+        let expected = digest::keyed_digest(&key, &[data]);
+        if digest::is_equal(&expected, &signature) { Ok(()) } else { Err(CannotOpen) }
     }
 
     fn named(&self, id: &[u8]) -> Result<&RingKey, CannotOpen> {

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod authenticate;
 mod budget;
 mod calendar;
+pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
 pub mod completion;
@@ -21,6 +22,7 @@ mod mail;
 mod mailbox_zone;
 pub mod plan;
 pub mod resource;
+mod target;
 mod teams;
 #[cfg(test)]
 mod testing;
@@ -31,14 +33,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use budget::Continuation;
-pub use catalogue::{Target, Tool};
+pub use catalogue::Tool;
 pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
 pub use plan::{Plan, Planned};
 pub use resource::Resource;
-pub use toolset::Toolsets;
+pub use target::Target;
+pub use toolset::{Offer, Toolsets};
 
 use crate::ids::RequestId;
+use crate::linked_app::LinkedApp;
 use crate::mcp::envelope::ClientCapabilities;
 use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
@@ -159,6 +163,8 @@ pub enum WriteIntent {
         /// Whether it is gone from the calendar afterwards.
         ends: bool,
     },
+    /// A linked app is being called, of which nothing is known by which to find out.
+    CallApp,
 }
 
 /// What looking into a lost write found.
@@ -199,6 +205,10 @@ pub struct Surroundings<'a> {
     pub query: [u8; 32],
     /// Where an earlier answer was cut, if the call goes on with it.
     pub resume: Option<&'a Continuation>,
+    /// The applications that may be called.
+    pub linked_apps: &'a [LinkedApp],
+    /// The link under which the person connects a Microsoft account, where the client cannot sign in.
+    pub connect_link: Option<&'a str>,
 }
 
 /// Whether a permission is among those that Microsoft granted. Names are compared without case, as Microsoft does.
@@ -220,7 +230,7 @@ impl Surroundings<'_> {
     ///
     /// # Errors
     /// A [`ToolError`] of the account that names the first of them.
-    pub fn require(&self, any_of: &[&str]) -> Result<(), ToolError> {
+    pub fn require(&self, any_of: &[&'static str]) -> Result<(), ToolError> {
         match any_of.first() {
             Some(first) if !any_of.iter().any(|permission| self.has_granted(permission)) => {
                 Err(ToolError::permission_missing(first))

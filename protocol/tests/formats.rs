@@ -9,24 +9,24 @@
 // A test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "formats/commands.rs"]
+mod commands;
+
+use commands::{commands, stream};
 use protocol::access_token::{AccessClaims, issue, verify};
 use protocol::connect::{ConnectState, ConnectTicket, open_state, open_ticket, seal_state, seal_ticket};
 use protocol::digest::{from_base64url, from_hex, to_base64url, to_hex};
 use protocol::ids::{GrantId, RequestId, UserKey};
-use protocol::jsonrpc::Id;
-use protocol::notification::{Notice, Says, open_address, seal_address};
+use protocol::notification::{open_address, seal_address};
 use protocol::oauth::authorization::{
     AuthorizationRequest, Journey, open_journey, open_request, seal_journey, seal_request,
 };
 use protocol::oauth::client::{AuthMethod, Client, client_secret, open_client, seal_client};
 use protocol::oauth::token::{CodeClaims, RefreshClaims, issue_code, issue_refresh, open_code, open_refresh};
-use protocol::object::{
-    Attach, Caller, Command, Connect, Issue, Listen, Malformed, McpMessage, ObjectRequest, Redeem, Renew,
-    SignIn, decode, encode,
-};
+use protocol::object::{Caller, Command, Issue, Listen, Malformed, ObjectRequest, decode, encode};
 use protocol::seal::KeyRing;
-use protocol::stream::{EventId, StreamKey};
-use protocol::time::{DurationMs, UnixMs};
+use protocol::stream::EventId;
+use protocol::time::UnixMs;
 
 const USER: UserKey = UserKey::from_bytes([0x11; 16]);
 const GRANT: GrantId = GrantId::from_bytes([0x22; 16]);
@@ -76,6 +76,7 @@ fn an_access_token() {
         audience: AUDIENCE.into(),
         issued_at: ISSUED,
         expires_at: END,
+        access_identity: None,
     };
     let golden = "\
         m365at_AQJrMQEBAQEBAQEBAQEBAZoh5w2qsSrpyug25xXG6CIlxzvwALwtJ0vp9X3GajKBiQ-BWna7AyBGJmveHO7hF-hDB\
@@ -107,6 +108,7 @@ fn a_client() {
 fn authorization() -> AuthorizationRequest {
     AuthorizationRequest {
         client_digest: vec![0x44; 32],
+        described_at: None,
         client_name: "Claude".into(),
         redirect_uri: "https://app.example/cb".into(),
         state: Some("s-1".into()),
@@ -135,6 +137,8 @@ fn a_journey() {
         pkce_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
         nonce: "55555555555555555555555555555555".into(),
         stepped_up: false,
+        access: None,
+        agreed_before: None,
     };
     let golden = "\
         AQJrMQQEBAQEBAQEBAQEBMssFw3HONNBMYh59WFPsDEKPNG3Ro3tcKtnsYDDFmmGrs78kpQhAugXwVe8AcxhURfcvXCFC0IZ\
@@ -155,6 +159,7 @@ fn ticket() -> ConnectTicket {
         scopes: vec!["mail.read".into()],
         login_hint: Some("alice@contoso.example".into()),
         expires_at: END,
+        permission: None,
     }
 }
 
@@ -232,79 +237,15 @@ const fn place(command: &Command) -> usize {
         Command::Listen(Listen::Session { .. }) => 8,
         Command::Listen(Listen::Subscription { .. }) => 9,
         Command::Notified { .. } => 10,
+        Command::Claim { .. } => 11,
+        Command::Release { .. } => 12,
+        Command::Link(_) => 13,
+        Command::Consented(_) => 14,
     }
 }
 
-fn stream() -> StreamKey {
-    // A request ID is a UUID of version 8, and as a text it is read as nothing else.
-    let mut bytes = [0x77; 16];
-    bytes[6] = 0x87;
-    bytes[8] = 0xb7;
-    StreamKey { request: RequestId::from_bytes(bytes), id: Id::Text("a".into()) }
-}
-
-/// Every command of the contract between edge and object.
-fn commands() -> Vec<Command> {
-    let message = McpMessage {
-        session: Some("66666666666666666666666666666666".into()),
-        revision: Some("2025-11-25".into()),
-        in_batch: false,
-        accepts_stream: true,
-        stateless: None,
-        body: br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_vec(),
-    };
-    let connect = Connect {
-        ticket: ticket(),
-        code: "code".into(),
-        pkce_verifier: "verifier".into(),
-        nonce: "nonce".into(),
-        redirect_uri: "https://mcp.example.com/callback".into(),
-        stepped_up: false,
-    };
-    let sign_in = SignIn {
-        client_digest: vec![0x44; 32],
-        code_challenge: "challenge".into(),
-        redirect_uri: "https://app.example/cb".into(),
-        access_token: "access".into(),
-        refresh_token: "refresh".into(),
-        lives_for: DurationMs::from_secs(3_600),
-        granted: vec!["Mail.Read".into()],
-        stepped_up: false,
-    };
-    let redeem = Redeem {
-        client_digest: vec![0x44; 32],
-        challenge: "challenge".into(),
-        redirect_uri: Some("https://app.example/cb".into()),
-    };
-    let renew =
-        Renew { client_digest: vec![0x44; 32], generation: 7, scopes: Some(vec!["mail.read".into()]) };
-    vec![
-        Command::Mcp(message),
-        Command::Attach(Attach { session: None, stream: stream(), is_restored: false }),
-        Command::EndSession { session: "66".into() },
-        Command::Connect(Box::new(connect)),
-        Command::SignIn(sign_in),
-        Command::Redeem(redeem),
-        Command::Renew(renew),
-        Command::Revoke { client_digest: vec![0x44; 32] },
-        Command::Listen(Listen::Session { session: "66".into(), after: Some(3), is_restored: false }),
-        Command::Listen(Listen::Subscription {
-            id: Id::Integer(1),
-            uris: vec!["u".into()],
-            is_restored: true,
-        }),
-        Command::Notified {
-            notices: vec![Notice {
-                subscription: "s-1".into(),
-                client_state: "secret".into(),
-                says: Says::Changed,
-            }],
-        },
-    ]
-}
-
 /// What the edge sends for each of [`commands`], in their order and in hexadecimal.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 15] = [
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -379,6 +320,30 @@ const COMMANDS: [&str; 11] = [
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
         616e64a1684e6f746966696564a1676e6f746963657381a36c737562736372697074696f6e63732d316c636c69656e74\
         5f7374617465667365637265746473617973674368616e676564",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a165436c61696da168636c61696d616e745011111111111111111111111111111111",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a16752656c65617365a168636c61696d616e745011111111111111111111111111111111",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1644c696e6ba6676163636f756e7450111111111111111111111111111111116c6163636573735f746f6b656e\
+        666163636573736d726566726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee8067677261\
+        6e74656481694d61696c2e526561646a737465707065645f7570f5",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a169436f6e73656e746564a36d636c69656e745f64696765737458204444444444444444444444444444444444\
+        4444444444444444444444444444446d72656469726563745f686f73746b6170702e6578616d706c656673636f706573\
+        81696d61696c2e72656164",
 ];
 
 /// What stands around every command.
@@ -426,7 +391,12 @@ fn a_request_that_was_cut_or_prolonged_is_none_and_a_changed_one_harms_nobody() 
 
 #[test]
 fn what_an_object_answers_to_a_redemption() {
-    let issue = Issue { client: "Claude".into(), scopes: vec!["mail.read".into()], generation: 2 };
+    let issue = Issue {
+        client: "Claude".into(),
+        scopes: vec!["mail.read".into()],
+        generation: 2,
+        access_identity: None,
+    };
     let golden = r#"{"client":"Claude","scopes":["mail.read"],"generation":2}"#;
     assert_eq!(serde_json::to_string(&issue).unwrap(), golden);
     assert_eq!(serde_json::from_str::<Issue>(golden).unwrap(), issue);

@@ -54,10 +54,12 @@ pub(super) fn decide(
         let uris = read_listen(params).map_err(|error| refuse(200, Some(id), &error))?;
         return Ok(Era::Listens { id: id.clone(), uris });
     }
-    Ok(match list_result(known, arrived.offered) {
-        Some(list) => {
-            Era::Listed { method: method.to_owned(), reply: listed(id, method, known, params, &list) }
-        }
+    Ok(match list_result(known, arrived.offer) {
+        Some(list) => Era::Listed {
+            method: method.to_owned(),
+            trace: envelope::trace(meta).or(arrived.trace()),
+            reply: listed(id, method, known, params, &list),
+        },
         None => Era::Stateless(stateless),
     })
 }

@@ -30,7 +30,7 @@ fn decide(headers: &[(&str, &str)], body: &str) -> (Went, Value) {
         found.map(|(_, value)| (*value).to_owned())
     };
     let revision = header("mcp-protocol-version");
-    let arrived = Arrived { revision: revision.as_deref(), header: &header, offered: Toolsets::default() };
+    let arrived = Arrived { revision: revision.as_deref(), header: &header, offer: Offer::default() };
     match classify(arrived, body.as_bytes().to_vec()) {
         Ok(Delivery::Single { stateless: None, .. }) => (InSession, Value::Null),
         Ok(Delivery::Single { stateless: Some(_), .. }) => (Went::Stateless, Value::Null),
@@ -282,7 +282,7 @@ fn methods_that_are_not_there_without_a_session() {
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
-        "tasks/get",
+        "tasks/list",
         "unknown/method",
     ] {
         let (went, answer) = decide(&[NEW, ("Mcp-Method", method)], &modern(method, json!({})).to_string());
@@ -348,7 +348,7 @@ fn the_envelope_travels_to_the_object() {
         "mcp-name" => Some("authenticate".to_owned()),
         _ => None,
     };
-    let arrived = Arrived { revision: Some("2026-07-28"), header: &headers, offered: Toolsets::default() };
+    let arrived = Arrived { revision: Some("2026-07-28"), header: &headers, offer: Offer::default() };
     let text = body.to_string().into_bytes();
     let Ok(Delivery::Single { body, stateless: Some(envelope) }) = classify(arrived, text.clone()) else {
         panic!("not for the object")
@@ -399,7 +399,7 @@ fn bodies_and_headers_that_nobody_meant_to_send() {
             1 => Some("tools/call".to_owned()),
             _ => None,
         };
-        match classify(Arrived { revision, header: &header, offered: Toolsets::default() }, input.to_vec()) {
+        match classify(Arrived { revision, header: &header, offer: Offer::default() }, input.to_vec()) {
             Ok(Delivery::Single { body, .. }) => assert_eq!(body, input),
             Ok(Delivery::Batch(messages)) => {
                 assert!(messages.iter().map(Vec::len).sum::<usize>() <= input.len());

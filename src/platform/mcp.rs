@@ -4,20 +4,22 @@
 //! body owns the socket that feeds it.
 
 use actors::log::LogLine;
-use protocol::config::Config;
+use protocol::config::{AccessMode, Config};
 use protocol::ids::RequestId;
 use protocol::limits::{
     ANSWER_COMMENT_EVERY, REQUEST_BODY_BYTES_MAX, STREAM_COMMENT_EVERY, STREAM_LIFETIME_JITTER_DIVISOR,
 };
 use protocol::mcp::envelope::Stateless;
 use protocol::mcp::subscription_ended;
-use protocol::object::{Attach, Caller, Command, Listen, McpMessage};
+use protocol::object::{Assertion, Attach, Caller, Command, Listen, McpMessage};
 use protocol::stream::EventId;
 use protocol::time::DurationMs;
+use protocol::trace::TraceContext;
 use worker::{Env, Request, Response, Result};
 
 use super::event_stream::{self, Pace};
-use super::{ask, body, complete, now, random, request_of, respond};
+use super::{access, ask, body, complete, now, random, request_of, respond};
+use crate::access::{HEADER, caller};
 use crate::admission::{Presented, admit};
 use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
 use crate::reply::Reply;
@@ -31,16 +33,21 @@ pub(super) async fn serve(
     presented: Presented<'_>,
     route: Route,
 ) -> Result<Response> {
-    let claims = match admit(config, presented, now()) {
-        Ok(claims) => claims,
-        Err(refusal) => return respond(refusal),
-    };
-    let caller = Caller {
-        user: claims.user,
-        grant: claims.grant,
-        client: claims.client,
-        scopes: claims.scopes,
-        access_identity: None,
+    let caller = match &config.access_mode {
+        AccessMode::Perimeter(application) => match access::person(application, &request, env).await {
+            Ok(person) => caller(application, &person),
+            Err(refused) => return respond(refused.reply()),
+        },
+        AccessMode::Open | AccessMode::OAuth { .. } => match admit(config, presented, now()) {
+            Ok(claims) => Caller {
+                user: claims.user,
+                grant: claims.grant,
+                client: claims.client,
+                scopes: claims.scopes,
+                access_identity: claims.access_identity,
+            },
+            Err(refusal) => return respond(refusal),
+        },
     };
     if route == Route::McpOther {
         return respond(Reply::wrong_method("POST, GET, DELETE"));
@@ -72,18 +79,29 @@ async fn serve_post(
     };
     let revision = request.headers().get("mcp-protocol-version")?;
     let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
+    // It goes no further than it is needed: to the object, for a call to a linked app.
+    let is_needed = config.access_mode.is_perimeter() && !config.linked_apps.is_empty();
+    let assertion = if is_needed { request.headers().get(HEADER)?.map(Assertion) } else { None };
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let arrived = Arrived { revision: revision.as_deref(), header: &header, offer: config.offer() };
+    let trace = arrived.trace();
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
         let accepts_stream = takes_streams && !in_batch;
-        let (session, revision) = (session.clone(), revision.clone());
-        Command::Mcp(McpMessage { session, revision, in_batch, accepts_stream, stateless, body })
+        let (session, revision, assertion) = (session.clone(), revision.clone(), assertion.clone());
+        Command::Mcp(McpMessage {
+            session,
+            revision,
+            in_batch,
+            accepts_stream,
+            stateless,
+            trace,
+            assertion,
+            body,
+        })
     };
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    match classify(
-        Arrived { revision: revision.as_deref(), header: &header, offered: config.toolsets },
-        bytes,
-    ) {
+    match classify(arrived, bytes) {
         Err(refusal) => respond(refusal),
-        Ok(Delivery::Listed { method, reply }) => respond(listed(caller, &method, reply)?),
+        Ok(Delivery::Listed { method, trace, reply }) => respond(listed(caller, &method, trace, reply)?),
         Ok(Delivery::Listens { .. }) if !takes_streams => respond(not_acceptable()),
         Ok(Delivery::Listens { id, uris }) => {
             let farewell = subscription_ended(&id);
@@ -200,14 +218,16 @@ async fn listen(
 }
 
 /// A list that was answered here leaves one line in the log and no entry in the ledger.
-fn listed(caller: &Caller, method: &str, reply: Reply) -> Result<Reply> {
+fn listed(caller: &Caller, method: &str, trace: Option<TraceContext>, reply: Reply) -> Result<Reply> {
     let id = RequestId::new(now(), &caller.user, random()?);
     let line = LogLine::new("list", now())
         .with("requestId", id.to_string())
         .with("userKey", caller.user.to_string())
         .with("method", method)
         .with("client", caller.client.as_str())
-        .with("grant", caller.grant.to_string());
+        .with("grant", caller.grant.to_string())
+        .with_some("accessIdentity", caller.access_identity.clone())
+        .with_trace(trace);
     worker::console_log!("{}", line.to_json());
     Ok(reply.with("x-request-id", id.to_string()))
 }

@@ -43,7 +43,7 @@ describe("tokens", () => {
     "a cut token": () => token.slice(0, 40),
     "an overlong token": () => `m365at_${"A".repeat(8000)}`,
     "an expired token": async () => (await stack.mintToken("alice", { args: ["--lifetime-seconds", "0"] })).accessToken,
-    "a token for another audience": () => mintedWith({ PUBLIC_URL: "https://elsewhere.example" }),
+    "a token for another audience": () => mintedWith({ PUBLIC_URL: "https://elsewhere.example", LOCAL_CLIENT_DOCUMENTS: "" }),
     "a token of another key": () => mintedWith({ ENCRYPTION_KEY: "ab".repeat(32) }),
     "a token whose grant was never connected": async () => (await stack.mintToken("alice")).accessToken,
   };

@@ -90,7 +90,7 @@ describe("nobody consents in a person's place", () => {
     }
   });
 
-  test("a link cannot decide, and no earlier consent is remembered", async () => {
+  test("a link cannot decide, and for a program on the own machine no earlier consent counts", async () => {
     const client = await register();
     const browser = new Browser();
     await signIn(authorizeUrl(client).href, { browser });

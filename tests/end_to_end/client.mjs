@@ -66,13 +66,13 @@ export function toolResult({ status, json, text }) {
 }
 
 /** A session of the older revisions over raw HTTP: `call(name, arguments)` takes the next id by itself. */
-export async function openSession(stack, token, revision = "2025-11-25", capabilities = {}) {
+export async function openSession(stack, token, revision = "2025-11-25", capabilities = {}, headers = {}) {
   const opening = { protocolVersion: revision, capabilities, clientInfo: { name: "end-to-end", version: "1" } };
-  const answer = await post(stack, { token, body: request(0, "initialize", opening) });
+  const answer = await post(stack, { token, headers, body: request(0, "initialize", opening) });
   const session = answer.headers.get("mcp-session-id");
   if (!session) throw new Error(`no session: ${answer.status} ${answer.text}`);
   let id = 0;
-  const send = (body, more = {}) => post(stack, { token, session, revision, body, ...more });
+  const send = (body, more = {}) => post(stack, { token, session, revision, headers, body, ...more });
   const call = async (name, args, at = (id += 1)) => toolResult(await send(toolCall(at, name, args)));
   return { id: session, revision, token, send, call };
 }

@@ -46,9 +46,20 @@ test("local starts the emulator's worker by the name that wrangler gives it", ()
   assert.equal(local.services.find((service) => service.binding === "AI")?.service, `${binding.name}-local`);
 });
 
+test("the fetcher of documents, and nothing else, reaches the public web only, and answers no address", () => {
+  const config = inRoot("src", "metadata_fetcher", "wrangler.toml");
+  const fetcher = unstable_readConfig({ config }, { hideWarnings: true });
+  assert.deepEqual(fetcher.compatibility_flags, ["global_fetch_strictly_public"]);
+  assert.deepEqual([top, production, local].flatMap(({ compatibility_flags }) => compatibility_flags), []);
+  assert.deepEqual([fetcher.workers_dev, fetcher.preview_urls, fetcher.routes], [false, false, undefined]);
+  assert.deepEqual([bindingNames(fetcher), fetcher.vars], [[], {}]);
+  const named = (one) => one.services.find(({ binding }) => binding === "METADATA").service;
+  assert.deepEqual([top, production, local].map(named), [fetcher.name, fetcher.name, `${fetcher.name}-local`]);
+});
+
 for (const [name, config] of Object.entries({ top, production })) {
   test(`${name}: bindings, secrets and what keeps it closed`, () => {
-    assert.deepEqual(bindingNames(config), ["AI", "MCP_OBJECT", "OAUTH_KV"]);
+    assert.deepEqual(bindingNames(config), ["AI", "MCP_OBJECT", "METADATA", "OAUTH_KV"]);
     assert.deepEqual(config.vars, {}, "settings are secrets");
     assert.equal(config.workers_dev, false);
     assert.equal(config.preview_urls, false);

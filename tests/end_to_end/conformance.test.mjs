@@ -12,8 +12,13 @@ import { builtEntry } from "../tools/build.mjs";
 import { startStack } from "./harness.mjs";
 import { signIn } from "./sign_in.mjs";
 
-/** Scenarios that do not pass, with the reason. */
-const explained = { "2025-11-25": {}, "2026-07-28": {} };
+/** Scenarios that do not pass or are skipped, with the reason. */
+const explained = {
+  "2025-11-25": {},
+  "2026-07-28": {
+    "tasks-status-notifications": "the suite itself skips it until it is rewritten, and the notifications are optional",
+  },
+};
 
 /** What the release answers with its own tools. */
 const withoutFixtures = {
@@ -24,12 +29,15 @@ const withoutFixtures = {
   "2026-07-28": [
     "tools-list", "resources-list", "prompts-list", "server-sse-multiple-streams", "dns-rebinding-protection", "caching",
     "sep-2164-resource-not-found", "http-header-validation", "input-required-result-unsupported-methods",
-    "server-stateless",
+    "server-stateless", "tasks-capability-negotiation", "tasks-dispatch-and-envelope",
   ],
 };
 
 /** Checks that call a fixture by name, which the release does not have. */
 const needsFixture = [
+  "sep-2663-server-rejects-undeclared-client", "tasks-per-request-meta-opt-in", "tasks-server-directed-creation-no-hint",
+  "sep-2663-legacy-task-param-ignored", "tasks-immediate-result-shortcut", "tasks-result-type-complete-on-non-task-responses",
+  "sep-2663-durable-create-strong-consistency",
   "sep-2575-server-rejects-undeclared-capability", "sep-2575-missing-capability-http-400",
   "sep-2575-http-server-no-independent-requests-on-stream", "sep-2575-server-no-log-without-loglevel",
 ];
@@ -59,7 +67,7 @@ describe("the build with fixtures", () => {
   for (const [revision, reasons] of Object.entries(explained)) {
     test(`every check of ${revision} passes or is explained`, async (context) => {
       const checks = await runSuite(["server", "--url", scene.proxy.url, "--requirements", revision]);
-      const bad = failed(checks);
+      const bad = checks.filter(({ status }) => status !== "SUCCESS" && status !== "INFO");
       const unexplained = bad.filter(({ scenario }) => !reasons[scenario]);
       const failing = new Set(bad.map(({ scenario }) => scenario));
       const stale = Object.keys(reasons).filter((scenario) => !failing.has(scenario));
@@ -74,6 +82,7 @@ describe("the build with fixtures", () => {
     test_simple_text: ["text"],
     test_image_content: ["image"],
     test_audio_content: ["audio"],
+    test_embedded_resource: ["resource"],
     test_multiple_content_types: ["text", "image", "resource"],
   })) {
     test(`${name} answers with ${kinds.join(", ")} and no error`, async () => {

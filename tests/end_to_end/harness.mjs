@@ -22,7 +22,7 @@ const runFile = promisify(execFile);
 /** Runs any test over the other way out: M365_TEST_EGRESS=custom_provider. A test's own choice comes first. */
 const egress = process.env.M365_TEST_EGRESS ? { EGRESS: process.env.M365_TEST_EGRESS } : {};
 /** Tests ask faster than any client; the one that asks too fast lowers it again. */
-const unhurried = { RATE_LIMIT_PER_MINUTE: "1000000" };
+const unhurried = { RATE_LIMIT_PER_MINUTE: "1000000", REGISTRATIONS_PER_MINUTE: "1000000" };
 const stacks = new Set();
 const folders = new Set();
 process.once("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -43,21 +43,23 @@ function merged(settings, changes) {
 }
 
 /**
- * Starts a stack. `settings` change or remove (undefined) single settings, `emulatorArgs` go to the emulator,
- * `persistTo` is a folder of the caller's that outlives the stack, `main` the entry of another build. `stop()` it in
- * `after`.
+ * Starts a stack. `settings` change or remove (undefined) single settings, or make them of `{ origin, emulator }`; `emulatorArgs` go to the emulator,
+ * `persistTo` is a folder of the caller's that outlives the stack, `main` the entry of another build, `without`
+ * names service bindings to leave out. `stop()` it in `after`.
  */
-export async function startStack({ settings = {}, emulatorArgs = [], persistTo, main } = {}) {
+export async function startStack({ settings = {}, emulatorArgs = [], persistTo, main, without = [] } = {}) {
   const folder = privateFolder();
   const emulator = await startEmulator({ args: emulatorArgs });
   // Chosen before the start, because the worker must know its own address.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
+  const places = { origin, emulator: emulator.url };
+  const own = typeof settings === "function" ? settings(places) : settings;
   const state = {
-    folder, emulator, port, origin, main,
+    folder, emulator, port, origin, main, without,
     envFile: join(folder, "settings"),
     statePath: persistTo ?? join(folder, "state"),
-    settings: merged(freshSettings({ origin, emulator: emulator.url }), { ...unhurried, ...egress, ...settings }),
+    settings: merged(freshSettings(places), { ...unhurried, ...egress, ...own }),
     lines: [], waiters: new Set(), workerd: undefined,
   };
   stacks.add(state);
@@ -76,6 +78,7 @@ async function startWorker(state) {
     settings: state.settings,
     emulatorUrl: state.emulator.url,
     main: state.main,
+    without: state.without,
     statePath: state.statePath,
     temporary: state.folder,
     port: state.port,

@@ -16,7 +16,7 @@ before(async () => {
   stack = await startStack();
   ({ register, begin, renew, revoke, ask } = oauth(stack));
   client = await register();
-  confidential = await register({ token_endpoint_auth_method: "client_secret_post" });
+  confidential = await register({ token_endpoint_auth_method: "client_secret_basic" });
   tokens = await (await begin({ registered: client })).token();
 });
 after(() => stack?.stop());
@@ -70,13 +70,13 @@ describe("POST /token: the client (RFC 6749, section 5.2)", () => {
     });
   }
 
-  test("a secret is accepted in either way, and the scheme in any case", async () => {
+  test("a secret is accepted in the registered way alone, and the scheme in any case", async () => {
     for (const scheme of ["Basic ", "basic "]) {
       const authorization = basic(confidential.client_id, confidential.client_secret).replace("Basic ", scheme);
       assertError(await send("/token", asForm(grant, { authorization })), 400, "invalid_grant");
     }
     const { client_id, client_secret } = confidential;
-    assertError(await send("/token", asForm({ ...grant, client_id, client_secret })), 400, "invalid_grant");
+    assertError(await send("/token", asForm({ ...grant, client_id, client_secret })), 401, "invalid_client");
   });
 
   test("parameters in the address are none (section 3.2)", async () => {

@@ -37,6 +37,11 @@ export class Browser {
   jar = new Jar();
   #page;
 
+  /** `extra` are headers that somebody in front of an origin adds: `{ origin, headers }`. */
+  constructor(extra) {
+    this.extra = extra;
+  }
+
   /** What a browser says of the page that sends a form (Fetch standard, "append a request `Origin` header"). */
   #origin() {
     const { url, policy } = this.#page ?? { policy: "no-referrer" };
@@ -46,7 +51,8 @@ export class Browser {
   async open(url, { form } = {}) {
     const cookie = this.jar.header(url);
     const sent = form && { "content-type": "application/x-www-form-urlencoded", origin: this.#origin() };
-    const headers = { ...(cookie && { cookie }), ...sent };
+    const added = this.extra?.origin === new URL(url).origin ? this.extra.headers : {};
+    const headers = { ...(cookie && { cookie }), ...sent, ...added };
     const body = form && new URLSearchParams(form).toString();
     const response = await fetch(url, { method: form ? "POST" : "GET", headers, body, redirect: "manual" });
     this.jar.take(url, response);
@@ -74,7 +80,10 @@ export async function signIn(authorizationUrl, { user = "alice@contoso.example",
   const isMicrosoft = (url) => new URL(url).pathname.endsWith("/oauth2/v2.0/authorize");
   const journeys = [];
   let next = decided.next;
-  while (isMicrosoft(next) && journeys.length < journeysMax) {
+  // Where people sign in through Access first, it sends them on without a page.
+  const isAccess = (url) => /\/cdn-cgi\/access\/|\/callback\/access\?/.test(url);
+  while (next && isAccess(next)) next = (await browser.open(next)).next;
+  while (next && isMicrosoft(next) && journeys.length < journeysMax) {
     journeys.push(next);
     const back = await browser.open((await atMicrosoft(browser, next, user)).next);
     if (!back.next) throw new Error(`the sign-in ended with ${back.status}: ${back.text}`);
@@ -84,7 +93,7 @@ export async function signIn(authorizationUrl, { user = "alice@contoso.example",
 }
 
 /** Microsoft's page, where the account is chosen unless the request names it. */
-async function atMicrosoft(browser, url, user) {
+export async function atMicrosoft(browser, url, user) {
   const accounts = await browser.open(url);
   if (accounts.next) return accounts;
   const target = new URL(unescape(accounts.text.match(/<form method="post" action="([^"]*)"/)[1]), url).href;

@@ -89,6 +89,8 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         policy: &policy,
         query: [0; 32],
         resume: None,
+        linked_apps: &[],
+        connect_link: None,
     };
     match Plan::make(Target::Tool(tool), arguments, around) {
         Ok(Planned::Work(plan)) => then(*plan),

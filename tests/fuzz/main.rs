@@ -19,6 +19,8 @@ use protocol::jsonrpc::{self, Id, Message};
 use protocol::limits::{EVENT_ID_BYTES_MAX, JSONRPC_ID_BYTES_MAX, METHOD_BYTES_MAX};
 use protocol::mcp::{self, envelope, headers, mrtr};
 use protocol::oauth::client::read_registration;
+use protocol::oauth::document::{DocumentUrl, read_document};
+use protocol::oauth::preregistered::read_clients;
 use protocol::outbound::Answer;
 use protocol::secret::Secret;
 use protocol::stream::{EventId, Frame, StreamKey, Then};
@@ -38,10 +40,11 @@ fn text(input: &[u8]) -> String {
 }
 
 /// Messages of both eras with everything that is read of them.
-const MESSAGES: [&str; 7] = [
+const MESSAGES: [&str; 8] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getEmails","arguments":{"count":3},"_meta":{"progressToken":"p"}}}"#,
     r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"r"}}"#,
+    r#"{"jsonrpc":"2.0","id":3,"method":"tasks/update","params":{"taskId":"01a20861-6244-882f-b5ff-bc65226b56a0","inputResponses":{"q":{"action":"decline"}},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}"#,
     r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"sendEmail","arguments":{"to":["a@b.example"]},"inputResponses":{"q":{"action":"accept","content":{"x":"y"}}},"requestState":"AQJrMQ","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/logLevel":"info","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}"#,
     r#"{"jsonrpc":"2.0","id":3,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"weekly-summary"},"argument":{"name":"week","value":"2026"},"context":{"arguments":{"a":"b"}}}}"#,
     r#"{"jsonrpc":"2.0","id":4,"result":{}}"#,
@@ -83,11 +86,14 @@ fn messages_and_their_parameters() {
                 for error in answers.into_iter().filter_map(Result::err) {
                     assert!(jsonrpc::failure(Some(&id), &error).len() <= SENTENCE_BYTES_MAX, "{error:?}");
                 }
-                let _ = mcp::read_progress_token(params);
+                if let Err(error) = mcp::tasks::read_task_id("tasks/get", params) {
+                    assert!(jsonrpc::failure(Some(&id), &error).len() <= SENTENCE_BYTES_MAX, "{error:?}");
+                }
                 if let Some(meta) = envelope::meta(params) {
+                    let _ = mcp::read_progress_token(&meta);
+                    let _ = envelope::trace(&meta);
                     let Ok((_, stateless)) = envelope::read(&meta) else { return };
                     assert!(stateless.client_name.is_none_or(|name| name.chars().count() <= 81));
-                    assert!(stateless.tracestate.is_none_or(|state| state.len() <= 512));
                 }
             }
         }
@@ -163,7 +169,9 @@ fn answers_of_entra_and_of_the_gateway() {
             assert!(tokens.access_token.expose().len() <= input.len());
             let _ = tokens.id_token.as_ref().and_then(entra::login_hint);
         }
-        let _ = entra::take_apart(&Secret::new(text(input)));
+        let _ = protocol::jwt::take_apart(&text(input));
+        let _ = protocol::jwt::read_keys(input);
+        let _ = entra::addresses(&Secret::new(text(input)));
         let _ = ClaimsChallenge::parse(&text(input));
         assert!(gateway::read_refusal(input).code.len() <= input.len().max(32));
         let error = ToolError::from_refusal(&answer);
@@ -177,6 +185,23 @@ fn registrations() {
     fuzz("registrations", &samples(&[text]), |input| {
         if let Ok(client) = read_registration(input, UnixMs(1)) {
             assert!(client.name.len() <= SENTENCE_BYTES_MAX && client.redirect_uris.len() <= 10);
+            assert!(!client.name.chars().any(char::is_control));
+        }
+        let url = DocumentUrl::read(&self::text(input), None);
+        assert!(
+            url.as_ref().is_none_or(|url| url.as_str().starts_with("https://") && !url.host().is_empty())
+        );
+        let _ = read_clients(&self::text(input));
+    });
+}
+
+#[test]
+fn documents_of_clients() {
+    let url = DocumentUrl::read("https://a.example/c", None).unwrap();
+    let text = r#"{"client_id":"https://a.example/c","client_name":"Claude","redirect_uris":["https://a.example/cb"],"token_endpoint_auth_methods_supported":["none"],"jwks":{"keys":[{"kty":"RSA"}]}}"#;
+    fuzz("documents of clients", &samples(&[text]), |input| {
+        if let Ok(client) = read_document(&url, &self::text(input), UnixMs(1)) {
+            assert!(client.name.len() <= SENTENCE_BYTES_MAX && !client.redirect_uris.is_empty());
             assert!(!client.name.chars().any(char::is_control));
         }
     });

@@ -43,6 +43,7 @@ fn tokens_and_client_ids() {
         audience: AUDIENCE.into(),
         issued_at: NOW,
         expires_at: END,
+        access_identity: None,
     };
     let token = issue(&keys(), &claims, [1; 12]).unwrap();
     only_itself("access tokens", token.expose(), |text| verify(&keys(), text, AUDIENCE, NOW).is_ok());
@@ -66,6 +67,7 @@ fn tokens_and_client_ids() {
 fn what_travels_through_a_browser() {
     let request = AuthorizationRequest {
         client_digest: vec![4; 32],
+        described_at: None,
         client_name: "Claude".into(),
         redirect_uri: "https://app.example/cb".into(),
         state: Some("s".into()),
@@ -82,6 +84,7 @@ fn what_travels_through_a_browser() {
         scopes: vec!["mail.read".into()],
         login_hint: None,
         expires_at: END,
+        permission: None,
     };
     let link = seal_ticket(&keys(), &ticket, [6; 12]).unwrap();
     only_itself("tickets", &link, |text| open_ticket(&keys(), text, NOW).is_ok());
@@ -112,6 +115,8 @@ fn requests_of_an_object() {
         in_batch: false,
         accepts_stream: true,
         stateless: None,
+        trace: None,
+        assertion: None,
         body: b"{}".to_vec(),
     };
     let request =

@@ -202,6 +202,7 @@ impl World {
             scopes: caller(client).scopes,
             login_hint: None,
             expires_at: UnixMs(u64::MAX),
+            permission: None,
         };
         let connect = Connect {
             ticket,
@@ -298,6 +299,8 @@ impl World {
             in_batch: false,
             accepts_stream: true,
             stateless: None,
+            trace: None,
+            assertion: None,
             body: body.to_string().into_bytes(),
         })
     }

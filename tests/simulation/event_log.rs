@@ -83,8 +83,15 @@ impl Logged {
             }
             Self::Answered { op, status, retry_after_ms, ids: [graph_request_id, gateway_log_id], body } => {
                 let retry_after = retry_after_ms.map(DurationMs);
-                let answer =
-                    Answer { status, retry_after, graph_request_id, gateway_log_id, challenge: None, body };
+                // Nothing of Graph's depends on a challenge or a media type in a world.
+                let answer = Answer {
+                    status,
+                    retry_after,
+                    graph_request_id,
+                    gateway_log_id,
+                    body,
+                    ..Answer::default()
+                };
                 Input::CallDone { op, result: CallResult::Answered(answer) }
             }
             Self::Lost { op, how } => {

@@ -132,7 +132,8 @@ impl Watch {
             }
             return;
         };
-        let Ok(tokens) = vault::open_tokens(config, user(), row.generation, sealed) else {
+        let Ok(tokens) = vault::open_tokens(config, user(), (vault::Slot::Microsoft, row.generation), sealed)
+        else {
             violations.push("stored tokens do not open".to_owned());
             return;
         };

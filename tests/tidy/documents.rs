@@ -5,7 +5,7 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 9] = [
+const SCHEMA_SOURCES: [&str; 10] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
     "actors/src/ledger/entry.rs",
@@ -14,6 +14,7 @@ const SCHEMA_SOURCES: [&str; 9] = [
     "actors/src/sessions.rs",
     "actors/src/refresher.rs",
     "actors/src/user_session.rs",
+    "actors/src/user_session/linking.rs",
     "actors/src/watches.rs",
 ];
 
@@ -47,7 +48,7 @@ fn the_storage_schema_was_read_again_when_rows_changed() {
 
 #[test]
 fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
-    let source = read("protocol/src/config.rs");
+    let source = read("protocol/src/config.rs") + &read("protocol/src/config/access.rs");
     let mut settings: Vec<&str> = source
         .split('"')
         .filter(|text| text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
@@ -72,7 +73,10 @@ fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
 fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
     let (consent, readme) = (read("src/consent.rs"), read("README.md"));
     let mut findings = Vec::new();
-    for scope in protocol::tools::catalogue::scopes() {
+    let all = protocol::tools::catalogue::scopes(protocol::tools::Offer::default())
+        .into_iter()
+        .chain([protocol::tools::Tool::CallLinkedApp.scope()]);
+    for scope in all {
         let arm = format!("\"{scope}\" => \"");
         let words = consent.split(&arm).nth(1).and_then(|rest| rest.split('"').next());
         let targets = protocol::tools::Tool::ALL.into_iter().filter(|tool| tool.scope() == scope);
@@ -116,4 +120,35 @@ fn documents_have_one_title_and_links_that_lead_somewhere() {
         }
     }
     report("A document has one title, and its links work.", &findings);
+}
+
+/// The tests that a row of a table names: pairs of a file and a name, each in backticks, in the row's last cell.
+fn named_tests(row: &str) -> Vec<(String, String)> {
+    let cell = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+    let quoted: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+    quoted.chunks(2).map(|pair| (pair[0].to_owned(), pair.get(1).unwrap_or(&"").to_string())).collect()
+}
+
+#[test]
+fn every_rule_of_the_authorization_server_names_tests_that_exist() {
+    let document = read("docs/oauth-conformance.md");
+    let rows: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Rule")).collect();
+    assert!(rows.len() > 40, "only {} rules were found", rows.len());
+    let mut findings = Vec::new();
+    for row in rows {
+        let tests = named_tests(row);
+        if tests.is_empty() {
+            findings.push(format!("no test stands in {row}"));
+        }
+        for (file, name) in tests {
+            let is_script = file.ends_with(".mjs");
+            let path = if is_script { format!("tests/end_to_end/{file}") } else { file };
+            let wanted = if is_script { name.clone() } else { format!("fn {name}(") };
+            if name.len() < 4 || !super::root().join(&path).is_file() || !read(&path).contains(&wanted) {
+                findings.push(format!("{path} has no test `{name}`"));
+            }
+        }
+    }
+    report("docs/oauth-conformance.md names a test for each rule.", &findings);
 }

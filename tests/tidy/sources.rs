@@ -13,7 +13,7 @@ fn rust_files() -> Vec<std::path::PathBuf> {
 }
 
 fn script_files() -> Vec<std::path::PathBuf> {
-    files(&["tests"], &[".mjs", ".js", ".py"])
+    files(&["src", "tests"], &[".mjs", ".js", ".py"])
 }
 
 #[test]

@@ -29,6 +29,7 @@ export function addresses({ origin, emulator }) {
     PUBLIC_URL: origin,
     GATEWAY_BASE_URL: `${emulator}/gateway/v1/emulated-account/${fixed.GATEWAY_ID}/custom-graph`,
     MICROSOFT_LOGIN_URL: `${emulator}/entra`,
+    LOCAL_CLIENT_DOCUMENTS: emulator,
   };
 }
 

@@ -20,6 +20,7 @@ import {
 import { setup } from "./setup.mjs";
 import { quietWrangler } from "./workerd.mjs";
 
+const fetcherConfig = join("src", "metadata_fetcher", "wrangler.toml");
 const started = Date.now();
 const patience = 30_000;
 
@@ -61,7 +62,7 @@ function prepareFiles(folder, emulatorUrl, settingsFile) {
 
 function startWrangler({ folder, port, statePath, emulatorUrl, settingsFile }) {
   const { bindingConfig, copy } = prepareFiles(folder, emulatorUrl, settingsFile);
-  const args = ["dev", "-c", "wrangler.toml", "-c", bindingConfig, "--env", "local", "--env-file", copy];
+  const args = ["dev", "-c", "wrangler.toml", "-c", fetcherConfig, "-c", bindingConfig, "--env", "local", "--env-file", copy];
   args.push("--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", statePath);
   args.push("--show-interactive-dev-session=false", "--types=false");
   const env = {

@@ -26,17 +26,18 @@ export const quietWrangler = {
 };
 
 /** One worker's options, from its wrangler.toml and these settings alone; `main` is another build of it. */
-function workerOptions(configPath, settings, main) {
+function workerOptions(configPath, settings, { main, without = [] } = {}) {
   const { unstable_readConfig, unstable_getMiniflareWorkerOptions } = require("wrangler");
   const config = unstable_readConfig({ config: configPath, env: "local" }, { hideWarnings: true });
   const envFiles = [join(dirname(configPath), "no-such-file")]; // keeps .dev.vars out of the tests
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(config, "local", { envFiles });
   const { modulesRules: _, ...rest } = options;
   const entry = main ?? config.main;
+  for (const name of without) delete rest.serviceBindings[name];
   return { ...rest, name: config.name, modules: modules(entry), modulesRoot: dirname(entry), bindings: settings };
 }
 
-/** The entry and the Wasm files beside it; both our workers are one script. */
+/** The entry and the Wasm files beside it; each of our workers is one script. */
 function modules(main) {
   const folder = dirname(main);
   const wasm = readdirSync(folder).filter((name) => name.endsWith(".wasm"));
@@ -75,19 +76,21 @@ function guard(pid, folder) {
 }
 
 /**
- * Starts the worker and the emulator's `AI` binding worker. `onLog` gets `{ level, message }` for each line
- * that the worker prints. `main` is the entry of another build than the deployed one. `port` 0 picks a free one; `statePath` holds what survives a restart; `temporary`
+ * Starts the worker, the fetcher of clients' documents and the emulator's `AI` binding worker. `onLog` gets `{ level, message }` for each line
+ * that the worker prints. `main` is the entry of another build than the deployed one; `without` names
+ * service bindings to leave out. `port` 0 picks a free one; `statePath` holds what survives a restart; `temporary`
  * is a folder to remove should this process be killed.
  */
 export async function startWorkerd({
-  settings, emulatorUrl, statePath, main, temporary = "", port = 0, onLog = () => {},
+  settings, emulatorUrl, statePath, main, without, temporary = "", port = 0, onLog = () => {},
 }) {
   Object.assign(process.env, quietWrangler);
   noteProcesses();
   const { Miniflare, convertV4MiniflareOptions, Log, LogLevel } = require("miniflare");
   const id = randomUUID();
-  const worker = workerOptions(inRoot("wrangler.toml"), settings, main);
+  const worker = workerOptions(inRoot("wrangler.toml"), settings, { main, without });
   const binding = inRoot("tests", "emulator", "ai-binding", "wrangler.toml");
+  const fetcher = inRoot("src", "metadata_fetcher", "wrangler.toml");
   const options = convertV4MiniflareOptions({
     log: new Log(LogLevel.NONE),
     handleStructuredLogs: onLog,
@@ -98,6 +101,7 @@ export async function startWorkerd({
     workers: [
       { ...worker, unsafeDirectSockets: [{ host: "127.0.0.1", port }] },
       workerOptions(binding, { EMULATOR_URL: emulatorUrl }),
+      workerOptions(fetcher, {}),
     ],
   });
   const miniflare = new Miniflare(options);

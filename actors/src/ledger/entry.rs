@@ -6,6 +6,7 @@
 use protocol::ids::{GrantId, SessionId};
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
+use protocol::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
@@ -28,6 +29,9 @@ pub enum Kind {
     /// The making or renewal of a subscription to changes.
     #[serde(rename = "w")]
     Watch,
+    /// A refresh of the tokens that Access issued.
+    #[serde(rename = "a")]
+    AccessRefresh,
 }
 
 impl Kind {
@@ -39,6 +43,7 @@ impl Kind {
             Self::Refresh => "refresh",
             Self::Connect => "connect",
             Self::Watch => "watch",
+            Self::AccessRefresh => "access_refresh",
         }
     }
 }
@@ -245,6 +250,9 @@ pub struct Entry {
     /// Whether its client fetches the outcome later.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskMark>,
+    /// The trace that the request belongs to.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 /// What is known of a request that goes on as a task.
@@ -289,6 +297,7 @@ impl Entry {
             answer: None,
             inquiry: None,
             task: None,
+            trace: None,
         }
     }
 

@@ -4,6 +4,9 @@ use protocol::limits::{GATEWAY_FAILURES_MAX, GATEWAY_PAUSE};
 
 use super::*;
 
+const ALL_READY: Ready = Ready { graph: true, apps: true };
+const NONE_READY: Ready = Ready { graph: false, apps: false };
+
 fn id(number: u8) -> RequestId {
     RequestId::from_bytes([number; 16])
 }
@@ -20,7 +23,7 @@ fn job(number: u8, lane: Lane, client: &str) -> Job {
 }
 
 fn drain(queue: &mut Queue, now: u64) -> Vec<RequestId> {
-    std::iter::from_fn(|| queue.next(UnixMs(now), true)).collect()
+    std::iter::from_fn(|| queue.next(UnixMs(now), ALL_READY)).collect()
 }
 
 #[test]
@@ -94,8 +97,8 @@ fn an_abandoned_call_keeps_its_place_until_it_ends() {
     queue.abandon(op, UnixMs(35_000));
     assert_eq!((drain(&mut queue, 0), queue.in_flight()), (Vec::new(), 4));
     assert_eq!(queue.abandoned_until(), Some((op, UnixMs(35_000))));
-    assert!(!queue.release_abandoned(&OpId { sequence: 6, ..op }));
-    assert!(queue.release_abandoned(&op) && !queue.release_abandoned(&op));
+    assert_eq!(queue.release_abandoned(&OpId { sequence: 6, ..op }), None);
+    assert_eq!((queue.release_abandoned(&op), queue.release_abandoned(&op)), (Some(Lane::Mailbox), None));
     assert_eq!(drain(&mut queue, 0), [id(4)]);
 }
 
@@ -106,7 +109,7 @@ fn while_the_gateway_is_down_only_the_token_endpoint_is_called_and_then_one_call
         queue.requeue(job(number, Lane::Mailbox, "a"));
     }
     for _ in 0..GATEWAY_FAILURES_MAX {
-        let flying = queue.next(UnixMs(0), true).unwrap();
+        let flying = queue.next(UnixMs(0), ALL_READY).unwrap();
         queue.release(&flying);
         queue.heard_of_gateway(flying, Word::Fails, UnixMs(0), |pause| pause);
     }
@@ -196,12 +199,32 @@ fn the_queue_is_bounded_in_number_and_in_bytes() {
 }
 
 #[test]
+fn linked_apps_need_no_gateway_and_no_token_of_microsoft() {
+    let mut queue = Queue::default();
+    for number in 0..4 {
+        queue.admit(job(number, Lane::LinkedApp, "a")).unwrap();
+    }
+    queue.admit(job(9, Lane::Mailbox, "a")).unwrap();
+    for number in 20..20 + GATEWAY_FAILURES_MAX {
+        queue.heard_of_gateway(id(u8::try_from(number).unwrap()), Word::Fails, UnixMs(0), |pause| pause);
+    }
+    assert!(queue.gateway_is_down_for(UnixMs(0)).is_some());
+    let apps_only = Ready { graph: false, apps: true };
+    let left: Vec<_> = std::iter::from_fn(|| queue.next(UnixMs(0), apps_only)).collect();
+    assert_eq!(left, [id(0), id(1)], "two at a time");
+    queue.release(&id(0));
+    assert_eq!(queue.next(UnixMs(0), Ready { graph: true, apps: false }), None);
+    assert_eq!(queue.next(UnixMs(0), apps_only), Some(id(2)));
+    assert!(queue.wants_token(), "the mail waits for one");
+}
+
+#[test]
 fn without_a_token_only_the_token_endpoint_is_called() {
     let mut queue = Queue::default();
     queue.admit(job(1, Lane::Mailbox, "a")).unwrap();
     queue.requeue(Job { priority: Priority::Refresh, ..job(2, Lane::Identity, "") });
     assert!(queue.wants_token());
-    assert_eq!(queue.next(UnixMs(0), false), Some(id(2)));
-    assert_eq!(queue.next(UnixMs(0), false), None);
-    assert_eq!(queue.next(UnixMs(0), true), Some(id(1)));
+    assert_eq!(queue.next(UnixMs(0), NONE_READY), Some(id(2)));
+    assert_eq!(queue.next(UnixMs(0), NONE_READY), None);
+    assert_eq!(queue.next(UnixMs(0), ALL_READY), Some(id(1)));
 }

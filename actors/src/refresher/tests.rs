@@ -74,11 +74,12 @@ fn request(number: u8) -> RequestId {
 #[test]
 fn tokens_survive_recovery_and_lie_sealed() {
     let bench = Bench::connected();
-    let recovered = Refresher::recover(&bench.rows, &bench.config, user()).unwrap();
+    let recovered = Refresher::recover(&bench.rows, &bench.config, user(), Slot::Microsoft).unwrap();
     assert!(matches!(recovered.access(UnixMs(1)), Access::Ready(token) if token.expose() == "a1"));
     let stored: Vec<u8> = bench.rows.rows.values().flatten().copied().collect();
     assert!(!stored.windows(2).any(|window| window == b"a1" || window == b"r1"));
-    let stranger = Refresher::recover(&bench.rows, &bench.config, UserKey::from_bytes([9; 16]));
+    let stranger =
+        Refresher::recover(&bench.rows, &bench.config, UserKey::from_bytes([9; 16]), Slot::Microsoft);
     assert_eq!(stranger.unwrap_err(), Fault::CannotUnseal { table: "tokens" });
 }
 
@@ -169,7 +170,7 @@ fn a_dead_refresh_token_is_deleted_and_our_own_mistake_is_not_blamed_on_the_pers
     bench.refresher.begin(request(2));
     bench.failed(2, Some(Denied::SignInAgain), UnixMs(0));
     assert_eq!(bench.access(UnixMs(1)), "SignInAgain(SignIn)");
-    let recovered = Refresher::recover(&bench.rows, &bench.config, user()).unwrap();
+    let recovered = Refresher::recover(&bench.rows, &bench.config, user(), Slot::Microsoft).unwrap();
     assert!(matches!(recovered.access(UnixMs(1)), Access::SignInAgain(Need::SignIn)));
     assert!(recovered.granted(UnixMs(1)).is_none() && recovered.due(UnixMs(0), UnixMs(1)).is_none());
     assert!(!bench.refresher.begin(request(3)));
@@ -184,7 +185,7 @@ fn demanded_claims_lie_sealed_and_survive_recovery() {
     // The access token is good until it ends; then only the person can go on.
     assert_eq!(bench.access(UnixMs(1)), "a1");
     assert_eq!(bench.access(UnixMs(HOUR.0)), "SignInAgain(StepUp)");
-    let recovered = Refresher::recover(&bench.rows, &bench.config, user()).unwrap();
+    let recovered = Refresher::recover(&bench.rows, &bench.config, user(), Slot::Microsoft).unwrap();
     assert_eq!(recovered.unmet_claims(), Some(&demanded));
     assert_eq!(recovered.due(UnixMs(0), UnixMs(0)), None);
     let stored: Vec<u8> = bench.rows.rows.values().flatten().copied().collect();

@@ -178,6 +178,11 @@ impl Shell {
         match receiver.try_recv() {
             Ok(Some(reply)) if reply.status != 200 => {
                 self.sockets.close(to);
+                // Nobody gets the other end, and while it stood the platform would keep the object in memory.
+                if let Some(other_end) = response.websocket() {
+                    other_end.accept()?;
+                    let _gone = other_end.close(Some(1000), None::<String>);
+                }
                 self.respond(id, reply)
             }
             Ok(Some(reply)) => {

@@ -5,6 +5,7 @@
 
 use protocol::entra::Tokens;
 use protocol::ids::RequestId;
+use protocol::oauth::redirect::redirect_host;
 use protocol::object::{Caller, Issue, ObjectReply, Redeem, Renew, SignIn};
 use protocol::secret::Secret;
 
@@ -42,7 +43,19 @@ impl UserSession {
         };
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        if let (Some(issued), Some(identity)) = (sign_in.access, &caller.access_identity) {
+            let tokens = Tokens {
+                access_token: Secret::new(issued.access_token),
+                refresh_token: Some(Secret::new(issued.refresh_token)),
+                id_token: None,
+                lives_for: issued.expires_at.since(turn.now),
+                scopes: Vec::new(),
+            };
+            let (identity, entropy) = (identity.clone(), &mut turn.entropy);
+            self.access_tokens.signed_in_as(identity, txn, (&config, owner), tokens, turn.now, entropy)?;
+        }
         self.watches.signed_in(txn)?;
+        let redirect_host = redirect_host(&sign_in.redirect_uri).to_owned();
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
         let grant = Grant {
             client: caller.client.clone(),
@@ -52,6 +65,8 @@ impl UserSession {
             code: Some(code),
             generation: 0,
             rotated_at: turn.now,
+            access_identity: caller.access_identity.clone(),
+            redirect_host,
         };
         self.grants.insert(txn, caller.grant, grant)?;
         self.record_sign_in(turn, txn, request, caller, EntryEvent::Succeeded, "ok")?;
@@ -60,7 +75,7 @@ impl UserSession {
     }
 
     /// Writes entry and log line of a sign-in, whose call the edge made.
-    fn record_sign_in(
+    pub(super) fn record_sign_in(
         &mut self,
         turn: &Turn,
         txn: &mut Txn<'_>,

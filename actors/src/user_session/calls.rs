@@ -3,13 +3,15 @@
 //! What holds here: a write's intent is in the write set of the very turn that sends it; an answer that belongs to no
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
+use protocol::access::sign_in;
+use protocol::config::SignInApplication;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
-use protocol::outbound::{CallResult, Lost};
+use protocol::outbound::{CallResult, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Found, Plan, Target, ToolError};
+use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app};
 
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
@@ -20,12 +22,25 @@ use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
 use crate::log::LogLine;
 use crate::planted::{self, Bug};
-use crate::queue::{Change, Priority, Word};
+use crate::queue::{Change, Priority, Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
+use crate::vault::Slot;
 
 /// The shell gives a call up at [`CALL_TIMEOUT`]; the core waits a little longer for the shell to say so.
 const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
+
+/// The call that renews what Access issued.
+fn renewal_at_access(
+    application: Option<&SignInApplication>,
+    renewal: Option<Renewal<'_>>,
+) -> Result<Outbound, Fault> {
+    let (Some(application), Some(Renewal { refresh_token, .. })) = (application, renewal) else {
+        return Err(Fault::Invariant("a refresh without a refresh token"));
+    };
+    let url = sign_in::token_endpoint(application);
+    Ok(Outbound::AccessToken { url, form: sign_in::refresh_form(application, refresh_token) })
+}
 
 impl UserSession {
     /// Lets every call leave that may.
@@ -38,8 +53,8 @@ impl UserSession {
             let token = match self.refresher.access(turn.now) {
                 Access::Ready(token) => Some(token),
                 Access::NeedsRefresh => {
-                    if self.queue.wants_token() && self.refresher.under_way().is_none() {
-                        self.start_refresh(turn, txn)?;
+                    if self.queue.wants_token() {
+                        self.start_refresh(turn, txn, Slot::Microsoft)?;
                     }
                     None
                 }
@@ -67,7 +82,8 @@ impl UserSession {
                     None
                 }
             };
-            let Some(request) = self.queue.next(turn.now, token.is_some()) else { return Ok(()) };
+            let ready = Ready { graph: token.is_some(), apps: self.ready_for_apps(turn, txn)? };
+            let Some(request) = self.queue.next(turn.now, ready) else { return Ok(()) };
             self.launch(turn, txn, request, token)?;
         }
     }
@@ -87,13 +103,19 @@ impl UserSession {
                 call: plan.call(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: target.name(),
+                trace: run.entry.trace,
             },
             Work::Watch(subscribing) => Outbound::Graph {
                 call: subscribing.call.clone(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
+                trace: None,
             },
-            Work::Refresh => {
+            Work::App(calling) => calling.outbound(self.access_tokens.access(now))?,
+            Work::Refresh(Slot::Access) => {
+                renewal_at_access(self.config.access_mode.sign_in(), self.access_tokens.renewal())?
+            }
+            Work::Refresh(Slot::Microsoft) => {
                 let renewal = self.refresher.renewal();
                 let Renewal { refresh_token, granted, demanded } =
                     renewal.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
@@ -117,9 +139,7 @@ impl UserSession {
             if run.entry.apply(EntryEvent::Sent) == Transition::Illegal {
                 return Err(Fault::Invariant("a settled request sends a call"));
             }
-            if let Work::Tool { plan, .. } = &run.work {
-                run.entry.intent = plan.intent();
-            }
+            run.entry.intent = run.intent();
             let says = (run.entry.state, run.entry.intent.clone());
             // A read that is interrupted is simply over, so its row need not say that it left; and so is a write that
             // is still reading what it needs to know.
@@ -147,7 +167,7 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
-            if self.queue.release_abandoned(&op) {
+            if self.queue.release_abandoned(&op).is_some_and(Lane::is_graph) {
                 self.hear_of_gateway(turn, op.request, &result);
             }
             if planted::has(Bug::StaleRefreshOverwrites) {
@@ -161,7 +181,8 @@ impl UserSession {
         if matches!(run.work, Work::Tool { .. } | Work::Watch(_)) {
             self.hear_of_gateway(turn, op.request, &result);
         }
-        if let CallResult::Answered(answer) = &result {
+        // An application's headers prove nothing about Microsoft.
+        if let (CallResult::Answered(answer), false) = (&result, matches!(run.work, Work::App(_))) {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
         let next = match &run.work {
@@ -174,7 +195,8 @@ impl UserSession {
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next
             }
-            Work::Refresh => self.after_refresh(turn, txn, op.request, result)?,
+            Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
+            Work::Refresh(slot) => self.after_refresh(turn, txn, (op.request, *slot), result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
             _ => return Err(Fault::Invariant("what makes no calls ended as one")),
         };
@@ -291,7 +313,7 @@ impl UserSession {
                 _ => {
                     // It never left. Who began it has to know, or waits for this one for ever.
                     match &run.work {
-                        Work::Refresh => self.refresh_failed(turn, txn, request, None)?,
+                        Work::Refresh(slot) => self.refresh_failed(turn, txn, (request, *slot), None)?,
                         Work::Watch(subscribing) => {
                             self.watches.failed(txn, subscribing.watched, now, None)?;
                         }
@@ -343,11 +365,16 @@ impl UserSession {
             let intent = entry.intent.clone().filter(|_| may_have_happened);
             let target = match &entry.kind {
                 Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::Connect | Kind::Watch => None,
+                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {
-                    let mut plan = Box::new(Plan::recovered(intent, request));
+                    let Some(plan) = Plan::recovered(intent, request) else {
+                        let settled = Settled::Error(call_linked_app::unknown());
+                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
+                        continue;
+                    };
+                    let mut plan = Box::new(plan);
                     if plan.look_into() == Found::NeverKnown {
                         let settled = Settled::Error(plan.outcome_unknown());
                         self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;

@@ -8,6 +8,7 @@ use protocol::ids::RequestId;
 use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::{Caller, Connect, ObjectReply};
 use protocol::outbound::CallResult;
+use protocol::time::UnixMs;
 
 use super::run::{Run, Waiter, Work};
 use super::settle::Settled;
@@ -17,7 +18,9 @@ use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger};
 use crate::log::LogLine;
 use crate::queue::Priority;
+use crate::refresher::Refresher;
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
+use crate::vault::Slot;
 
 impl UserSession {
     /// The machines and facts that a verdict may use.
@@ -30,14 +33,46 @@ impl UserSession {
         }
     }
 
-    /// Begins a refresh of the access token, as a request of the object's own.
-    pub(super) fn start_refresh(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+    /// Begins a refresh of an access token, unless one is under way, as a request of the object's own.
+    pub(super) fn start_refresh(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        slot: Slot,
+    ) -> Result<(), Fault> {
         let request = RequestId::new(turn.now, &self.owner()?, turn.entropy.bytes());
-        if !self.refresher.begin(request) {
+        if self.tokens_in(slot).under_way().is_some() || !self.tokens_in(slot).begin(request) {
             return Ok(());
         }
-        let entry = Entry::new(Kind::Refresh, false, *request.as_bytes());
-        self.enqueue_own(turn, txn, request, (Work::Refresh, Priority::Refresh), entry, None)
+        let kind = match slot {
+            Slot::Microsoft => Kind::Refresh,
+            Slot::Access => Kind::AccessRefresh,
+        };
+        let mut entry = Entry::new(kind, false, *request.as_bytes());
+        if slot == Slot::Access {
+            entry.access_identity = self.access_tokens.identity().map(str::to_owned);
+        }
+        self.enqueue_own(turn, txn, request, (Work::Refresh(slot), Priority::Refresh), entry, None)
+    }
+
+    /// The tokens of an issuer.
+    fn tokens_in(&mut self, slot: Slot) -> &mut Refresher {
+        match slot {
+            Slot::Microsoft => &mut self.refresher,
+            Slot::Access => &mut self.access_tokens,
+        }
+    }
+
+    /// When tokens have to be renewed although nobody asks. Those of Access stay as they are while nobody signs in through
+    /// it.
+    pub(super) fn refresh_due(&self, slot: Slot, now: UnixMs) -> Option<UnixMs> {
+        let last_use = self.last_use(now);
+        match slot {
+            Slot::Microsoft => self.refresher.due(last_use, now),
+            Slot::Access => {
+                self.config.access_mode.sign_in().and_then(|_| self.access_tokens.due(last_use, now))
+            }
+        }
     }
 
     /// Begins to redeem an authorization code.
@@ -77,9 +112,12 @@ impl UserSession {
         txn: &mut Txn<'_>,
         request: RequestId,
         (work, priority): (Work, Priority),
-        entry: Entry,
+        mut entry: Entry,
         waiter: Option<Waiter>,
     ) -> Result<(), Fault> {
+        if entry.access_identity.is_none() {
+            entry.access_identity.clone_from(&self.ties.subject);
+        }
         self.ledger.insert(txn, request, &entry)?;
         let mut run = Run::new(work, entry, priority, turn.now.plus(REQUEST_DEADLINE));
         run.waiters.extend(waiter);
@@ -94,19 +132,19 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        request: RequestId,
+        (request, slot): (RequestId, Slot),
         result: CallResult,
     ) -> Result<Next, Fault> {
-        match self.tokens_of(turn, txn, request, &result)? {
+        match self.tokens_of(turn, txn, (request, slot), &result)? {
             Ok(tokens) => {
                 let (config, owner) = (self.config.clone(), self.owner()?);
                 let entropy = &mut turn.entropy;
-                self.refresher.refreshed(txn, (&config, owner), request, tokens, turn.now, entropy)?;
+                self.tokens_in(slot).refreshed(txn, (&config, owner), request, tokens, turn.now, entropy)?;
                 Ok(Next::Settle(EntryEvent::Succeeded, Settled::Plain { status: 200, code: "ok" }))
             }
             Err(why) => {
                 let settled = plain(why.as_ref());
-                self.refresh_failed(turn, txn, request, why)?;
+                self.refresh_failed(turn, txn, (request, slot), why)?;
                 Ok(Next::Settle(EntryEvent::Refused, settled))
             }
         }
@@ -117,11 +155,11 @@ impl UserSession {
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,
-        request: RequestId,
+        (request, slot): (RequestId, Slot),
         why: Option<Denied>,
     ) -> Result<(), Fault> {
         let (config, owner) = (self.config.clone(), self.owner()?);
-        self.refresher.failed(txn, (&config, owner), request, why, turn.now, &mut turn.entropy)
+        self.tokens_in(slot).failed(txn, (&config, owner), request, why, turn.now, &mut turn.entropy)
     }
 
     /// The tokens of an answer, or why there are none. What Microsoft refused is said in a line of the log, with what
@@ -130,7 +168,7 @@ impl UserSession {
         &self,
         turn: &Turn,
         txn: &mut Txn<'_>,
-        request: RequestId,
+        (request, slot): (RequestId, Slot),
         result: &CallResult,
     ) -> Result<Result<Tokens, Option<Denied>>, Fault> {
         let CallResult::Answered(answer) = result else { return Ok(Err(None)) };
@@ -139,7 +177,8 @@ impl UserSession {
             Err(Refusal { denied, details }) => {
                 let line = LogLine::token_refused(&denied, &details, turn.now)
                     .with("requestId", request.to_string())
-                    .with("userKey", self.owner()?.to_string());
+                    .with("userKey", self.owner()?.to_string())
+                    .with_some("issuer", (slot == Slot::Access).then_some("access"));
                 txn.emit(Effect::Log(line));
                 Err(Some(denied))
             }
@@ -156,7 +195,7 @@ impl UserSession {
         result: CallResult,
     ) -> Result<Next, Fault> {
         let Work::Connect(connect) = &run.work else { return Err(Fault::Invariant("not a connection")) };
-        let settled = match self.tokens_of(turn, txn, request, &result)? {
+        let settled = match self.tokens_of(turn, txn, (request, Slot::Microsoft), &result)? {
             Ok(tokens) => self.connect(turn, txn, connect, tokens)?,
             Err(Some(Denied::StepUp(Some(claims)))) if !connect.stepped_up => Settled::StepUp(claims),
             Err(why) => plain(why.as_ref()),
@@ -193,6 +232,10 @@ impl UserSession {
         let config = self.config.clone();
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         self.watches.signed_in(txn)?;
+        if connect.ticket.permission.is_some() {
+            // The link was for a permission, and what the clients may do is as it was.
+            return Ok(Settled::Plain { status: 200, code: "ok" });
+        }
         let grant = Grant::by_link(connect.ticket.client.clone(), connect.ticket.scopes.clone(), turn.now);
         self.grants.insert(txn, connect.ticket.grant, grant)?;
         Ok(Settled::Plain { status: 200, code: "ok" })

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "conformance")]
+use protocol::fixtures::List;
 use protocol::ids::{GrantId, SessionId};
 use protocol::jsonrpc::{self, Id};
 use protocol::mcp::{self, Revision, Watched};
@@ -25,7 +27,13 @@ pub(super) enum Listener {
     /// A session, whose events are kept.
     Session(SessionId),
     /// A subscription of the revision without sessions.
-    Subscription { grant: GrantId, id: Id, watched: BTreeSet<Watched> },
+    Subscription {
+        grant: GrantId,
+        id: Id,
+        watched: BTreeSet<Watched>,
+        #[cfg(feature = "conformance")]
+        lists: Vec<List>,
+    },
 }
 
 impl UserSession {
@@ -38,7 +46,7 @@ impl UserSession {
         caller: &Caller,
         listen: Listen,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
@@ -64,11 +72,23 @@ impl UserSession {
                         has_scope(caller, *watched) && self.may_hear_of(*watched, turn.now).is_ok()
                     })
                     .collect();
+                #[cfg(feature = "conformance")]
+                let lists: Vec<List> = uris.iter().filter_map(|member| List::from_wire(member)).collect();
+                #[cfg(feature = "conformance")]
+                let members: Vec<&str> = lists.iter().map(|list| list.member()).collect();
+                #[cfg(not(feature = "conformance"))]
+                let members = [];
                 if !is_restored {
-                    let json = mcp::subscription_acknowledged(&id, &watched);
+                    let json = mcp::subscription_acknowledged(&id, &watched, &members);
                     push(txn, to, None, json);
                 }
-                let listener = Listener::Subscription { grant: caller.grant, id, watched };
+                let listener = Listener::Subscription {
+                    grant: caller.grant,
+                    id,
+                    watched,
+                    #[cfg(feature = "conformance")]
+                    lists,
+                };
                 self.listeners.insert(to, listener);
                 Ok(())
             }
@@ -109,7 +129,7 @@ impl UserSession {
         let sessions: Vec<SessionId> = self
             .sessions
             .watching(watched)
-            .filter(|(_, grant)| self.grants.standing(grant).is_some())
+            .filter(|(_, grant)| self.may_act(grant))
             .map(|(session, _)| session)
             .collect();
         for session in sessions {
@@ -127,6 +147,18 @@ impl UserSession {
             }
         }
         Ok(())
+    }
+
+    /// A list of fixtures counts as changed: whoever listens for that is told.
+    #[cfg(feature = "conformance")]
+    pub(super) fn on_list_changed(&self, txn: &mut Txn<'_>, list: List) {
+        for (to, listener) in &self.listeners {
+            if let Listener::Subscription { id, lists, .. } = listener
+                && lists.contains(&list)
+            {
+                push(txn, *to, None, list.changed(id));
+            }
+        }
     }
 
     /// `resources/subscribe` and `resources/unsubscribe` of a session.
@@ -163,9 +195,9 @@ impl UserSession {
             let lives = |listener: &Listener| match listener {
                 Listener::Session(session) => {
                     let grant = self.sessions.grant(session);
-                    grant.is_some_and(|grant| self.grants.standing(&grant).is_some())
+                    grant.is_some_and(|grant| self.may_act(&grant))
                 }
-                Listener::Subscription { grant, .. } => self.grants.standing(grant).is_some(),
+                Listener::Subscription { grant, .. } => self.may_act(grant),
             };
             self.streams_of(|listener| !lives(listener))
         };

@@ -7,6 +7,7 @@
 mod ask;
 pub(super) mod demand;
 pub(super) mod inquiry;
+mod permission;
 mod repeats;
 mod tasks;
 
@@ -16,8 +17,9 @@ use protocol::ids::{RequestId, SessionId};
 use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
-use protocol::object::{Caller, Challenge, McpMessage, ObjectReply};
+use protocol::object::{Assertion, Caller, Challenge, McpMessage, ObjectReply};
 use protocol::tools::ToolError;
+use protocol::trace::TraceContext;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
@@ -34,9 +36,13 @@ pub(super) struct Asking<'a> {
     pub conversation: Conversation,
     /// What the client can be asked for in its turn.
     pub client: ClientCapabilities,
+    /// The trace that the request belongs to.
+    pub trace: Option<TraceContext>,
     /// From which level on a request without a session wants log messages.
     #[cfg(feature = "conformance")]
     pub log_level: Option<mcp::envelope::LogLevel>,
+    /// The assertion that came with the request.
+    pub assertion: Option<&'a Assertion>,
 }
 
 impl UserSession {
@@ -50,7 +56,7 @@ impl UserSession {
         caller: &Caller,
         message: &McpMessage,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
@@ -63,7 +69,7 @@ impl UserSession {
             }
         };
         if let Some(stateless) = &message.stateless {
-            return self.on_stateless(turn, txn, to, (request, caller, stateless), read);
+            return self.on_stateless(turn, txn, to, (request, caller, message, stateless), read);
         }
         if let Message::Request { id, method, params } = &read
             && Method::in_session(method) == Some(Method::Initialize)
@@ -91,6 +97,7 @@ impl UserSession {
             return refuse(txn, to, 400, id, &error);
         }
         let capabilities = session.capabilities;
+        let caller = &self.named(caller, Some(&session.client_name));
         self.sessions.touch(txn, &session_id, turn.now)?;
         let conversation = Conversation::Session(session_id);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
@@ -102,6 +109,8 @@ impl UserSession {
             caller,
             conversation,
             client,
+            assertion: message.assertion.as_ref(),
+            trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: None,
         };
@@ -115,7 +124,7 @@ impl UserSession {
         turn: &mut Turn,
         txn: &mut Txn<'_>,
         to: ReplyTo,
-        (request, caller, stateless): (RequestId, &Caller, &Stateless),
+        (request, caller, message, stateless): (RequestId, &Caller, &McpMessage, &Stateless),
         read: Message<'_>,
     ) -> Result<(), Fault> {
         let Message::Request { id, method, params } = read else {
@@ -126,6 +135,7 @@ impl UserSession {
         let Some(known) = known else {
             return refuse(txn, to, 404, Some(&id), &errors::unknown_method(&method));
         };
+        let caller = &self.named(caller, stateless.client_name.as_deref());
         let conversation = Conversation::Grant(caller.grant);
         let waited_for_word = self.unconfirmed.remove(&conversation).unwrap_or_default();
         self.unheard = None;
@@ -134,6 +144,8 @@ impl UserSession {
             caller,
             conversation,
             client: stateless.capabilities,
+            assertion: message.assertion.as_ref(),
+            trace: message.trace,
             #[cfg(feature = "conformance")]
             log_level: stateless.log_level,
         };
@@ -259,10 +271,7 @@ impl UserSession {
                 let from = (asking.caller, asking.conversation.session());
                 return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
-            method => match (
-                mcp::check_list(name, params),
-                method.and_then(|method| mcp::list_result(method, self.config.toolsets)),
-            ) {
+            method => match (mcp::check_list(name, params), method.and_then(|it| self.list_of(it))) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
                 (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
                 (Ok(()), Some(list)) => jsonrpc::success(&id, &list),
@@ -270,6 +279,10 @@ impl UserSession {
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())
+    }
+
+    fn list_of(&self, method: Method) -> Option<Map<String, serde_json::Value>> {
+        mcp::list_result(method, self.config.offer())
     }
 
     /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and
@@ -313,7 +326,7 @@ impl UserSession {
         caller: &Caller,
         header: &str,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }

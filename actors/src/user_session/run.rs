@@ -12,21 +12,25 @@ use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 
+use super::apps::Calling;
 use super::mcp::inquiry::Inquiry;
 use super::watching::Subscribing;
 use crate::ledger::{Entry, EntryState};
 use crate::queue::{Job, Priority};
 use crate::turn::ReplyTo;
+use crate::vault::Slot;
 
 /// What a run does.
 #[derive(Debug)]
 pub(super) enum Work {
     /// A tool call or the reading of a resource.
     Tool { target: Target, plan: Box<Plan> },
+    /// A call to a linked app.
+    App(Box<Calling>),
     /// A question to the client of a session, without whose answer nothing leaves.
     Ask(Box<Inquiry>),
-    /// A refresh of the access token.
-    Refresh,
+    /// A refresh of an access token.
+    Refresh(Slot),
     /// The redemption of an authorization code.
     Connect(Box<Connect>),
     /// The making or renewal of a subscription to changes.
@@ -212,6 +216,15 @@ impl Run {
         }
     }
 
+    /// What must be durable before the next call leaves.
+    pub fn intent(&self) -> Option<WriteIntent> {
+        match &self.work {
+            Work::Tool { plan, .. } => plan.intent(),
+            Work::App(calling) => calling.call.writes().then_some(WriteIntent::CallApp),
+            _ => None,
+        }
+    }
+
     /// Whether it waits for its client's answer to a question.
     pub const fn is_asking(&self) -> bool {
         matches!(self.work, Work::Ask(_))
@@ -227,7 +240,7 @@ impl Run {
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
     pub fn has_no_intent(&self) -> bool {
-        let is_a_clients = !matches!(self.work, Work::Refresh | Work::Connect(_) | Work::Watch(_));
+        let is_a_clients = !matches!(self.work, Work::Refresh(_) | Work::Connect(_) | Work::Watch(_));
         is_a_clients && !self.looking && self.entry.intent.is_none()
     }
 
@@ -261,15 +274,20 @@ impl Run {
 
     /// The place in the queue that the next call needs.
     pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
-        let call = self.graph_call();
+        let lane = match &self.work {
+            Work::App(_) => Lane::LinkedApp,
+            Work::Refresh(Slot::Access) => Lane::AccessIdentity,
+            _ => self.graph_call().map_or(Lane::Identity, |call| call.lane),
+        };
         Job {
             request,
-            lane: call.as_ref().map_or(Lane::Identity, |call| call.lane),
+            lane,
             client: self.entry.client.clone(),
             priority: if self.looking { Priority::Background } else { self.priority },
             not_before,
             bytes: match &self.work {
                 Work::Tool { plan, .. } => plan.held_bytes(),
+                Work::App(calling) => calling.call.held_bytes(),
                 _ => 0,
             },
         }

@@ -48,7 +48,7 @@ impl UserSession {
         caller: &Caller,
         attach: Attach,
     ) -> Result<(), Fault> {
-        if self.grants.standing(&caller.grant).is_none() {
+        if !self.may_act(&caller.grant) {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }

@@ -68,7 +68,8 @@ impl UserSession {
     fn reseal_single_rows(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<u64, Fault> {
         let user = self.owner()?;
         let tokens = self.refresher.reseal(txn, (&self.config, user), &mut turn.entropy)?;
-        let mut resealed = u64::from(tokens);
+        let of_access = self.access_tokens.reseal(txn, (&self.config, user), &mut turn.entropy)?;
+        let mut resealed = u64::from(tokens) + u64::from(of_access);
         if let Some(DigestKey { clear, sealed }) = &mut self.digest_key
             && !self.config.encryption_keys.is_sealed_by_newest(sealed)
         {

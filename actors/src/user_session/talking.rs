@@ -58,8 +58,12 @@ impl UserSession {
         if started.was_asked {
             self.ledger.update(txn, started.request, &started.entry)?;
         }
-        let needs_no_stream =
-            started.entry.task.is_some() || matches!(acts.front(), Some(Act::Done(_) | Act::Fail(_)));
+        let needs_stream = |act: &Act| match act {
+            Act::Wait(_) | Act::CloseStream => true,
+            Act::Tell(tell) => !matches!(tell, Tell::ListChanged(_)),
+            _ => false,
+        };
+        let needs_no_stream = started.entry.task.is_some() || !acts.iter().any(needs_stream);
         let work = Work::Talk(Box::new(Talking { acts, due: None }));
         let deadline = turn.now.plus(REQUEST_DEADLINE);
         let mut run = Run::new(work, started.entry, Priority::Interactive, deadline);
@@ -117,7 +121,7 @@ impl UserSession {
                 Some(Act::CloseStream) => close_streams(txn, &mut run),
                 Some(Act::Done(structured)) => {
                     run.entry.apply(EntryEvent::Sent);
-                    let settled = Settled::Result(Finished { structured });
+                    let settled = Settled::Result(Finished::new(structured));
                     return self.settle(turn, txn, request, run, EntryEvent::Succeeded, &settled);
                 }
                 Some(Act::Fail(error)) => {
@@ -132,6 +136,9 @@ impl UserSession {
     }
 
     fn tell(&self, txn: &mut Txn<'_>, run: &Run, tell: &Tell) {
+        if let Tell::ListChanged(list) = tell {
+            return self.on_list_changed(txn, *list);
+        }
         for waiter in run.waiters.iter().filter(|waiter| waiter.is_stream) {
             let token = waiter.progress.as_ref().map(|progress| &progress.token);
             let json = tell.notification(token, self.level_for(waiter));

@@ -8,28 +8,42 @@ mod renewal;
 
 use protocol::entra::Tokens;
 use protocol::ids::{GrantId, OpId};
+use protocol::linked_app::AppCall;
 use protocol::mcp::envelope::Stateless;
-use protocol::object::{Caller, McpMessage, ObjectRequest};
+use protocol::object::{Assertion, Caller, McpMessage, ObjectRequest};
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
+use protocol::trace::TraceContext;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
 use crate::testing::{config, config_with, user};
-use crate::turn::{Commit, Entropy, Outbound, run};
+use crate::turn::{AppCredential, Commit, Entropy, Outbound, run};
 
 mod confirming;
+mod linked;
+mod linking;
 mod naming;
 mod stateless;
 mod tasks;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
-const SCOPES: [&str; 7] =
-    ["profile", "calendar.read", "calendar.write", "teams.send", "mail.read", "mail.send", "mail.write"];
+/// What every message's HTTP header says.
+const HEADER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
+const SCOPES: [&str; 8] = [
+    "profile",
+    "calendar.read",
+    "calendar.write",
+    "teams.send",
+    "mail.read",
+    "mail.send",
+    "mail.write",
+    "apps.call",
+];
 
 #[test]
 fn the_row_of_the_object_itself_keeps_its_form() {
@@ -38,6 +52,7 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         user: UserKey::from_bytes([0x11; 16]),
         upkeep: Upkeep { pruned_at: UnixMs(1_800_000_000_000), ..Upkeep::default() },
         sealed_digest_key: vec![1, 2, 3],
+        ties: Ties::default(),
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -69,8 +84,14 @@ struct Object {
     session: Option<String>,
     count: u32,
     sent: Vec<(OpId, GraphCall)>,
+    /// The traces that they belong to.
+    traces: Vec<Option<TraceContext>>,
     /// Forms that left for the token endpoint.
     forms: Vec<(OpId, String)>,
+    /// Calls that left for linked apps.
+    called: Vec<(OpId, AppCall, AppCredential)>,
+    /// What the edge hands over of Access with each message.
+    assertion: Option<Assertion>,
     replies: Vec<ObjectReply>,
     log: Vec<String>,
     lines: Vec<crate::log::LogLine>,
@@ -100,6 +121,7 @@ impl Object {
             user: user(),
             upkeep: Upkeep::default(),
             sealed_digest_key: vault::seal_digest_key(&config(), user(), &key, &mut entropy).unwrap(),
+            ties: Ties::default(),
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {
@@ -117,10 +139,25 @@ impl Object {
         rows.apply(&txn.finish().0);
         let core = UserSession::recover(Rc::new(config_with(settings)), &rows, now).unwrap();
         let (session, sent, forms, replies) = (None, Vec::new(), Vec::new(), Vec::new());
-        let lines = Vec::new();
+        let (lines, traces, called, assertion) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (pushed, closed, log) = (Vec::new(), Vec::new(), Vec::new());
-        let mut object =
-            Self { rows, core, now, session, count: 0, sent, forms, replies, log, lines, pushed, closed };
+        let mut object = Self {
+            rows,
+            core,
+            now,
+            session,
+            count: 0,
+            sent,
+            traces,
+            forms,
+            called,
+            assertion,
+            replies,
+            log,
+            lines,
+            pushed,
+            closed,
+        };
         object.open(&json!({}));
         object
     }
@@ -150,9 +187,18 @@ impl Object {
         for effect in effects {
             match effect {
                 Effect::Reply { reply, .. } => self.replies.push(reply),
-                Effect::Send { op, outbound: Outbound::Graph { call, .. } } => self.sent.push((op, call)),
+                Effect::Send { op, outbound: Outbound::Graph { call, trace, .. } } => {
+                    self.sent.push((op, call));
+                    self.traces.push(trace);
+                }
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
+                }
+                Effect::Send { outbound: Outbound::AccessToken { .. }, .. } => {
+                    panic!("nobody here signed in through Access");
+                }
+                Effect::Send { op, outbound: Outbound::App { call, credential } } => {
+                    self.called.push((op, call, credential));
                 }
                 Effect::Log(line) => {
                     self.log.push(line.to_json());
@@ -187,6 +233,8 @@ impl Object {
             in_batch: false,
             accepts_stream: true,
             stateless,
+            trace: TraceContext::parse(HEADER_TRACE),
+            assertion: self.assertion.clone(),
             body: body.to_string().into_bytes(),
         };
         self.command(Command::Mcp(message));
@@ -194,13 +242,19 @@ impl Object {
 
     /// Hands a command of the edge over.
     fn command(&mut self, command: Command) {
+        // As the edge says it in each mode.
+        let is_perimeter = self.core.config.access_mode.is_perimeter();
         let caller = Caller {
             user: user(),
-            grant: GRANT,
+            grant: if is_perimeter { GrantId::of_perimeter(&user()) } else { GRANT },
             client: "client".into(),
             scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
-            access_identity: None,
+            access_identity: is_perimeter.then(|| "7f-1".to_owned()),
         };
+        self.command_of(caller, command);
+    }
+
+    fn command_of(&mut self, caller: Caller, command: Command) {
         let mut random = [0; 5];
         random[1..].copy_from_slice(&self.count.to_be_bytes());
         let request = RequestId::new(self.now, &user(), random);

@@ -76,11 +76,11 @@ impl UserSession {
     fn is_watched(&self, watched: Watched) -> bool {
         let by_stream = self.listeners.values().any(|listener| match listener {
             Listener::Subscription { grant, watched: all, .. } => {
-                all.contains(&watched) && self.grants.standing(grant).is_some()
+                all.contains(&watched) && self.may_act(grant)
             }
             Listener::Session(_) => false,
         });
-        by_stream || self.sessions.watching(watched).any(|(_, grant)| self.grants.standing(&grant).is_some())
+        by_stream || self.sessions.watching(watched).any(|(_, grant)| self.may_act(&grant))
     }
 
     fn start_errand(&mut self, turn: &mut Turn, txn: &mut Txn<'_>, watched: Watched) -> Result<(), Fault> {

@@ -57,6 +57,33 @@ fn numbers_have_a_default_and_a_range() {
 }
 
 #[test]
+fn local_documents_are_read_by_local_servers_only() {
+    let refused = |settings: &[(&'static str, String)]| {
+        parse(settings).err().is_some_and(|problems| problems[0].setting == "LOCAL_CLIENT_DOCUMENTS")
+    };
+    let mut local = with("PUBLIC_URL", "http://127.0.0.1:8787");
+    local.push(("LOCAL_CLIENT_DOCUMENTS", "http://127.0.0.1:4000".into()));
+    assert!(parse(&local).is_ok());
+    assert!(refused(&with("LOCAL_CLIENT_DOCUMENTS", "http://127.0.0.1:4000")), "a server on the internet");
+    for origin in ["http://evil.example", "https://app.example", "http://127.0.0.1:4000/x", "127.0.0.1:4000"]
+    {
+        local.pop();
+        local.push(("LOCAL_CLIENT_DOCUMENTS", origin.into()));
+        assert!(refused(&local), "{origin}");
+    }
+}
+
+#[test]
+fn clients_and_registration_are_settings() {
+    let config = parse(&complete()).unwrap();
+    assert!(config.clients.may_register && config.clients.preregistered.is_empty());
+    assert!(!parse(&with("REGISTRATION", "off")).unwrap().clients.may_register);
+    for (setting, value) in [("REGISTRATION", "no"), ("CLIENTS", "{}"), ("REGISTRATIONS_PER_MINUTE", "0")] {
+        assert_eq!(parse(&with(setting, value)).unwrap_err()[0].setting, setting);
+    }
+}
+
+#[test]
 fn a_complete_configuration_is_accepted() {
     let config = parse(&complete()).unwrap();
     assert_eq!(config.resource(), "https://mcp.example.com/mcp");

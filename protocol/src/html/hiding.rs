@@ -28,7 +28,7 @@ impl Colour {
             return match digits.len() {
                 6 => Some(Self(value)),
                 3 => Some(Self(
-                    ((value >> 8) * 0x11 << 16) | ((value >> 4 & 15) * 0x11 << 8) | ((value & 15) * 0x11),
+                    (((value >> 8) * 0x11) << 16) | (((value >> 4 & 15) * 0x11) << 8) | ((value & 15) * 0x11),
                 )),
                 _ => None,
             };

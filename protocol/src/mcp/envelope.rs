@@ -11,15 +11,13 @@ use serde_json::{Map, Value};
 use super::errors::shown;
 use super::tasks::TASKS;
 use crate::jsonrpc::{Id, RpcError};
+use crate::trace::{TRACEPARENT, TraceContext};
 
 /// The namespace of the protocol's own members of `_meta`.
 pub const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
-
-/// The longest trace context that is kept (W3C Trace Context, section 3.3.1.5, for `tracestate`).
-const TRACE_BYTES_MAX: usize = 512;
 
 /// What a client can be asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,10 +117,6 @@ pub struct Stateless {
     pub progress_token: Option<Id>,
     /// From which level on log messages are wanted; none if they are not.
     pub log_level: Option<LogLevel>,
-    /// The trace that the call belongs to (W3C Trace Context).
-    pub traceparent: Option<String>,
-    /// What belongs to the trace.
-    pub tracestate: Option<String>,
 }
 
 /// The `_meta` of a request's parameters, if it is an object.
@@ -134,6 +128,12 @@ pub fn meta(params: Option<&RawValue>) -> Option<Map<String, Value>> {
         meta: Option<Map<String, Value>>,
     }
     serde_json::from_str::<Params>(params?.get()).ok()?.meta
+}
+
+/// The trace that a request says it belongs to, in either era.
+#[must_use]
+pub fn trace(meta: &Map<String, Value>) -> Option<TraceContext> {
+    TraceContext::parse(meta.get(TRACEPARENT)?.as_str()?)
 }
 
 /// Reads the envelope; yields the revision that it names, served or not, and what it carries.
@@ -169,20 +169,11 @@ pub fn read(meta: &Map<String, Value>) -> Result<(String, Stateless), RpcError> 
         let level: Result<LogLevel, _> = serde_json::from_value(level.clone());
         level.map_err(|_| wrong(LOG_LEVEL_KEY, "must be a level such as \"info\""))
     });
-    // A trace that is not well-formed is ignored, as its standard demands (section 4.3).
-    let trace = |name: &str| {
-        let text = meta.get(name).and_then(Value::as_str);
-        let is_usable =
-            |text: &&str| text.len() <= TRACE_BYTES_MAX && text.bytes().all(|b| (b' '..=b'~').contains(&b));
-        text.filter(is_usable).map(str::to_owned)
-    };
     let stateless = Stateless {
         capabilities,
         client_name,
         progress_token: progress_token.transpose()?,
         log_level: log_level.transpose()?,
-        traceparent: trace("traceparent"),
-        tracestate: trace("tracestate"),
     };
     Ok((version, stateless))
 }
@@ -223,14 +214,11 @@ mod tests {
             CLIENT_KEY: {"name": "Claude\n", "version": "1"},
             LOG_LEVEL_KEY: "warning",
             "progressToken": "p",
-            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "tracestate": "x".repeat(600),
         }))
         .unwrap();
         assert_eq!(read.client_name.as_deref(), Some("Claude 1"));
         assert_eq!(read.log_level, Some(LogLevel::Warning));
         assert_eq!(read.progress_token, Some(Id::Text("p".into())));
-        assert!(read.traceparent.is_some() && read.tracestate.is_none());
         for change in
             [json!({CLIENT_KEY: "c"}), json!({LOG_LEVEL_KEY: "loud"}), json!({"progressToken": 1.5})]
         {

@@ -16,6 +16,18 @@ pub const UNSUPPORTED_VERSION: i32 = -32022;
 /// A resource does not exist, in sessions (MCP 2025-11-25, server/resources, "Error Handling").
 pub const RESOURCE_NOT_FOUND: i32 = -32002;
 
+/// The person has to open a link first (MCP 2025-11-25, client/elicitation, "URL Elicitation Required Error").
+pub const LINK_REQUIRED: i32 = -32042;
+
+/// The person has to open a link, in a session. `id` names the question for the client.
+#[must_use]
+pub fn link_required(message: &str, id: &str, url: &str) -> RpcError {
+    let mut error = RpcError::new(LINK_REQUIRED, message);
+    let question = json!({ "mode": "url", "elicitationId": id, "url": url, "message": message });
+    error.data = Some(json!({ "elicitations": [question] }));
+    error
+}
+
 /// A text of a client, bounded and without control characters, so that it can be echoed.
 #[must_use]
 pub fn shown(text: &str, chars: usize) -> String {

@@ -33,6 +33,14 @@ pub enum Question {
         /// The JSON Schema of the form: an object of plain values.
         schema: Value,
     },
+    /// A page that the person has to open (`elicitation/create` in the mode `url`). The answer says whether it is opened,
+    /// not what became of it.
+    Link {
+        /// What the person is told about it.
+        message: String,
+        /// The page.
+        url: String,
+    },
     /// A question to the client's model (`sampling/createMessage`), with its parameters.
     Sample(Value),
     /// The client's folders (`roots/list`).
@@ -44,7 +52,7 @@ impl Question {
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
-            Self::Form { .. } => "elicitation/create",
+            Self::Form { .. } | Self::Link { .. } => "elicitation/create",
             Self::Sample(_) => "sampling/createMessage",
             Self::Roots => "roots/list",
         }
@@ -57,6 +65,7 @@ impl Question {
             Self::Form { message, schema } => {
                 json!({ "mode": "form", "message": message, "requestedSchema": schema })
             }
+            Self::Link { message, url } => json!({ "mode": "url", "message": message, "url": url }),
             Self::Sample(params) => params.clone(),
             Self::Roots => json!({}),
         }
@@ -66,7 +75,7 @@ impl Question {
     #[must_use]
     pub const fn capability(&self) -> &'static str {
         match self {
-            Self::Form { .. } => "elicitation",
+            Self::Form { .. } | Self::Link { .. } => "elicitation",
             Self::Sample(_) => "sampling",
             Self::Roots => "roots",
         }
@@ -77,6 +86,7 @@ impl Question {
     pub const fn may_be_asked(&self, client: ClientCapabilities) -> bool {
         match self {
             Self::Form { .. } => client.forms,
+            Self::Link { .. } => client.links,
             Self::Sample(_) => client.sampling,
             Self::Roots => client.roots,
         }
@@ -90,6 +100,9 @@ impl Question {
                 Some("decline" | "cancel") => true,
                 _ => false,
             },
+            Self::Link { .. } => {
+                matches!(answer.get("action").and_then(Value::as_str), Some("accept" | "decline" | "cancel"))
+            }
             Self::Sample(_) => {
                 answer.get("content").is_some_and(|content| content.is_object() || content.is_array())
             }

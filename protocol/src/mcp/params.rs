@@ -225,9 +225,8 @@ pub fn read_log_level(raw: Option<&RawValue>) -> Result<super::envelope::LogLeve
 /// The token under which a client wants to be told of a request's progress, if it gave one (MCP 2025-11-25,
 /// basic/utilities/progress).
 #[must_use]
-pub fn read_progress_token(raw: Option<&RawValue>) -> Option<Id> {
-    let token = super::envelope::meta(raw)?.remove("progressToken")?;
-    match serde_json::from_value(token).ok()? {
+pub fn read_progress_token(meta: &Map<String, Value>) -> Option<Id> {
+    match serde_json::from_value(meta.get("progressToken")?.clone()).ok()? {
         Id::Text(text) if text.len() > JSONRPC_ID_BYTES_MAX => None,
         token => Some(token),
     }

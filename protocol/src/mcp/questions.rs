@@ -49,10 +49,13 @@ impl FromStr for QuestionId {
 /// The request that asks a question.
 #[must_use]
 pub fn question(id: &QuestionId, question: &Question) -> String {
-    json!({
-        "jsonrpc": "2.0", "id": id.to_string(), "method": question.method(), "params": question.params(),
-    })
-    .to_string()
+    let mut params = question.params();
+    if let (Question::Link { .. }, Some(members)) = (question, params.as_object_mut()) {
+        // In sessions a link has an identifier of its own (MCP 2025-11-25, client/elicitation, "URL Mode").
+        members.insert("elicitationId".to_owned(), id.to_string().into());
+    }
+    json!({ "jsonrpc": "2.0", "id": id.to_string(), "method": question.method(), "params": params })
+        .to_string()
 }
 
 #[cfg(test)]

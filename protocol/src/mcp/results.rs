@@ -13,7 +13,7 @@ use super::tasks::TASKS;
 use crate::icons;
 use crate::limits::{LISTS_FRESH_FOR, RESOURCES_FRESH_FOR};
 use crate::prompts::prompt_list;
-use crate::tools::Toolsets;
+use crate::tools::Offer;
 use crate::tools::catalogue::tool_list;
 use crate::tools::resource::{resource_list, template_list};
 
@@ -84,6 +84,8 @@ pub fn opening_result(revision: Revision) -> Value {
 fn discover_result() -> Map<String, Value> {
     let mut capabilities = capabilities();
     capabilities.insert("extensions".to_owned(), json!({ TASKS: {} }));
+    #[cfg(feature = "conformance")]
+    crate::fixtures::add_stateless_capabilities(&mut capabilities);
     Map::from_iter([
         ("supportedVersions".to_owned(), json!(SUPPORTED)),
         ("capabilities".to_owned(), Value::Object(capabilities)),
@@ -91,12 +93,12 @@ fn discover_result() -> Map<String, Value> {
     ])
 }
 
-/// The result of a method whose answer is the same for everybody to whom the same tools are offered; none for the others.
+/// The result of a method whose answer is the same for everybody with the same offer; none for the others.
 #[must_use]
-pub fn list_result(method: Method, offered: Toolsets) -> Option<Map<String, Value>> {
+pub fn list_result(method: Method, offer: Offer<'_>) -> Option<Map<String, Value>> {
     match method {
         Method::Discover => Some(discover_result()),
-        Method::ListTools => Some(tool_list(offered)),
+        Method::ListTools => Some(tool_list(offer)),
         Method::ListResources => Some(resource_list()),
         Method::ListResourceTemplates => Some(template_list()),
         Method::ListPrompts => Some(prompt_list()),
@@ -170,7 +172,7 @@ mod tests {
         for method in
             [Method::ListTools, Method::ListResources, Method::ListResourceTemplates, Method::ListPrompts]
         {
-            let list = list_result(method, Toolsets::default()).unwrap();
+            let list = list_result(method, Offer::default()).unwrap();
             for member in ["resultType", "ttlMs", "cacheScope", "_meta"] {
                 assert!(!list.contains_key(member), "{method:?} {member}");
             }
@@ -184,14 +186,19 @@ mod tests {
 
     #[test]
     fn capabilities_are_those_that_have_methods() {
-        let discover = list_result(Method::Discover, Toolsets::default()).unwrap();
+        let discover = list_result(Method::Discover, Offer::default()).unwrap();
         for (capability, method) in [
             ("tools", "tools/list"),
             ("resources", "resources/list"),
             ("prompts", "prompts/list"),
             ("completions", "completion/complete"),
         ] {
-            let details = if capability == "resources" { json!({"subscribe": true}) } else { json!({}) };
+            let details = match capability {
+                "resources" => json!({"subscribe": true}),
+                // Only lists of fixtures change.
+                "tools" | "prompts" if cfg!(feature = "conformance") => json!({"listChanged": true}),
+                _ => json!({}),
+            };
             assert_eq!(discover["capabilities"][capability], details);
             assert!(Method::stateless(method).is_some());
         }

@@ -92,14 +92,16 @@ pub fn resource_updated(uri: &str, subscription: Option<&Id>) -> String {
     notification("notifications/resources/updated", params)
 }
 
-/// The first message of a subscription: what of it is honoured (MCP 2026-07-28, basic/utilities/subscriptions).
+/// The first message of a subscription: what of it is honoured, `lists` being those whose changes are told (only those
+/// of fixtures change) (MCP 2026-07-28, basic/utilities/subscriptions).
 #[must_use]
-pub fn subscription_acknowledged(id: &Id, watched: &BTreeSet<Watched>) -> String {
+pub fn subscription_acknowledged(id: &Id, watched: &BTreeSet<Watched>, lists: &[&str]) -> String {
     let uris: Vec<&str> = watched.iter().map(|watched| watched.uri()).collect();
     let mut honoured = serde_json::Map::new();
     if !uris.is_empty() {
         honoured.insert("resourceSubscriptions".to_owned(), uris.into());
     }
+    honoured.extend(lists.iter().map(|list| ((*list).to_owned(), true.into())));
     let params = json!({ "_meta": { SUBSCRIPTION_ID: id }, "notifications": honoured });
     notification("notifications/subscriptions/acknowledged", params)
 }
@@ -125,6 +127,9 @@ pub fn read_listen(raw: Option<&RawValue>) -> Result<Vec<String>, RpcError> {
     struct Filter {
         #[serde(default)]
         resource_subscriptions: Vec<String>,
+        #[cfg(feature = "conformance")]
+        #[serde(flatten)]
+        lists: std::collections::BTreeMap<String, Value>,
     }
     let Listen { notifications } = params("subscriptions/listen", raw)?;
     if notifications.resource_subscriptions.len() > WATCHED_URIS_MAX {
@@ -133,7 +138,11 @@ pub fn read_listen(raw: Option<&RawValue>) -> Result<Vec<String>, RpcError> {
     }
     // What cannot be watched is left out of the acknowledgement, which is how a client learns of it.
     let is_watched = |uri: &String| Watched::from_uri(uri).is_some();
-    Ok(notifications.resource_subscriptions.into_iter().filter(is_watched).collect())
+    let uris = notifications.resource_subscriptions.into_iter().filter(is_watched);
+    #[cfg(feature = "conformance")]
+    let uris =
+        uris.chain(notifications.lists.into_iter().filter(|(_, wish)| *wish == true).map(|(list, _)| list));
+    Ok(uris.collect())
 }
 
 /// The end of a subscription in good order: its own result (MCP 2026-07-28, basic/utilities/subscriptions).
@@ -141,4 +150,16 @@ pub fn read_listen(raw: Option<&RawValue>) -> Result<Vec<String>, RpcError> {
 pub fn subscription_ended(id: &Id) -> String {
     let result = json!({ "resultType": "complete", "_meta": { SUBSCRIPTION_ID: id } });
     jsonrpc::success(id, &result)
+}
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_that_are_listened_for_are_named() {
+        let params = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": false}});
+        let raw = RawValue::from_string(params.to_string()).unwrap();
+        assert_eq!(read_listen(Some(&raw)).unwrap(), ["toolsListChanged"]);
+    }
 }

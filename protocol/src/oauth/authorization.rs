@@ -7,9 +7,12 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, open_client, redirect_matches};
+use super::client::Client;
+use super::redirect::redirect_matches;
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
+use crate::access::Person;
 use crate::graph::form;
+use crate::ids::UserKey;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
 use crate::{cbor, digest};
@@ -29,6 +32,9 @@ pub struct AuthorizationRequest {
     /// What the client calls itself.
     #[serde(rename = "n")]
     pub client_name: String,
+    /// The host at which the client's document was found, for one that has a document.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub described_at: Option<String>,
     /// Where the answer goes.
     #[serde(rename = "r")]
     pub redirect_uri: String,
@@ -61,6 +67,13 @@ pub struct Journey {
     /// Whether this is the second journey, with the claims that Microsoft demanded. There is never a third.
     #[serde(rename = "u", default)]
     pub stepped_up: bool,
+    /// As whom Access knows the person, where it takes part.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Person>,
+    /// The person who agreed to the client in this browser before, if the question was left out for that. Nobody else may
+    /// end the journey.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub agreed_before: Option<UserKey>,
 }
 
 /// Why a request is not served.
@@ -81,25 +94,40 @@ pub struct Server<'a> {
     pub resource: &'a str,
     /// The scopes that exist.
     pub scopes: &'a [&'a str],
-    /// The keys of client identifiers.
-    pub client_keys: &'a KeyRing,
+    /// The scopes that are meant when none is named.
+    pub base_scopes: &'a [&'a str],
+}
+
+/// A client that is known here, in whichever way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it says of itself.
+    pub client: Client,
+    /// The digest of its identifier.
+    pub digest: Vec<u8>,
+    /// The host at which its document was found, for one that has a document.
+    pub described_at: Option<String>,
+}
+
+/// Which client a request names.
+///
+/// # Errors
+/// [`Refused::Page`]: without a client there is no place for an answer.
+pub fn read_client_id(parameters: &Parameters) -> Result<&str, Refused> {
+    parameters.get("client_id").ok_or(Refused::Page("The request names no application, or more than one."))
 }
 
 /// Reads the parameters of the authorization endpoint.
 ///
 /// # Errors
-/// [`Refused::Page`] until client and redirect URI are established, [`Refused::Redirect`] afterwards.
+/// [`Refused::Page`] until the redirect URI is established, [`Refused::Redirect`] afterwards.
 pub fn read_request(
     parameters: &Parameters,
+    found: &Found,
     server: Server<'_>,
     now: UnixMs,
-) -> Result<(AuthorizationRequest, Client), Refused> {
-    let Some(client_id) = parameters.get("client_id") else {
-        return Err(Refused::Page("The request names no application, or more than one."));
-    };
-    let client = open_client(server.client_keys, client_id, now).map_err(|_| {
-        Refused::Page("This application is not registered here any more. Remove it and add it again.")
-    })?;
+) -> Result<AuthorizationRequest, Refused> {
+    let Found { client, digest, described_at } = found;
     // RFC 6749, section 3.1.2.3: the URI may be left out only where exactly one is registered.
     let is_ambiguous = parameters.is_repeated("redirect_uri");
     let redirect_uri = match (parameters.get("redirect_uri"), client.redirect_uris.as_slice()) {
@@ -118,17 +146,17 @@ pub fn read_request(
     parameters.check().map_err(refuse)?;
     check_protocol(parameters).map_err(refuse)?;
     check_resource(parameters, server.resource).map_err(refuse)?;
-    let scopes = read_scopes(parameters.get("scope"), server.scopes).map_err(refuse)?;
-    let request = AuthorizationRequest {
-        client_digest: digest::sha256(client_id.as_bytes()).to_vec(),
+    let scopes = read_scopes(parameters.get("scope"), server.scopes, server.base_scopes).map_err(refuse)?;
+    Ok(AuthorizationRequest {
+        client_digest: digest.clone(),
         client_name: client.name.clone(),
+        described_at: described_at.clone(),
         redirect_uri: redirect_uri.clone(),
         state: state.clone(),
         code_challenge: parameters.get("code_challenge").unwrap_or_default().to_owned(),
         scopes,
         expires_at: now.plus(SIGN_IN_LIFETIME),
-    };
-    Ok((request, client))
+    })
 }
 
 fn check_protocol(parameters: &Parameters) -> Result<(), OAuthError> {
@@ -239,7 +267,7 @@ fn data(kind: &[u8], browser_secret: &str) -> Vec<u8> {
     [kind, &digest::sha256(browser_secret.as_bytes())].concat()
 }
 
-fn seal<T: Serialize>(
+pub(crate) fn seal<T: Serialize>(
     keys: &KeyRing,
     kind: &[u8],
     value: &T,
@@ -256,7 +284,7 @@ fn seal<T: Serialize>(
     Ok(digest::to_base64url(&sealed))
 }
 
-fn open<T: DeserializeOwned>(
+pub(crate) fn open<T: DeserializeOwned>(
     keys: &KeyRing,
     kind: &[u8],
     text: &str,
@@ -272,7 +300,7 @@ fn open<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::client::{AuthMethod, seal_client};
+    use super::super::client::AuthMethod;
     use super::*;
 
     const NOW: UnixMs = UnixMs(1_000_000);
@@ -282,20 +310,19 @@ mod tests {
         KeyRing::parse(&"7a".repeat(32)).unwrap()
     }
 
-    fn client_id() -> String {
+    fn found() -> Found {
         let client = Client {
             name: "Test".into(),
             redirect_uris: vec!["https://app.example/cb".into()],
             auth_method: AuthMethod::None,
             issued_at: NOW,
         };
-        seal_client(&keys(), &client, [1; 12]).unwrap()
+        Found { client, digest: vec![7; 32], described_at: None }
     }
 
     fn ask(changes: &[(&str, Option<&str>)]) -> Result<AuthorizationRequest, Refused> {
-        let id = client_id();
         let mut pairs: Vec<(&str, &str)> = vec![
-            ("client_id", &id),
+            ("client_id", "c"),
             ("redirect_uri", "https://app.example/cb"),
             ("response_type", "code"),
             ("code_challenge", CHALLENGE),
@@ -309,14 +336,15 @@ mod tests {
         }
         pairs.extend(changes.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
         let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let keys = keys();
         let server = Server {
             issuer: "https://mcp.example",
             resource: "https://mcp.example/mcp",
-            scopes: &["mail.read", "mail.send"],
-            client_keys: &keys,
+            scopes: &["mail.read", "mail.send", "teams.send"],
+            base_scopes: &["mail.read", "mail.send"],
         };
-        read_request(&Parameters::unchecked(pairs), server, NOW).map(|(request, _)| request)
+        let parameters = Parameters::unchecked(pairs);
+        read_client_id(&parameters)?;
+        read_request(&parameters, &found(), server, NOW)
     }
 
     fn redirected(changes: &[(&str, Option<&str>)]) -> String {
@@ -331,6 +359,8 @@ mod tests {
         let request = ask(&[]).unwrap();
         assert_eq!(request.scopes, ["mail.read"]);
         assert_eq!(ask(&[("scope", None)]).unwrap().scopes, ["mail.read", "mail.send"]);
+        assert_eq!(ask(&[("scope", Some("offline_access"))]).unwrap().scopes, ["mail.read", "mail.send"]);
+        assert_eq!(ask(&[("scope", Some("teams.send unknown"))]).unwrap().scopes, ["teams.send"]);
         assert_eq!(ask(&[("redirect_uri", None)]).unwrap().redirect_uri, "https://app.example/cb");
         assert_eq!(ask(&[("resource", None)]).unwrap(), request);
     }
@@ -339,7 +369,6 @@ mod tests {
     fn an_unknown_client_or_place_is_never_redirected_to() {
         for changes in [
             [("client_id", None)],
-            [("client_id", Some("m365c_forged"))],
             [("redirect_uri", Some("https://evil.example/cb"))],
             [("redirect_uri", Some("https://app.example/cb/"))],
             [("redirect_uri", Some("javascript:alert(1)"))],

@@ -1,11 +1,12 @@
-//! Clients: dynamic registration without storage (RFC 7591), and which redirect URIs are acceptable.
+//! Clients: their metadata, and dynamic registration without storage (RFC 7591).
 //!
-//! What holds here: a client's metadata are sealed into its identifier, so that there is nothing to store, nothing to
-//! flood and nothing to read after a write; a redirect URI is compared exactly, except for the port of a loopback
-//! address (RFC 8252, section 7.3).
+//! What holds here: a registered client's metadata are sealed into its identifier, so that there is nothing to store,
+//! nothing to flood and nothing to read after a write. What a client may say of itself is the same whether it registers
+//! or publishes a document.
 
 use serde::{Deserialize, Serialize};
 
+use super::redirect::is_acceptable_redirect;
 use super::{ErrorCode, OAuthError};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
@@ -22,11 +23,7 @@ pub const CLIENT_LIFETIME: DurationMs = DurationMs::from_secs(90 * 24 * 60 * 60)
 
 const REDIRECTS_MAX: usize = 10;
 const NAME_CHARS_MAX: usize = 80;
-const URI_CHARS_MAX: usize = 512;
 const ASSOCIATED_DATA: &[u8] = b"client/v1";
-
-/// Schemes of applications that are installed on a person's machine and register nothing better.
-const APP_SCHEMES: [&str; 5] = ["cursor", "vscode", "vscode-insiders", "windsurf", "zed"];
 
 /// How a client proves who it is at the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +31,27 @@ pub enum AuthMethod {
     /// It does not: a public client, held by PKCE alone.
     #[serde(rename = "n")]
     None,
-    /// By a secret in the form or in the `Authorization` header.
+    /// By a secret, in the form or in the `Authorization` header, as the client likes.
     #[serde(rename = "s")]
     Secret,
+    /// By a secret in the form.
+    #[serde(rename = "p")]
+    SecretPost,
+    /// By a secret in the `Authorization` header.
+    #[serde(rename = "b")]
+    SecretBasic,
+}
+
+impl AuthMethod {
+    /// The name in the registry of RFC 8414, as a registration response says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretBasic => "client_secret_basic",
+            Self::Secret | Self::SecretPost => "client_secret_post",
+        }
+    }
 }
 
 /// A registered client.
@@ -56,12 +71,12 @@ pub struct Client {
     pub issued_at: UnixMs,
 }
 
-/// The members of a registration request that matter here.
+/// The members of a client's metadata that matter here (RFC 7591, section 2).
 #[derive(Deserialize)]
-struct Registration {
-    client_name: Option<String>,
-    redirect_uris: Option<Vec<String>>,
-    token_endpoint_auth_method: Option<String>,
+pub(super) struct Metadata {
+    pub(super) client_name: Option<String>,
+    pub(super) redirect_uris: Option<Vec<String>>,
+    pub(super) token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
 }
@@ -72,9 +87,9 @@ struct Registration {
 /// `invalid_client_metadata` or `invalid_redirect_uri`.
 pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError> {
     let bad = |description| OAuthError::new(ErrorCode::InvalidClientMetadata, description);
-    let registration: Registration = serde_json::from_slice(body)
+    let metadata: Metadata = serde_json::from_slice(body)
         .map_err(|_| bad("The body must be a JSON object of client metadata."))?;
-    let redirect_uris = registration.redirect_uris.unwrap_or_default();
+    let redirect_uris = metadata.redirect_uris.clone().unwrap_or_default();
     if redirect_uris.is_empty() || redirect_uris.len() > REDIRECTS_MAX {
         return Err(OAuthError::new(ErrorCode::InvalidRedirectUri, "Name one to ten redirect_uris."));
     }
@@ -84,34 +99,48 @@ pub fn read_registration(body: &[u8], now: UnixMs) -> Result<Client, OAuthError>
             "A redirect URI must be https, or http on a loopback address, without fragment and user.",
         ));
     }
-    let auth_method = match registration.token_endpoint_auth_method.as_deref() {
+    let auth_method = match metadata.token_endpoint_auth_method.as_deref() {
         None | Some("none") => AuthMethod::None,
-        Some("client_secret_post" | "client_secret_basic") => AuthMethod::Secret,
+        Some("client_secret_post") => AuthMethod::SecretPost,
+        Some("client_secret_basic") => AuthMethod::SecretBasic,
         Some(_) => {
             return Err(bad(
                 "token_endpoint_auth_method must be none, client_secret_post or client_secret_basic.",
             ));
         }
     };
-    let served = ["authorization_code", "refresh_token"];
-    if registration.grant_types.is_some_and(|types| {
-        !types.iter().any(|kind| kind == "authorization_code")
-            || !types.iter().all(|kind| served.contains(&kind.as_str()))
-    }) {
-        return Err(bad("grant_types may hold authorization_code and refresh_token only."));
+    metadata.check_capabilities()?;
+    Ok(Client { name: metadata.shown_name(), redirect_uris, auth_method, issued_at: now })
+}
+
+impl Metadata {
+    /// Checks that the client asks for nothing that is not served here.
+    pub(super) fn check_capabilities(&self) -> Result<(), OAuthError> {
+        let bad = |description| OAuthError::new(ErrorCode::InvalidClientMetadata, description);
+        let served = ["authorization_code", "refresh_token"];
+        if self.grant_types.as_ref().is_some_and(|types| {
+            !types.iter().any(|kind| kind == "authorization_code")
+                || !types.iter().all(|kind| served.contains(&kind.as_str()))
+        }) {
+            return Err(bad("grant_types may hold authorization_code and refresh_token only."));
+        }
+        if self.response_types.as_ref().is_some_and(|types| types != &["code"]) {
+            return Err(bad("response_types may hold code only."));
+        }
+        Ok(())
     }
-    if registration.response_types.is_some_and(|types| types != ["code"]) {
-        return Err(bad("response_types may hold code only."));
+
+    /// The client's name as pages show it.
+    pub(super) fn shown_name(&self) -> String {
+        shown_name(self.client_name.as_deref().unwrap_or_default())
     }
-    let name: String = registration
-        .client_name
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| !c.is_control() && !is_invisible(*c))
-        .take(NAME_CHARS_MAX)
-        .collect();
-    let name = if name.trim().is_empty() { "An unnamed application".to_owned() } else { name };
-    Ok(Client { name, redirect_uris, auth_method, issued_at: now })
+}
+
+/// A name without what could change how a page is read, and of bounded length.
+pub(super) fn shown_name(name: &str) -> String {
+    let name: String =
+        name.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(NAME_CHARS_MAX).collect();
+    if name.trim().is_empty() { "An unnamed application".to_owned() } else { name }
 }
 
 /// Characters that show nothing and change how others are shown: with them a name could turn the sentence around it, or
@@ -189,7 +218,7 @@ pub fn registration_response(client: &Client, id: &str, secret: Option<&str>) ->
         "redirect_uris": client.redirect_uris,
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
-        "token_endpoint_auth_method": if secret.is_some() { "client_secret_post" } else { "none" },
+        "token_endpoint_auth_method": client.auth_method.as_str(),
     });
     if let (Some(secret), Some(members)) = (secret, out.as_object_mut()) {
         members.insert("client_secret".to_owned(), secret.into());
@@ -199,61 +228,6 @@ pub fn registration_response(client: &Client, id: &str, secret: Option<&str>) ->
         );
     }
     out
-}
-
-/// Whether an answer may go to `asked`, given what was registered.
-#[must_use]
-pub fn redirect_matches(registered: &[String], asked: &str) -> bool {
-    registered.iter().any(|known| known == asked || same_loopback(known, asked))
-}
-
-/// The host of a redirect URI, to be shown to the person.
-#[must_use]
-pub fn redirect_host(uri: &str) -> &str {
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    rest.split(['/', '?']).next().unwrap_or(rest)
-}
-
-fn is_acceptable_redirect(uri: &str) -> bool {
-    // No character that another parser could read differently: control characters, spaces, backslashes, non-ASCII.
-    let clean = uri.len() <= URI_CHARS_MAX
-        && uri
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'<' | b'>' | b'"'));
-    let Some((scheme, rest)) = uri.split_once("://") else { return false };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    // A host is shown to the person and stands in a security policy: nothing may be in it that is no host.
-    let is_host = authority
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
-    if !clean || authority.is_empty() || !is_host {
-        return false;
-    }
-    match scheme {
-        "https" => true,
-        "http" => is_loopback(authority),
-        other => APP_SCHEMES.contains(&other),
-    }
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    matches!(host, "127.0.0.1" | "localhost" | "[::1]")
-}
-
-/// Equal but for the port of a loopback address, which an application on the person's machine picks anew each time.
-fn same_loopback(known: &str, asked: &str) -> bool {
-    let split = |uri: &str| {
-        let rest = uri.strip_prefix("http://")?;
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        let path = rest.get(authority.len()..).unwrap_or_default().to_owned();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
-        is_loopback(authority).then_some((host, path))
-    };
-    is_acceptable_redirect(asked) && split(known).is_some() && split(known) == split(asked)
 }
 
 #[cfg(test)]
@@ -339,30 +313,18 @@ mod tests {
             register(body).map(|client| client.auth_method)
         };
         assert_eq!(with("token_endpoint_auth_method", "none".into()), Ok(AuthMethod::None));
-        assert_eq!(with("token_endpoint_auth_method", "client_secret_basic".into()), Ok(AuthMethod::Secret));
+        assert_eq!(
+            with("token_endpoint_auth_method", "client_secret_basic".into()),
+            Ok(AuthMethod::SecretBasic)
+        );
+        assert_eq!(
+            with("token_endpoint_auth_method", "client_secret_post".into()),
+            Ok(AuthMethod::SecretPost)
+        );
         let refused = Err(ErrorCode::InvalidClientMetadata);
         assert_eq!(with("token_endpoint_auth_method", "private_key_jwt".into()), refused);
         assert_eq!(with("grant_types", serde_json::json!(["implicit"])), refused);
         assert_eq!(with("response_types", serde_json::json!(["token"])), refused);
-    }
-
-    #[test]
-    fn redirects_match_exactly_but_for_the_port_of_a_loopback_address() {
-        let registered = vec!["http://127.0.0.1:3000/cb".to_owned(), "https://a.example/cb?x=1".to_owned()];
-        assert!(redirect_matches(&registered, "http://127.0.0.1:54321/cb"));
-        assert!(redirect_matches(&registered, "http://127.0.0.1/cb"));
-        assert!(redirect_matches(&registered, "https://a.example/cb?x=1"));
-        for other in [
-            "http://localhost:3000/cb",
-            "http://127.0.0.1:3000/cb/",
-            "http://127.0.0.1:3000/cb?x",
-            "https://a.example/cb",
-            "https://a.example/cb?x=1&y",
-            "https://a.example:8443/cb?x=1",
-            "http://127.0.0.1:3000@evil.example/cb",
-        ] {
-            assert!(!redirect_matches(&registered, other), "{other}");
-        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::client::AuthMethod;
 use super::{ErrorCode, OAuthError, Parameters};
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
@@ -128,6 +129,8 @@ pub struct Credentials {
     pub client_id: String,
     /// The client's secret, if it presented one.
     pub secret: Option<Secret<String>>,
+    /// How it was presented.
+    pub method: AuthMethod,
 }
 
 /// Reads the client's credentials from the form or from the `Authorization` header (RFC 6749, section 2.3.1).
@@ -143,7 +146,8 @@ pub fn read_credentials(
         let client_id = parameters
             .get("client_id")
             .ok_or(OAuthError::new(ErrorCode::InvalidClient, "The request names no client."))?;
-        return Ok(Credentials { client_id: client_id.to_owned(), secret: in_form });
+        let method = if in_form.is_some() { AuthMethod::SecretPost } else { AuthMethod::None };
+        return Ok(Credentials { client_id: client_id.to_owned(), secret: in_form, method });
     };
     if in_form.is_some() {
         return Err(OAuthError::new(
@@ -166,7 +170,14 @@ pub fn read_credentials(
     if parameters.get("client_id").is_some_and(|in_form| in_form != client_id) {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "The request names two clients."));
     }
-    Ok(Credentials { client_id, secret: Some(Secret::new(decode(secret)?)) })
+    let secret = decode(secret)?;
+    // Some public clients send their identifier in the header, with nothing behind it.
+    let method = if secret.is_empty() { AuthMethod::None } else { AuthMethod::SecretBasic };
+    Ok(Credentials {
+        client_id,
+        secret: Some(Secret::new(secret)).filter(|_| method != AuthMethod::None),
+        method,
+    })
 }
 
 /// Decodes `application/x-www-form-urlencoded` text.

@@ -5,16 +5,17 @@
 //! destructive and hosts ask people accordingly. The texts and schemas are one JSON document for each tool, because as
 //! code they would be several times as large in the bundle.
 
+mod linked;
+
+mod collaboration;
+
 use serde_json::{Map, Value, json};
 
-use super::completion::Completion;
 use super::resource::Resource;
-use super::toolset::{Toolset, Toolsets};
-#[cfg(feature = "conformance")]
-use crate::fixtures::Fixture;
+use super::toolset::{Offer, Toolset};
 use crate::icons::{self, Icon};
 use crate::limits::ANSWER_TOKENS_MAX;
-use crate::prompts::Prompt;
+use linked::with_apps;
 
 /// The permissions of which one suffices to read mail.
 pub(crate) const MAIL_READ: [&str; 2] = ["Mail.Read", "Mail.ReadWrite"];
@@ -81,6 +82,8 @@ pub enum Tool {
     CreateTeamsMeeting,
     /// Finds people.
     GetContacts,
+    /// Calls an internal application; there only where operators linked one.
+    CallLinkedApp,
 }
 
 /// What never changes about a tool.
@@ -103,7 +106,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -129,6 +132,7 @@ impl Tool {
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
+        Self::CallLinkedApp,
     ];
 
     /// The tool of a wire name.
@@ -211,6 +215,11 @@ impl Tool {
                 let facts = reads("getContacts", Toolset::People, "contacts.read", document);
                 Facts { permissions: &["Contacts.Read", "People.Read"], ..facts }
             }
+            Self::CallLinkedApp => {
+                let document = include_str!("catalogue/callLinkedApp.json");
+                let facts = writes("callLinkedApp", Toolset::Mail, "apps.call", document);
+                Facts { toolset: None, destructive: true, ..facts }
+            }
         }
     }
 
@@ -256,72 +265,6 @@ impl Tool {
         }
     }
 
-    const fn calendar_reading(self) -> Facts {
-        let (name, document) = match self {
-            Self::ReadEvent => ("readEvent", include_str!("catalogue/readEvent.json")),
-            Self::ListCalendars => ("listCalendars", include_str!("catalogue/listCalendars.json")),
-            Self::FindTimes => ("findTimes", include_str!("catalogue/findTimes.json")),
-            _ => ("getCalendarEvents", include_str!("catalogue/getCalendarEvents.json")),
-        };
-        let permissions: &[&str] = match self {
-            Self::FindTimes => &["Calendars.ReadWrite", "Calendars.Read.Shared", "MailboxSettings.Read"],
-            Self::ListCalendars => &["Calendars.ReadWrite"],
-            _ => &["Calendars.ReadWrite", "MailboxSettings.Read"],
-        };
-        Facts { permissions, pages: true, ..reads(name, Toolset::Calendar, "calendar.read", document) }
-    }
-
-    const fn calendar_writing(self) -> Facts {
-        let (name, document) = match self {
-            Self::UpdateCalendarEvent => {
-                ("updateCalendarEvent", include_str!("catalogue/updateCalendarEvent.json"))
-            }
-            Self::RespondToEvent => ("respondToEvent", include_str!("catalogue/respondToEvent.json")),
-            Self::CancelEvent => ("cancelEvent", include_str!("catalogue/cancelEvent.json")),
-            _ => ("createCalendarEvent", include_str!("catalogue/createCalendarEvent.json")),
-        };
-        Facts {
-            permissions: &["Calendars.ReadWrite", "MailboxSettings.Read"],
-            // Everybody who was invited is told, and what was called off can only be created anew.
-            destructive: matches!(self, Self::CancelEvent),
-            ..writes(name, Toolset::Calendar, "calendar.write", document)
-        }
-    }
-
-    const fn teams(self) -> Facts {
-        let (name, document, permissions): (_, _, &[&str]) = match self {
-            Self::ListTeams => (
-                "listTeams",
-                include_str!("catalogue/listTeams.json"),
-                &["Team.ReadBasic.All", "Channel.ReadBasic.All"],
-            ),
-            Self::ListChats => ("listChats", include_str!("catalogue/listChats.json"), &["Chat.Read"]),
-            Self::ReadTeamsMessages => {
-                ("readTeamsMessages", include_str!("catalogue/readTeamsMessages.json"), &["Chat.Read"])
-            }
-            Self::CreateTeamsMeeting => (
-                "createTeamsMeeting",
-                include_str!("catalogue/createTeamsMeeting.json"),
-                &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"],
-            ),
-            _ => (
-                "sendTeamsMessage",
-                include_str!("catalogue/sendTeamsMessage.json"),
-                &["ChannelMessage.Send", "ChatMessage.Send", "User.ReadBasic.All"],
-            ),
-        };
-        match self {
-            Self::SendTeamsMessage => {
-                let facts = writes(name, Toolset::Teams, "teams.send", document);
-                Facts { permissions, destructive: true, ..facts }
-            }
-            Self::CreateTeamsMeeting => {
-                Facts { permissions, ..writes(name, Toolset::Teams, "calendar.write", document) }
-            }
-            _ => Facts { permissions, pages: true, ..reads(name, Toolset::Teams, "teams.read", document) },
-        }
-    }
-
     const fn icon(self) -> Icon {
         match self {
             Self::Authenticate => icons::ACCOUNT,
@@ -349,6 +292,7 @@ impl Tool {
             | Self::SendTeamsMessage
             | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts => icons::PEOPLE,
+            Self::CallLinkedApp => icons::APPS,
         }
     }
 
@@ -427,113 +371,28 @@ const fn writes(name: &'static str, toolset: Toolset, scope: &'static str, docum
     Facts { writes: true, ..reads(name, toolset, scope, document) }
 }
 
-/// What a request is about that may cost calls of Graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// `tools/call`
-    Tool(Tool),
-    /// `resources/read`
-    Resource(Resource),
-    /// `prompts/get`
-    Prompt(Prompt),
-    /// `completion/complete`
-    Completion(Completion),
-    /// Whatever the conformance suite needs.
-    #[cfg(feature = "conformance")]
-    Fixture(Fixture),
-}
-
-impl Target {
-    /// The target of a name in the ledger.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let others = Resource::all()
-            .map(Self::Resource)
-            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
-            .chain(Completion::ALL.into_iter().map(Self::Completion));
-        #[cfg(feature = "conformance")]
-        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
-        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
-        all.find(|target| target.name() == name)
-    }
-
-    /// The name in ledger, logs and the gateway's metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tool(tool) => tool.name(),
-            Self::Resource(resource) => resource.name(),
-            Self::Prompt(prompt) => prompt.name(),
-            Self::Completion(completion) => completion.name(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.name(),
-        }
-    }
-
-    /// The scope that an access token needs; none for what concerns nobody's data.
-    #[must_use]
-    pub const fn scope(self) -> Option<&'static str> {
-        match self {
-            Self::Tool(tool) => Some(tool.scope()),
-            Self::Resource(resource) => Some(resource.scope()),
-            Self::Prompt(_) => None,
-            Self::Completion(completion) => completion.scope(),
-            #[cfg(feature = "conformance")]
-            Self::Fixture(_) => None,
-        }
-    }
-
-    /// The Graph permission without which it cannot work; empty where none is needed.
-    #[must_use]
-    pub fn permission(self) -> &'static str {
-        let permissions = match self {
-            Self::Tool(tool) => tool.permissions(),
-            Self::Resource(resource) => resource.permissions(),
-            _ => &[],
-        };
-        permissions.first().copied().unwrap_or_default()
-    }
-
-    /// Whether it changes anything.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.writes(),
-            _ => false,
-        }
-    }
-
-    /// Whether it sends a message to other people.
-    #[must_use]
-    pub const fn sends(self) -> bool {
-        match self {
-            Self::Tool(tool) => tool.sends(),
-            _ => false,
-        }
-    }
-
-    /// Whether it is read by `resources/read`.
-    #[must_use]
-    pub const fn is_resource(self) -> bool {
-        match self {
-            Self::Resource(_) => true,
-            #[cfg(feature = "conformance")]
-            Self::Fixture(fixture) => fixture.is_resource(),
-            _ => false,
-        }
-    }
-}
+/// The scopes of tools that are used rarely and reach many people at once.
+const STEP_UP_SCOPES: [&str; 1] = ["teams.send"];
 
 /// Every scope that the tools and resources need, once each.
 #[must_use]
-pub fn scopes() -> Vec<&'static str> {
-    let tools = Tool::ALL.into_iter().map(Tool::scope);
+pub fn scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let tools = offer.tools().map(Tool::scope);
     let mut scopes: Vec<&'static str> = Vec::new();
     for scope in tools.chain(Resource::all().map(Resource::scope)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
+    scopes
+}
+
+/// The scopes of everyday tools, which a client asks for at its first sign-in. A client that calls another tool is told by
+/// a challenge what is missing and asks its person again (MCP 2025-11-25, basic/authorization, "Scope Challenge Handling").
+#[must_use]
+pub fn base_scopes(offer: Offer<'_>) -> Vec<&'static str> {
+    let mut scopes = scopes(offer);
+    scopes.retain(|scope| !STEP_UP_SCOPES.contains(scope));
     scopes
 }
 
@@ -548,10 +407,15 @@ pub fn schema_with_headers(name: &str) -> Option<Value> {
 
 /// The result of `tools/list`: what is offered of the catalogue, in its fixed order.
 #[must_use]
-pub fn tool_list(offered: Toolsets) -> Map<String, Value> {
+pub fn tool_list(offer: Offer<'_>) -> Map<String, Value> {
     #[cfg_attr(not(feature = "conformance"), expect(unused_mut, reason = "the fixture build adds to it"))]
-    let mut tools: Vec<Value> =
-        Tool::ALL.into_iter().filter(|tool| offered.offers(*tool)).map(Tool::shown).collect();
+    let mut tools: Vec<Value> = offer
+        .tools()
+        .map(|tool| match tool {
+            Tool::CallLinkedApp => with_apps(tool.shown(), offer.linked_apps),
+            _ => tool.shown(),
+        })
+        .collect();
     #[cfg(feature = "conformance")]
     tools.extend(crate::fixtures::tools());
     Map::from_iter([("tools".to_owned(), Value::Array(tools))])

@@ -16,6 +16,8 @@ pub enum Fault {
     Account,
     /// Microsoft.
     Microsoft,
+    /// A linked app, by outage or limit.
+    Application,
     /// AI Gateway, by outage, limit or policy.
     Gateway,
     /// The deployment's configuration: an operator must act.
@@ -35,12 +37,14 @@ pub struct ToolError {
     pub message: String,
     /// How long to wait before trying again, where waiting helps.
     pub retry_after: Option<DurationMs>,
+    /// The permission that Microsoft has not granted, where that is what lacks.
+    pub permission: Option<&'static str>,
 }
 
 impl ToolError {
     /// An error that waiting does not help.
     pub fn new(fault: Fault, code: &'static str, message: impl Into<String>) -> Self {
-        Self { fault, code, message: message.into(), retry_after: None }
+        Self { fault, code, message: message.into(), retry_after: None, permission: None }
     }
 
     /// A wrong argument; the message says what to change.
@@ -57,6 +61,22 @@ impl ToolError {
     #[must_use]
     pub const fn after(mut self, wait: DurationMs) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Whether it would help to connect the Microsoft account, or to connect it again.
+    #[must_use]
+    pub fn is_mended_by_connecting(&self) -> bool {
+        matches!(self.code, "sign_in_again" | "permission_missing")
+    }
+
+    /// The same error with the link under which the person connects the account.
+    #[must_use]
+    pub fn with_link(mut self, link: &str) -> Self {
+        self.message.push_str(&format!(
+            " Ask the person to open this link within ten minutes, in a browser that is signed in to the organisation: \
+             {link}"
+        ));
         self
     }
 
@@ -96,17 +116,47 @@ impl ToolError {
         )
     }
 
+    /// Access took no part in this sign-in, so that no linked app would know whose call it is.
+    #[must_use]
+    pub fn no_access_identity() -> Self {
+        Self::new(
+            Fault::Account,
+            "access_sign_in_again",
+            "Cloudflare Access wants this person to sign in again before linked apps can be called. Connect the account \
+             again in the client. Everything else works.",
+        )
+    }
+
+    /// The deployment's own credential with Access does not work.
+    #[must_use]
+    pub fn own_access_credential() -> Self {
+        Self::new(
+            Fault::Operator,
+            "own_access_credential",
+            "Cloudflare Access does not accept this server's own credential. Nothing is wrong with your account; the \
+             operators of this server have to renew ACCESS_CLIENT_SECRET.",
+        )
+    }
+
+    /// Access cannot renew what linked apps are called with.
+    #[must_use]
+    pub fn access_is_down(wait: DurationMs) -> Self {
+        Self::new(Fault::Application, "access_down", "Cloudflare Access does not answer. Nothing was sent.")
+            .after(wait)
+    }
+
     /// A permission that Microsoft has not granted.
     #[must_use]
-    pub fn permission_missing(permission: &str) -> Self {
-        Self::new(
+    pub fn permission_missing(permission: &'static str) -> Self {
+        let error = Self::new(
             Fault::Account,
             "permission_missing",
             format!(
                 "Microsoft has not granted this server the permission {permission} for your account. Connect the \
                  account again and agree to it, or ask your administrators."
             ),
-        )
+        );
+        Self { permission: Some(permission), ..error }
     }
 
     /// The deployment's own credential with Microsoft does not work.

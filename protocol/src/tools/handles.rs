@@ -51,7 +51,7 @@ pub fn visit(value: &mut Value, visit_one: &mut dyn FnMut(&mut String)) {
             for (name, member) in members.iter_mut() {
                 match member {
                     Value::String(id) if names_something(name) && id.len() >= HANDLED_ID_BYTES_MIN => {
-                        visit_one(id)
+                        visit_one(id);
                     }
                     member => visit(member, visit_one),
                 }

@@ -80,8 +80,8 @@ impl Mailbox {
     fn read(
         arguments: &Arguments<'_>,
         around: Surroundings<'_>,
-        own: &[&str],
-        shared: &[&str],
+        own: &[&'static str],
+        shared: &[&'static str],
     ) -> Result<Self, ToolError> {
         let Some(address) = arguments.one_address("mailbox")? else {
             around.require(own)?;

@@ -13,9 +13,10 @@ use super::mail;
 use super::resource::ReadResource;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    calendar, teams,
+    calendar, call_linked_app, teams,
 };
 use crate::ids::RequestId;
+use crate::linked_app::AppCall;
 use crate::mcp::mrtr::Questions;
 use crate::outbound::{Answer, GraphCall, Lost};
 use crate::policy::Policy;
@@ -109,6 +110,8 @@ pub enum Planned {
     Done(Finished),
     /// The client has to be asked first; the plan is made again with its answers.
     Ask(Questions),
+    /// A linked app is to be called.
+    Linked(Box<AppCall>),
     /// It speaks with its client and with nobody else.
     #[cfg(feature = "conformance")]
     Talk(Vec<crate::fixtures::Act>),
@@ -141,8 +144,10 @@ impl Plan {
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
-                Authenticate::new(arguments, around).map(|_| Planned::Done(authenticate::not_connected()))
+                Authenticate::new(arguments, around).map(|_| authenticate::unconnected(around))
             }
+            // It concerns Access and not Microsoft.
+            Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
                 let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
@@ -196,13 +201,14 @@ impl Plan {
             | Tool::SendTeamsMessage
             | Tool::CreateTeamsMeeting => teams::plan(tool, arguments, around),
             Tool::GetContacts => GetContacts::new(arguments, around).map(Planned::read),
+            Tool::CallLinkedApp => call_linked_app::plan(arguments, around.linked_apps),
         }
     }
 
-    /// A plan that finds out about a write whose request is gone, from what was remembered of it.
+    /// A plan that finds out about a write whose request is gone, from what was remembered of it; none where nobody can.
     #[must_use]
-    pub fn recovered(intent: WriteIntent, request: RequestId) -> Self {
-        Self::Write(match intent {
+    pub fn recovered(intent: WriteIntent, request: RequestId) -> Option<Self> {
+        Some(Self::Write(match intent {
             WriteIntent::CreateDraft
             | WriteIntent::SendDraft { .. }
             | WriteIntent::SendMail
@@ -212,7 +218,8 @@ impl Plan {
                 calendar::recovered(intent, request)
             }
             WriteIntent::CreateMeeting | WriteIntent::PostMessage => teams::recovered(&intent, request),
-        })
+            WriteIntent::CallApp => return None,
+        }))
     }
 
     /// The call that the plan is waiting for, to be sent for the first time or again.

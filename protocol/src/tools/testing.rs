@@ -35,6 +35,8 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         policy: &NO_POLICY,
         query: [0; 32],
         resume: None,
+        linked_apps: &[],
+        connect_link: None,
     }
 }
 

@@ -4,6 +4,8 @@
 //! offered, because it says how to connect.
 
 use super::catalogue::Tool;
+use crate::linked_app::LinkedApp;
+use crate::outbound::Method;
 
 /// A group of tools that is switched on and off as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,33 @@ impl Toolsets {
     pub fn offers(self, tool: Tool) -> bool {
         let is_on = tool.toolset().is_none_or(|set| self.on & set.bit() != 0);
         is_on && !(self.is_read_only && tool.writes())
+    }
+}
+
+/// What this server has for its clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offer<'a> {
+    /// The toolsets that are on.
+    pub toolsets: Toolsets,
+    /// The applications that are linked.
+    pub linked_apps: &'a [LinkedApp],
+}
+
+impl Offer<'_> {
+    /// Whether a tool is there: that for linked apps only if there is one that the toolsets let it call.
+    #[must_use]
+    pub fn has(self, tool: Tool) -> bool {
+        let reads = |app: &LinkedApp| app.methods.iter().all(|method| *method == Method::Get);
+        match tool {
+            Tool::CallLinkedApp if self.toolsets.is_read_only && !self.linked_apps.iter().all(reads) => false,
+            Tool::CallLinkedApp => !self.linked_apps.is_empty(),
+            _ => self.toolsets.offers(tool),
+        }
+    }
+
+    /// The tools that are there, in the order of the catalogue.
+    pub fn tools(self) -> impl Iterator<Item = Tool> {
+        Tool::ALL.into_iter().filter(move |tool| self.has(*tool))
     }
 }
 

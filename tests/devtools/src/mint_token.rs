@@ -13,6 +13,7 @@ use protocol::connect::{ConnectTicket, seal_ticket};
 use protocol::ids::{GrantId, UserKey};
 use protocol::limits::CONNECT_TICKET_LIFETIME;
 use protocol::time::{DurationMs, UnixMs};
+use protocol::tools::Offer;
 use protocol::tools::catalogue::scopes;
 
 /// The demo tenant's people. The emulator knows the same identifiers.
@@ -52,7 +53,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         env_file: String::new(),
         user: String::new(),
         client: "development".to_owned(),
-        scopes: scopes().into_iter().map(str::to_owned).collect(),
+        scopes: scopes(Offer::default()).into_iter().map(str::to_owned).collect(),
         // A working day: a person who tries things out pastes the token once.
         lifetime: DurationMs::from_secs(8 * 60 * 60),
     };
@@ -95,6 +96,7 @@ fn mint(options: &Options) -> Result<String, String> {
         audience: config.resource(),
         issued_at: now,
         expires_at: now.plus(options.lifetime),
+        access_identity: None,
     };
     let ticket = ConnectTicket {
         user,
@@ -103,6 +105,7 @@ fn mint(options: &Options) -> Result<String, String> {
         scopes: options.scopes.clone(),
         login_hint: Some(format!("{name}@{DOMAIN}")),
         expires_at: now.plus(CONNECT_TICKET_LIFETIME),
+        permission: None,
     };
     let sealed = |_| "sealing failed".to_owned();
     let token = issue(&config.encryption_keys, &claims, random()?).map_err(sealed)?;

@@ -51,7 +51,7 @@ pub enum Action {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// `graph`, `gateway`, `entra` or `access`.
+    /// `graph`, `gateway`, `entra`, `access` or `documents`.
     pub service: String,
     /// The verb; absent means any.
     #[serde(default)]
@@ -97,7 +97,10 @@ impl Faults {
     /// Adds rules; says what is wrong with the first bad one.
     pub fn add(&mut self, rules: Vec<Rule>) -> Result<(), String> {
         for rule in &rules {
-            if !matches!(rule.service.as_str(), "graph" | "gateway" | "entra" | "access") {
+            if !matches!(
+                rule.service.as_str(),
+                "graph" | "gateway" | "entra" | "access" | "app" | "documents"
+            ) {
                 return Err(format!("unknown service {:?}", rule.service));
             }
             if rule.method.as_ref().is_some_and(|m| m.chars().any(|c| !c.is_ascii_uppercase())) {

@@ -33,6 +33,11 @@ pub fn base64_url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Undoes [`base64_url`].
+pub fn base64_url_decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
 /// A short stand-in for a secret, equal for equal secrets, for records that must not hold the secret.
 pub fn fingerprint(secret: &str) -> String {
     let digest = hex(&sha256(secret.as_bytes()));

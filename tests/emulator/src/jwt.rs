@@ -3,12 +3,12 @@
 //! classic wrong tokens: algorithm `none`, and HMAC keyed with the public key.
 
 use crate::der;
-use crate::ids::{base64_url, hex, sha256};
+use crate::ids::{base64_url, base64_url_decode, hex, sha256};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
@@ -28,6 +28,7 @@ pub struct Keys {
     entra: OnceLock<Option<Key>>,
     entra_next: OnceLock<Option<Key>>,
     access: OnceLock<Option<Key>>,
+    access_next: OnceLock<Option<Key>>,
 }
 
 impl Keys {
@@ -58,6 +59,43 @@ impl Keys {
     /// Access's key.
     pub fn access(&self) -> Option<&Key> {
         self.access.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Access rotates to.
+    fn access_next(&self) -> Option<&Key> {
+        self.access_next.get_or_init(Key::generate).as_ref()
+    }
+
+    /// The key that Access signs with, before or after its rotation.
+    pub fn access_signing(&self, rotated: bool) -> Option<&Key> {
+        if rotated { self.access_next() } else { self.access() }
+    }
+
+    /// What Access publishes: after a rotation the previous key too, and first.
+    pub fn access_published(&self, rotated: bool) -> Option<Vec<Value>> {
+        let mut list = vec![self.access()?.jwk()];
+        if rotated {
+            list.push(self.access_next()?.jwk());
+        }
+        Some(list)
+    }
+}
+
+impl Keys {
+    /// The claims of a token that the team signed with RS256 and a key that it publishes.
+    pub fn verified_by_access(&self, token: &str) -> Option<Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let read = |part: &str| serde_json::from_slice::<Value>(&base64_url_decode(part)?).ok();
+        let header = read(header)?;
+        if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+            return None;
+        }
+        let kid = header.get("kid").and_then(Value::as_str)?;
+        let key = [self.access()?, self.access_next()?].into_iter().find(|key| key.kid == kid)?;
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.pair.public_key().as_ref());
+        public.verify(signed.as_bytes(), &base64_url_decode(signature)?).ok()?;
+        read(claims)
     }
 }
 

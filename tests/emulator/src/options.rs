@@ -43,6 +43,10 @@ pub struct Options {
     pub gateway_token: String,
     /// The audience tag of the emulated Access application.
     pub access_aud: String,
+    /// The id of the emulated Access for SaaS application.
+    pub access_client_id: String,
+    /// Its secret.
+    pub access_client_secret: String,
     /// Where Graph says it lives in `@odata.nextLink`; `None` means this emulator's own `/graph`.
     pub graph_origin: Option<String>,
     /// Seeds the identifiers, so that two runs with the same calls give the same ids.
@@ -63,6 +67,8 @@ impl Default for Options {
             gateway_id: "m365-gateway".into(),
             gateway_token: "emulator-gateway-token".into(),
             access_aud: "emulator-access-audience".into(),
+            access_client_id: "emulator-access-client".into(),
+            access_client_secret: "emulator-access-secret".into(),
             graph_origin: None,
             seed: 1,
             tenant: Tenant::Small,

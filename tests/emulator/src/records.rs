@@ -38,7 +38,10 @@ pub struct Records {
 }
 
 fn is_secret_header(name: &str) -> bool {
-    matches!(name, "authorization" | "cf-aig-authorization" | "cookie" | "cf-access-client-secret")
+    matches!(
+        name,
+        "authorization" | "cf-aig-authorization" | "cookie" | "cf-access-client-secret" | "cf-access-token"
+    )
 }
 
 fn is_secret_field(name: &str) -> bool {

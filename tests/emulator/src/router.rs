@@ -4,7 +4,7 @@
 
 use crate::wire::{Call, Outcome, Reply};
 use crate::world::Shared;
-use crate::{access, control, entra, gateway, graph, transfer};
+use crate::{access, control, documents, entra, gateway, graph, linked_app, transfer};
 
 /// Serves one request of any kind.
 pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
@@ -35,8 +35,17 @@ pub async fn serve(shared: &Shared, mut call: Call) -> Outcome {
         return shared.observed("storage", &call, targets, run).await;
     }
     if let Some(rest) = under("/access") {
-        let run = async { Outcome::Reply(access::execute(&shared.lock(), shared.keys(), &call, rest)) };
+        let run = async { Outcome::Reply(access::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
         return shared.observed("access", &call, targets, run).await;
+    }
+    if under("/documents").is_some() {
+        let run = async { Outcome::Reply(documents::execute(&shared.lock(), &call)) };
+        return shared.observed("documents", &call, targets, run).await;
+    }
+    if let Some(rest) = under("/app") {
+        let run =
+            async { Outcome::Reply(linked_app::execute(&mut shared.lock(), shared.keys(), &call, rest)) };
+        return shared.observed("app", &call, targets, run).await;
     }
     Outcome::Reply(Reply::text(404, "text/plain", "no emulated service has this path"))
 }

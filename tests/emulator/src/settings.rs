@@ -131,6 +131,16 @@ pub struct Settings {
     pub refuse_writes: bool,
     /// Whether Entra signs with its second key; both keys are published then.
     pub rotate_keys: bool,
+    /// Whether Access signs with its second key; both keys are published then.
+    pub rotate_access_keys: bool,
+    /// Who is signed in at Access; nobody if it is null.
+    pub access_person: Option<String>,
+    /// What is wrong with the ID tokens of Access.
+    pub access_id_token: Option<crate::access::sign_in::Wrong>,
+    /// The OAuth error with which Access refuses every refresh.
+    pub access_refresh_refused: Option<String>,
+    /// Whether the application of Access issues no refresh tokens.
+    pub access_refresh_off: bool,
     /// The gateway's policies.
     pub gateway: GatewaySettings,
     /// How notifications of changes travel.
@@ -154,6 +164,11 @@ impl Default for Settings {
             silent_step_up: false,
             refuse_writes: false,
             rotate_keys: false,
+            rotate_access_keys: false,
+            access_person: Some("alice@contoso.example".into()),
+            access_id_token: None,
+            access_refresh_refused: None,
+            access_refresh_off: false,
             gateway: GatewaySettings::default(),
             notifications: Notifications::default(),
         }

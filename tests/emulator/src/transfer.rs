@@ -44,7 +44,7 @@ fn put(world: &mut World, token: &str, call: &Call) -> Reply {
     if is_attachment && call.body.len() > PART_LIMIT {
         return refuse(413, "RequestEntityTooLarge", "A part has 4 MB at most.");
     }
-    if !is_attachment && !is_last && call.body.len() % PART_STEP != 0 {
+    if !is_attachment && !is_last && !call.body.len().is_multiple_of(PART_STEP) {
         return refuse(400, "invalidRequest", "The part's length is no multiple of 320 KiB.");
     }
     if first != upload.content.len() || upload.size.is_some_and(|size| size != total) {

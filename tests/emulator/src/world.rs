@@ -2,6 +2,7 @@
 //! services are functions over `World`; only `Shared` knows about locks and waiting. A lock is held for
 //! one synchronous step and never across an await.
 
+use crate::access::sign_in::Codes;
 use crate::agenda::Agendas;
 use crate::clock::Clock;
 use crate::concurrency::Concurrency;
@@ -65,6 +66,12 @@ pub struct World {
     pub storage: Storage,
     /// Codes and tokens.
     pub grants: Grants,
+    /// Tokens of sign-ins through Access.
+    pub access_tokens: crate::access::sign_in::Issued,
+    /// What was ordered at the internal application.
+    pub orders: Vec<Value>,
+    /// Codes of sign-ins through Access.
+    pub access_codes: Codes,
     /// The certificates of the application.
     pub certificates: Certificates,
     /// The gateway's log, cache and counters.
@@ -105,6 +112,9 @@ impl World {
             planner: Planner::default(),
             storage: Storage::default(),
             grants: Grants::default(),
+            access_tokens: crate::access::sign_in::Issued::default(),
+            orders: Vec::new(),
+            access_codes: Codes::default(),
             certificates: Certificates::default(),
             gateway: GatewayState::default(),
             records: Records::default(),

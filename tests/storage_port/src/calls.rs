@@ -242,6 +242,8 @@ impl<S: Counted> Calls<S> {
             in_batch: false,
             accepts_stream: false,
             stateless: None,
+            trace: None,
+            assertion: None,
             body: body.into_bytes(),
         };
         let caller = Caller {

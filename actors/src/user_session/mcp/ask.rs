@@ -33,7 +33,7 @@ impl UserSession {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let writes = demand.target.writes();
+        let writes = demand.target.writes_with(&demand.arguments);
         // What was not asked cannot agree to a write.
         let answers = if writes && state.is_none() { Answers::default() } else { answers };
         demand.state.answers.extend(answers);

@@ -10,18 +10,20 @@ use protocol::digest::canonical_json;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::limits::{REQUEST_DEADLINE, TASK_DEADLINE};
-use protocol::mcp::envelope::ClientCapabilities;
+use protocol::mcp::envelope::{ClientCapabilities, meta, trace};
 use protocol::mcp::mrtr::{self, Answers, RequestState, Resumption};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Challenge, ObjectReply};
 use protocol::prompts::Prompt;
+use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::{
-    Finished, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, Toolsets, cursor, handles,
+    Finished, Offer, Plan, Planned, Resource, Surroundings, Target, Tool, ToolError, cursor, handles,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::super::apps::Calling;
 use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
@@ -62,6 +64,8 @@ pub(in super::super) struct Started {
     pub state: RequestState,
     /// Whether its row says that its client is asked.
     pub was_asked: bool,
+    /// The assertion that came with the request.
+    pub assertion: Option<Secret<String>>,
 }
 
 /// What is asked for, before the caller's right to it is checked.
@@ -88,11 +92,14 @@ impl UserSession {
         id: &Id,
         (method, params): (Method, Option<&RawValue>),
     ) -> Result<(), Fault> {
+        let meta = meta(params).unwrap_or_default();
+        // What the client itself says is nearer than what some proxy on the way says.
+        let asking = Asking { trace: trace(&meta).or(asking.trace), ..asking };
         if self.is_too_soon(turn, txn, to, (&asking, id)) {
             return Ok(());
         }
         let is_stateless = asking.conversation.session().is_none();
-        let asked = read(method, params, is_stateless, self.config.toolsets);
+        let asked = read(method, params, is_stateless, self.config.offer());
         let resumption = if is_stateless { mrtr::read(params) } else { Ok(Resumption::default()) };
         let (mut asked, resumption) = match asked.and_then(|asked| Ok((asked, resumption?))) {
             Ok(both) => both,
@@ -106,7 +113,7 @@ impl UserSession {
         let uri = asked.uri.take();
         let mut waiter = Waiter::new(to, Some(id.clone()), conversation, turn.now);
         waiter.uri = uri;
-        waiter.progress = mcp::read_progress_token(params).map(|token| Progress { token, told: 0 });
+        waiter.progress = mcp::read_progress_token(&meta).map(|token| Progress { token, told: 0 });
         #[cfg(feature = "conformance")]
         {
             waiter.log_level = asking.log_level;
@@ -149,8 +156,10 @@ impl UserSession {
         let in_session = in_session
             .map(|session| self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()]))
             .transpose()?;
-        let idempotency_key =
-            arguments.get("idempotencyKey").filter(|_| target.writes()).and_then(Value::as_str);
+        let idempotency_key = arguments
+            .get("idempotencyKey")
+            .filter(|_| target.writes_with(&arguments))
+            .and_then(Value::as_str);
         let idempotency_key =
             idempotency_key.map(|text| self.fingerprint(&[b"key", text.as_bytes()])).transpose()?;
         // The idempotency key names a call and is not a part of what is called.
@@ -184,13 +193,14 @@ impl UserSession {
             }
             return Ok(());
         }
-        let mut entry =
-            Entry::new(Kind::Tool(call.target.name().to_owned()), call.target.writes(), call.fingerprint);
+        let writes = call.target.writes_with(&call.arguments);
+        let mut entry = Entry::new(Kind::Tool(call.target.name().to_owned()), writes, call.fingerprint);
         let (request, caller) = (call.asking.request, call.asking.caller);
         entry.client.clone_from(&caller.client);
         entry.grant = Some(caller.grant);
         entry.session = call.asking.conversation.session();
         entry.access_identity.clone_from(&caller.access_identity);
+        entry.trace = call.asking.trace;
         entry.in_session = call.in_session;
         entry.idempotency_key = call.idempotency_key;
         self.ledger.forget_old(turn.now);
@@ -206,6 +216,7 @@ impl UserSession {
             client,
             state,
             was_asked: false,
+            assertion: asking.assertion.map(|assertion| Secret::new(assertion.0.clone())),
         };
         let too_many = match self.config.policy.sends_per_hour.filter(|_| target.sends()) {
             Some(most) => self.sends.count(txn, request, most, turn.now)?,
@@ -218,6 +229,15 @@ impl UserSession {
             }
         };
         let planned = planned.map_err(|error| need.map_or(error, |need| sign_in_error(need, target)));
+        let planned = match planned {
+            Err(error) if error.permission.is_none() && error.is_mended_by_connecting() => {
+                Err(match self.connect_link(turn.now, request)? {
+                    Some(link) => error.with_link(&link),
+                    None => error,
+                })
+            }
+            planned => planned,
+        };
         self.proceed(turn, txn, started, planned)
     }
 
@@ -242,8 +262,25 @@ impl UserSession {
         if matches!(target, Target::Tool(_)) {
             handles::expand(named.to_mut(), &|handle| self.handles.find(handle, now))?;
         }
-        let (zones, resume) = (self.zones, resume.as_ref());
-        let around = Surroundings { request, granted, now, zones, answers, client, policy, query, resume };
+        let link = if target == Target::Tool(Tool::Authenticate) {
+            self.connect_link(now, request)
+        } else {
+            Ok(None)
+        };
+        let link = link.ok().flatten();
+        let around = Surroundings {
+            request,
+            granted,
+            now,
+            zones: self.zones,
+            answers,
+            client,
+            policy,
+            query,
+            resume: resume.as_ref(),
+            linked_apps: &self.config.linked_apps,
+            connect_link: link.as_deref(),
+        };
         Plan::make(target, &named, around)
     }
 
@@ -255,20 +292,29 @@ impl UserSession {
         started: Started,
         planned: Result<Planned, ToolError>,
     ) -> Result<(), Fault> {
-        let plan = match planned {
-            Ok(Planned::Work(plan)) => plan,
+        let target = started.target;
+        let work = match planned {
+            Ok(Planned::Work(plan)) => Work::Tool { target, plan },
+            Ok(Planned::Linked(call)) => {
+                let calling = Calling { call: *call, assertion: started.assertion.clone() };
+                let identity = started.entry.access_identity.as_deref();
+                if let Some(error) = self.app_refusal(turn.now, &calling, identity) {
+                    return self.refuse_at_once(turn, txn, started, error);
+                }
+                Work::App(Box::new(calling))
+            }
             Ok(Planned::Done(finished)) => return self.done_at_once(turn, txn, started, finished),
             Ok(Planned::Ask(questions)) => return self.ask_client(turn, txn, started, &questions),
             #[cfg(feature = "conformance")]
             Ok(Planned::Talk(acts)) => return self.talk(turn, txn, started, acts),
-            Err(error) => return self.refuse_at_once(turn, txn, started, error),
+            Err(error) => return self.refuse_with_way(turn, txn, started, error),
         };
         let mut started = started;
-        if plan.is_long() && started.may_become_task() {
+        let is_long = matches!(&work, Work::Tool { plan, .. } if plan.is_long());
+        if is_long && started.may_become_task() {
             self.begin_task(turn, txn, &mut started)?;
         }
-        let Started { request, target, entry, mut waiters, was_asked, .. } = started;
-        let work = Work::Tool { target, plan };
+        let Started { request, entry, mut waiters, was_asked, .. } = started;
         let mut run = if entry.task.is_some() {
             Run::new(work, entry, Priority::Background, request.created_at().plus(TASK_DEADLINE))
         } else {
@@ -328,7 +374,7 @@ fn read(
     method: Method,
     params: Option<&RawValue>,
     is_stateless: bool,
-    offered: Toolsets,
+    offer: Offer<'_>,
 ) -> Result<Asked, RpcError> {
     match method {
         Method::ReadResource => {
@@ -355,7 +401,7 @@ fn read(
         }
         _ => {
             let call = mcp::read_tool_call(params)?;
-            let tool = Tool::from_wire(&call.name).filter(|tool| offered.offers(*tool));
+            let tool = Tool::from_wire(&call.name).filter(|tool| offer.has(*tool));
             let tool = tool.map(Target::Tool).or_else(|| fixture(&call.name));
             let target = tool.ok_or_else(|| unknown("tool", &call.name, "tools/list"))?;
             Ok(Asked::of(target, call.arguments.unwrap_or_default()))
@@ -383,9 +429,11 @@ fn unknown(what: &str, name: &str, list: &str) -> RpcError {
     RpcError::invalid_params(format!("This server has no {what} `{name}`. `{list}` names all of them."))
 }
 
-/// Whether a target is of no use without a connected account. What says how to connect one must work without it.
+/// Whether a target is of no use without a connected account. What says how to connect one must work without it, and a
+/// linked app is none of Microsoft's.
 fn needs_account(target: Target) -> bool {
-    target.scope().is_some() && target != Target::Tool(Tool::Authenticate)
+    let works_without = matches!(target, Target::Tool(Tool::Authenticate | Tool::CallLinkedApp));
+    target.scope().is_some() && !works_without
 }
 
 /// Says when to come back (RFC 6585, section 4). It is the same in both eras, and costs neither a row nor a call.
@@ -410,7 +458,9 @@ fn refuse_for_rate(
             .with("userKey", asking.caller.user.to_string())
             .with("client", asking.caller.client.clone())
             .with("grant", asking.caller.grant.to_string())
-            .with("retryAfterS", seconds);
+            .with_some("accessIdentity", asking.caller.access_identity.clone())
+            .with("retryAfterS", seconds)
+            .with_trace(asking.trace);
         txn.emit(Effect::Log(line));
     }
 }

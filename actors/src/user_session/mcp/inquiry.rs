@@ -223,7 +223,8 @@ impl UserSession {
         let is_asked = match self.runs.get(&request).map(|run| (&run.work, waits(run))) {
             Some((Work::Ask(inquiry), true)) if inquiry.kept.state.round == round => {
                 let open = self.open_questions(turn.now, request, inquiry);
-                open.iter().any(|(known, _)| *known == name)
+                // What was asked for may have come about by itself, such as an account that is connected by now.
+                open.is_empty() || open.iter().any(|(known, _)| *known == name)
             }
             _ => false,
         };
@@ -300,8 +301,9 @@ impl UserSession {
             return Err(Fault::Invariant("an answered call cannot go on"));
         }
         entry.inquiry = None;
+        let (was_asked, assertion) = (true, None);
         let mut started =
-            Started { request, target, arguments, entry, waiters, client, state, was_asked: true };
+            Started { request, target, arguments, entry, waiters, client, state, was_asked, assertion };
         self.keep_task(turn, &mut started)?;
         self.proceed(turn, txn, started, planned)
     }

@@ -129,7 +129,7 @@ impl UserSession {
             let is_declined = entry.outcome.as_deref() == Some(DECLINED);
             return Ok(if had_no_effect && !is_declined { Repeat::Not } else { Repeat::Of(earlier) });
         }
-        if call.target.writes() {
+        if call.target.writes_with(&call.arguments) {
             for earlier in self.ledger.equal_writes(&call.fingerprint) {
                 let Some(entry) = Ledger::entry(txn, earlier)? else { continue };
                 // A client that names the call with a key of its own means another call than one without that key.

@@ -103,6 +103,7 @@ impl UserSession {
             client,
             state,
             was_asked: false,
+            assertion: None,
         };
         self.proceed(turn, txn, started, planned)?;
         if let Some(run) = self.runs.get_mut(&request) {
@@ -216,7 +217,7 @@ impl UserSession {
 fn target_scope(entry: &Entry) -> Option<&'static str> {
     match &entry.kind {
         Kind::Tool(name) => protocol::tools::Target::from_name(name)?.scope(),
-        Kind::Refresh | Kind::Connect | Kind::Watch => None,
+        Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
     }
 }
 

@@ -89,6 +89,7 @@ impl Object {
             lives_for: DurationMs::from_secs(3_600),
             granted: MAIL.iter().map(|scope| (*scope).to_owned()).collect(),
             stepped_up,
+            access: None,
         }));
         self.replies.last().unwrap().status
     }

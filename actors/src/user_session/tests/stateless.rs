@@ -213,3 +213,30 @@ mod questions {
         assert_eq!(object.replies.last().unwrap().status, 400);
     }
 }
+
+#[test]
+fn the_trace_of_a_request_is_in_its_log_line_and_with_its_calls() {
+    let own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (said, trace, span) in [
+        (Some(own), "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"),
+        // What is not well-formed is ignored, and the header stands.
+        (Some("00-xyz"), "11111111111111111111111111111111", "2222222222222222"),
+        (None, "11111111111111111111111111111111", "2222222222222222"),
+    ] {
+        for is_stateless in [true, false] {
+            let mut object = Object::with(Some(&["Mail.Read"]));
+            let meta = json!({"traceparent": said});
+            let params = json!({"name": "searchEmails", "arguments": {"query": "a"}, "_meta": meta});
+            let stateless = is_stateless.then(Stateless::default);
+            object.send(json!(1), "tools/call", params, stateless);
+            assert_eq!(object.traces.last().unwrap().map(|trace| trace.trace_id()).as_deref(), Some(trace));
+            // It is in the row, so that it outlives the object's memory.
+            object.core = UserSession::recover(Rc::new(config()), &object.rows, object.now).unwrap();
+            object.wait(1);
+            let line = object.lines.last().unwrap();
+            assert_eq!(line.field("tool"), Some(&json!("searchEmails")));
+            assert_eq!(line.field("traceId"), Some(&json!(trace)), "{said:?}");
+            assert_eq!(line.field("parentSpanId"), Some(&json!(span)));
+        }
+    }
+}

@@ -184,6 +184,8 @@ fn only_the_grant_that_began_a_task_sees_it_and_only_with_its_scope() {
             in_batch: false,
             accepts_stream: true,
             stateless: Some(knows_tasks()),
+            trace: None,
+            assertion: None,
             body: body.to_string().into_bytes(),
         };
         let caller = Caller {
@@ -216,4 +218,72 @@ fn a_client_that_did_not_declare_tasks_is_told_what_it_lacks() {
         assert!(needed["io.modelcontextprotocol/tasks"].is_object(), "{refused}");
     }
     assert_eq!(object.status(&id), "working");
+}
+
+/// Answers whatever left last with the page that it asks for, until nothing is under way.
+fn drive(object: &mut Object) {
+    for _ in 0..10 {
+        if object.core.load().open == 0 {
+            return;
+        }
+        let is_second = object.left().path.ends_with("$skiptoken=2");
+        object.page(if is_second { "B=" } else { "A=" }, !is_second);
+    }
+}
+
+#[test]
+fn a_task_survives_the_loss_of_memory_after_each_of_its_turns() {
+    for lives in 0..3 {
+        for is_lost in [false, true] {
+            let mut object = searching();
+            let id = object.begin_task();
+            let mut before = object.rows.clone();
+            for turn in 0..lives {
+                before = object.rows.clone();
+                object.page(if turn == 0 { "A=" } else { "B=" }, turn == 0);
+            }
+            if is_lost && lives > 0 {
+                // The last turn never became durable.
+                object.rows = before;
+            }
+            object.forget();
+            object.wait(1);
+            drive(&mut object);
+            let done = object.task("tasks/get", &id)["result"].clone();
+            let found = &done["result"]["structuredContent"]["messages"];
+            assert_eq!(found, &json!([{"id": "A="}, {"id": "B="}]), "{lives} {is_lost}: {done}");
+        }
+    }
+}
+
+#[test]
+fn the_same_request_again_is_the_same_task() {
+    let mut object = searching();
+    let id = object.begin_task();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": all()});
+    let message = McpMessage {
+        session: None,
+        revision: None,
+        in_batch: false,
+        accepts_stream: true,
+        stateless: Some(knows_tasks()),
+        trace: None,
+        assertion: None,
+        body: body.to_string().into_bytes(),
+    };
+    let caller = Caller {
+        user: user(),
+        grant: GRANT,
+        client: "client".into(),
+        scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
+        access_identity: None,
+    };
+    for _ in 0..2 {
+        let command = Command::Mcp(message.clone());
+        let request = ObjectRequest { request: id.parse().unwrap(), caller: caller.clone(), command };
+        object.turn(Input::Request { to: ReplyTo(77), request });
+        assert_eq!(object.last()["result"]["taskId"], json!(id));
+        drive(&mut object);
+    }
+    assert_eq!(object.sent.len(), 2);
 }

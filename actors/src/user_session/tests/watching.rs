@@ -255,6 +255,8 @@ fn what_a_client_may_not_read_it_cannot_watch() {
         in_batch: false,
         accepts_stream: true,
         stateless: None,
+        trace: None,
+        assertion: None,
         body: body.to_string().into_bytes(),
     };
     narrow.as_caller(ReplyTo(9), Command::Mcp(message), &["calendar.read"]);

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::create::attendee;
 use super::event::moment;
 use super::ground::{Asked, Ground};
 use crate::civil::{Civil, When, read as read_time};
@@ -15,7 +16,7 @@ use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
 use crate::tools::budget::Budget;
 use crate::tools::catalogue::{CALENDARS_READ, Tool};
-use crate::tools::collection::{Field, Kind, Page, list, read, recipient, shown, text};
+use crate::tools::collection::{Field, Kind, Page, list, read, shown, text};
 use crate::tools::error::ToolError;
 use crate::tools::plan::Reading;
 use crate::tools::{Finished, Step, Surroundings};
@@ -137,13 +138,7 @@ impl FindTimes {
             .iter()
             .map(|one| (one, "required"))
             .chain(optional.iter().map(|one| (one, "optional")));
-        let attendees: Vec<Value> = kinds
-            .map(|(address, kind)| {
-                let mut attendee = recipient(address);
-                attendee["type"] = kind.into();
-                attendee
-            })
-            .collect();
+        let attendees: Vec<Value> = kinds.map(|(address, kind)| attendee(address, kind)).collect();
         let body = json!({
             "attendees": attendees,
             "timeConstraint": {
@@ -233,7 +228,10 @@ impl FindTimes {
             if let Some(item) = page.value.iter().find(is_this)
                 && item.get("error").is_none_or(Value::is_null)
             {
-                room["isFree"] = list(item, "/scheduleItems").is_empty().into();
+                let is_free = list(item, "/scheduleItems").is_empty();
+                if let Some(members) = room.as_object_mut() {
+                    members.insert("isFree".to_owned(), is_free.into());
+                }
             }
         }
         let goes_on = place.map(|(path, offset)| self.budget.goes_on(&path, offset));
@@ -243,10 +241,9 @@ impl FindTimes {
     fn done(&self, name: &str, items: Vec<Value>, with: impl FnOnce(Finished) -> Finished) -> Step {
         let zone = self.ground.zone();
         let (from, to) = self.range().unwrap_or((self.asked.now, self.asked.now));
-        let mut structured = json!({
-            "timeZone": zone.name(), "range": {"start": moment(from, &zone), "end": moment(to, &zone)},
+        let structured = json!({
+            "timeZone": zone.name(), "range": {"start": moment(from, &zone), "end": moment(to, &zone)}, name: items,
         });
-        structured[name] = items.into();
         Step::Done(with(Finished::from_outside(structured, "calendars of other people")))
     }
 }
@@ -327,14 +324,14 @@ fn schedule(item: &Value, zone: &Zone) -> Option<Value> {
             Some(Value::Object(out))
         })
         .collect();
-    let mut out = json!({"address": address, "busy": busy});
+    let mut out = Map::from_iter([("address".to_owned(), address.into()), ("busy".to_owned(), busy.into())]);
     if items.len() > FREE_BUSY_ITEMS_MAX {
-        out["isCut"] = true.into();
+        out.insert("isCut".to_owned(), true.into());
     }
     if let Some(hours) = working_hours(item) {
-        out["workingHours"] = hours.into();
+        out.insert("workingHours".to_owned(), hours.into());
     }
-    Some(out)
+    Some(out.into())
 }
 
 /// Working hours in words: `monday-friday 08:00-17:00 W. Europe Standard Time`.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::entra::SIGN_IN_SCOPES;
 use crate::limits::{BYTES_PER_TOKEN, LIST_TOKENS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
+use crate::tools::{Resource, Toolsets};
 
 #[test]
 fn every_tool_is_fully_described() {
@@ -33,10 +34,11 @@ fn the_list_is_small() {
     for tool in Tool::ALL {
         println!("{:>5} tokens: {}", tokens(&tool.shown()), tool.name());
     }
-    let all = tokens(&Value::Object(tool_list(Toolsets::default())));
+    let all = tokens(&Value::Object(tool_list(Offer::default())));
     println!("{all:>5} tokens: tools/list, {} tools", Tool::ALL.len());
     assert!(all <= LIST_TOKENS_MAX, "{all} tokens");
-    let reading = tokens(&Value::Object(tool_list(Toolsets::parse("mail, read-only").unwrap())));
+    let offer = Offer { toolsets: Toolsets::parse("mail, read-only").unwrap(), ..Offer::default() };
+    let reading = tokens(&Value::Object(tool_list(offer)));
     println!("{reading:>5} tokens: tools/list of mail, read-only");
     assert!(reading < all / 2);
 }
@@ -48,34 +50,21 @@ fn a_harmless_tool_comes_first_and_hints_are_true() {
     for tool in Tool::ALL {
         assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
         assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-        let destroys =
-            matches!(tool, Tool::SendEmail | Tool::ReplyEmail | Tool::SendTeamsMessage | Tool::CancelEvent);
+        let destroys = matches!(
+            tool,
+            Tool::SendEmail
+                | Tool::ReplyEmail
+                | Tool::SendTeamsMessage
+                | Tool::CancelEvent
+                | Tool::CallLinkedApp
+        );
         assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
     }
 }
 
 #[test]
-fn names_are_found_again() {
-    for tool in Tool::ALL {
-        assert_eq!(Tool::from_wire(tool.name()), Some(tool));
-        assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
-    }
-    for resource in Resource::all() {
-        assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
-    }
-    for prompt in Prompt::ALL {
-        assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
-    }
-    for completion in Completion::ALL {
-        assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
-    }
-    assert_eq!(Tool::from_wire("getemails"), None);
-    assert_eq!(Target::from_name("resource:other"), None);
-}
-
-#[test]
 fn a_person_is_asked_for_exactly_what_is_used() {
-    let mut used: Vec<&str> = vec!["openid", "profile", "offline_access"];
+    let mut used: Vec<&str> = vec!["openid", "profile", "email", "offline_access"];
     used.extend(Tool::ALL.into_iter().flat_map(Tool::permissions));
     used.extend(Resource::all().flat_map(Resource::permissions));
     used.sort_unstable();

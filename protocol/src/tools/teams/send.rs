@@ -151,7 +151,7 @@ impl Writing for SendTeamsMessage {
     fn call(&self) -> GraphCall {
         match &self.stage {
             Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),
-            Stage::FindPeople => self.mentions.call().unwrap_or_else(|| find_me()),
+            Stage::FindPeople => self.mentions.call().unwrap_or_else(find_me),
             // After a crash it is never sent, because a look ends as unknown before.
             Stage::FindMe | Stage::Lost => find_me(),
             Stage::FindMessage { .. } => {

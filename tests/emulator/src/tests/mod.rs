@@ -2,6 +2,7 @@
 //! connections use real sockets on free ports. Nothing here may depend on a fixed port or on sleeping
 //! for luck.
 
+mod access_flow;
 mod batch_flow;
 mod calendar_flow;
 mod entra_flow;

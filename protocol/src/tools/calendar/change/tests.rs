@@ -226,7 +226,7 @@ fn what_is_called_off_is_gone_however_often_it_is_looked_for() {
 fn after_a_crash_it_is_only_looked_for() {
     let recovered = |ends: bool| {
         let intent = WriteIntent::ChangeEvent { event: "E=".into(), version: "v1".into(), ends };
-        let mut plan = Plan::recovered(intent, operation());
+        let mut plan = Plan::recovered(intent, operation()).unwrap();
         let Found::Look(look) = plan.look_into() else { panic!() };
         assert_eq!(look.safety, Safety::Read);
         plan

@@ -127,7 +127,8 @@ fn a_refused_repeat_proves_nothing_before_the_event_was_looked_for() {
 
 #[test]
 fn after_a_crash_it_is_only_looked_for() {
-    let mut plan = Plan::recovered(WriteIntent::CreateEvent { calendar: Some("C=".into()) }, operation());
+    let mut plan =
+        Plan::recovered(WriteIntent::CreateEvent { calendar: Some("C=".into()) }, operation()).unwrap();
     let look = looked_for(plan.look_into());
     assert!(look.path.starts_with("/me/calendars/C=/events?"), "{}", look.path);
     assert_eq!(looked_for(plan.look_again(true)).safety, Safety::Read);

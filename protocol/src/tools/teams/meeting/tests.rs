@@ -61,7 +61,7 @@ fn standalone_it_is_created_or_got_by_its_identifier() {
 
 #[test]
 fn after_a_crash_nothing_is_sent() {
-    let mut plan = Plan::recovered(WriteIntent::CreateMeeting, operation());
+    let mut plan = Plan::recovered(WriteIntent::CreateMeeting, operation()).unwrap();
     assert_eq!(plan.look_into(), Found::NeverKnown);
     assert_eq!(plan.call().safety, Safety::Read);
     assert_eq!(plan.outcome_unknown().code, "outcome_unknown");

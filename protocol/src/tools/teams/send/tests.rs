@@ -37,7 +37,7 @@ fn a_channel_and_a_chat_have_their_own_paths() {
 fn a_lost_answer_stays_unknown_where_messages_may_not_be_read() {
     let mut plan = plan_with(to_channel(), &SEND).unwrap();
     assert_eq!(plan.look_into(), Found::NeverKnown);
-    let mut recovered = Plan::recovered(WriteIntent::PostMessage, operation());
+    let mut recovered = Plan::recovered(WriteIntent::PostMessage, operation()).unwrap();
     assert_eq!(recovered.look_into(), Found::NeverKnown);
     assert_eq!(recovered.call().safety, Safety::Read);
     assert_eq!(recovered.outcome_unknown().code, "outcome_unknown");

@@ -2,6 +2,8 @@
 //! kind of wrong one. The issuer is this emulator's `/access`. A wrong assertion must be wrong in exactly the
 //! one way that was asked for, or a test would pass for another reason.
 
+pub mod sign_in;
+
 use crate::clock::DAY_MS;
 use crate::der;
 use crate::ids::sha256;
@@ -44,6 +46,10 @@ pub enum Flaw {
     WrongKey,
     /// Its key id is unknown.
     UnknownKid,
+    /// It is another team's: its issuer, and a key that this team does not publish.
+    AnotherTeam,
+    /// It is larger than any header may be that a server has to look at.
+    Oversized,
 }
 
 /// A request for an assertion.
@@ -59,6 +65,9 @@ pub struct Wanted {
     flaw: Option<Flaw>,
     claims: Map<String, Value>,
 }
+
+/// More than a server has to look at, and less than an HTTP server refuses by itself.
+const OVERSIZE_BYTES: usize = 13 * 1024;
 
 /// A stable subject for an address.
 fn subject(email: &str) -> String {
@@ -81,7 +90,7 @@ fn claims(world: &mut World, wanted: &Wanted) -> Value {
         (None, _) => world.options.access_aud.clone(),
     };
     let iss = match wanted.flaw {
-        Some(Flaw::WrongIss) => "https://another.cloudflareaccess.example".to_owned(),
+        Some(Flaw::WrongIss | Flaw::AnotherTeam) => "https://another.cloudflareaccess.example".to_owned(),
         _ => format!("{}/access", world.base),
     };
     let mut body = json!({ "aud": [aud], "exp": exp, "iat": iat, "iss": iss });
@@ -101,6 +110,9 @@ fn claims(world: &mut World, wanted: &Wanted) -> Value {
             "common_name": wanted.common_name.clone().unwrap_or_else(|| "emulator.access".into()),
         }),
     };
+    if let (Some(map), Some(Flaw::Oversized)) = (body.as_object_mut(), wanted.flaw) {
+        map.insert("custom".into(), "x".repeat(OVERSIZE_BYTES).into());
+    }
     if let (Some(map), Value::Object(extra)) = (body.as_object_mut(), extra) {
         map.extend(extra);
         map.extend(wanted.claims.clone());
@@ -111,10 +123,11 @@ fn claims(world: &mut World, wanted: &Wanted) -> Value {
 /// Makes an assertion; `None` when no key could be made.
 pub fn assertion(world: &mut World, keys: &Keys, wanted: &Wanted) -> Option<Value> {
     let claims = claims(world, wanted);
-    let key = keys.access()?;
+    let key = keys.access_signing(world.settings.rotate_access_keys)?;
     let token = match wanted.flaw {
         Some(Flaw::AlgNone) => Key::alg_none(&claims),
         Some(Flaw::Hs256) => key.hs256_confusion(&claims)?,
+        Some(Flaw::AnotherTeam) => keys.entra()?.rs256(&claims)?,
         Some(Flaw::WrongKey) => keys.entra()?.rs256_as(&claims, &key.kid)?,
         Some(Flaw::UnknownKid) => key.rs256_as(&claims, "0000000000000000000000000000000000000000")?,
         _ => key.rs256(&claims)?,
@@ -123,18 +136,24 @@ pub fn assertion(world: &mut World, keys: &Keys, wanted: &Wanted) -> Option<Valu
 }
 
 /// Answers one request; `path` is what follows the prefix `/access`.
-pub fn execute(world: &World, keys: &Keys, call: &Call, path: &str) -> Reply {
+pub fn execute(world: &mut World, keys: &Keys, call: &Call, path: &str) -> Reply {
+    let application = format!("/cdn-cgi/access/sso/oidc/{}", world.options.access_client_id);
+    if let Some(rest) = path.strip_prefix(&application) {
+        return sign_in::execute(world, keys, call, rest);
+    }
     if call.method != "GET" || path != "/cdn-cgi/access/certs" {
         return Reply::text(404, "text/plain", "no such endpoint");
     }
-    let certificate = keys.access().and_then(|key| {
+    let rotated = world.settings.rotate_access_keys;
+    // The singular certificate is the current one; whoever takes it instead of looking for the name is wrong.
+    let entry = keys.access_signing(rotated).and_then(|key| {
         let pem = der::certificate_pem(key, "emulator", world.now_ms())?;
-        Some((key, json!({ "kid": key.kid, "cert": pem })))
+        Some(json!({ "kid": key.kid, "cert": pem }))
     });
-    match certificate {
-        Some((key, entry)) => {
-            Reply::json(200, &json!({ "keys": [key.jwk()], "public_cert": entry, "public_certs": [entry] }))
+    match (keys.access_published(rotated), entry) {
+        (Some(list), Some(entry)) => {
+            Reply::json(200, &json!({ "keys": list, "public_cert": entry, "public_certs": [entry] }))
         }
-        None => Reply::text(500, "text/plain", "no signing key could be made"),
+        _ => Reply::text(500, "text/plain", "no signing key could be made"),
     }
 }

@@ -1,0 +1,143 @@
+//! What a request is about: a tool, a resource, a prompt or a completion, behind one face.
+//!
+//! What holds here: a target has one name in ledger, logs and metadata, and it is found again by it.
+
+use serde_json::{Map, Value};
+
+use super::call_linked_app;
+use super::catalogue::Tool;
+use super::completion::Completion;
+use super::resource::Resource;
+#[cfg(feature = "conformance")]
+use crate::fixtures::Fixture;
+use crate::prompts::Prompt;
+
+/// What a request is about that may cost calls of Graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `tools/call`
+    Tool(Tool),
+    /// `resources/read`
+    Resource(Resource),
+    /// `prompts/get`
+    Prompt(Prompt),
+    /// `completion/complete`
+    Completion(Completion),
+    /// Whatever the conformance suite needs.
+    #[cfg(feature = "conformance")]
+    Fixture(Fixture),
+}
+
+impl Target {
+    /// The target of a name in the ledger.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let others = Resource::all()
+            .map(Self::Resource)
+            .chain(Prompt::ALL.into_iter().map(Self::Prompt))
+            .chain(Completion::ALL.into_iter().map(Self::Completion));
+        #[cfg(feature = "conformance")]
+        let others = others.chain(Fixture::from_wire(name).map(Self::Fixture));
+        let mut all = Tool::ALL.into_iter().map(Self::Tool).chain(others);
+        all.find(|target| target.name() == name)
+    }
+
+    /// The name in ledger, logs and the gateway's metadata.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tool(tool) => tool.name(),
+            Self::Resource(resource) => resource.name(),
+            Self::Prompt(prompt) => prompt.name(),
+            Self::Completion(completion) => completion.name(),
+            #[cfg(feature = "conformance")]
+            Self::Fixture(fixture) => fixture.name(),
+        }
+    }
+
+    /// The scope that an access token needs; none for what concerns nobody's data.
+    #[must_use]
+    pub const fn scope(self) -> Option<&'static str> {
+        match self {
+            Self::Tool(tool) => Some(tool.scope()),
+            Self::Resource(resource) => Some(resource.scope()),
+            Self::Prompt(_) => None,
+            Self::Completion(completion) => completion.scope(),
+            #[cfg(feature = "conformance")]
+            Self::Fixture(_) => None,
+        }
+    }
+
+    /// The Graph permission without which it cannot work; empty where none is needed.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        let permissions = match self {
+            Self::Tool(tool) => tool.permissions(),
+            Self::Resource(resource) => resource.permissions(),
+            _ => &[],
+        };
+        permissions.first().copied().unwrap_or_default()
+    }
+
+    /// Whether it changes anything.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Tool(tool) => tool.writes(),
+            _ => false,
+        }
+    }
+
+    /// Whether it sends a message to other people.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        match self {
+            Self::Tool(tool) => tool.sends(),
+            _ => false,
+        }
+    }
+
+    /// Whether a call with these arguments changes anything.
+    #[must_use]
+    pub fn writes_with(self, arguments: &Map<String, Value>) -> bool {
+        match self {
+            Self::Tool(Tool::CallLinkedApp) => !call_linked_app::only_reads(arguments),
+            _ => self.writes(),
+        }
+    }
+
+    /// Whether it is read by `resources/read`.
+    #[must_use]
+    pub const fn is_resource(self) -> bool {
+        match self {
+            Self::Resource(_) => true,
+            #[cfg(feature = "conformance")]
+            Self::Fixture(fixture) => fixture.is_resource(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_again() {
+        for tool in Tool::ALL {
+            assert_eq!(Tool::from_wire(tool.name()), Some(tool));
+            assert_eq!(Target::from_name(tool.name()), Some(Target::Tool(tool)));
+        }
+        for resource in Resource::all() {
+            assert_eq!(Target::from_name(resource.name()), Some(Target::Resource(resource)));
+        }
+        for prompt in Prompt::ALL {
+            assert_eq!(Target::from_name(prompt.name()), Some(Target::Prompt(prompt)));
+        }
+        for completion in Completion::ALL {
+            assert_eq!(Target::from_name(completion.name()), Some(Target::Completion(completion)));
+        }
+        assert_eq!(Tool::from_wire("getemails"), None);
+        assert_eq!(Target::from_name("resource:other"), None);
+    }
+}
