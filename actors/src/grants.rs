@@ -2,13 +2,14 @@
 //!
 //! What holds here: an access token is worth exactly as much as the grant behind it; a code is redeemed once, and a
 //! second attempt withdraws the grant (RFC 6749, section 4.1.2); a refresh token is used once, with one bounded grace for
-//! an answer that was lost, and an older one withdraws the grant (OAuth 2.1, section 4.3.1).
+//! an answer that was lost, and an older one withdraws the grant (OAuth 2.1, section 4.3.1). A client that was told to ask
+//! its person for more scopes cannot renew its tokens instead.
 
 use std::collections::BTreeMap;
 
 use protocol::ids::GrantId;
 use protocol::limits::GRANTS_MAX;
-use protocol::oauth::token::{CODE_LIFETIME, REFRESH_GRACE};
+use protocol::oauth::token::{CODE_LIFETIME, REFRESH_GRACE, STEP_UP_WAIT};
 use protocol::object::{Consented, Issue, Redeem, Renew};
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,8 @@ pub enum GrantRefused {
 #[derive(Debug, Default)]
 pub struct Grants {
     by_id: BTreeMap<GrantId, Grant>,
+    /// Whose client was told that it lacks a scope, and when. It is of memory only: the client acts at once or never.
+    stepping_up: BTreeMap<GrantId, UnixMs>,
 }
 
 impl Grants {
@@ -119,7 +122,7 @@ impl Grants {
                 .map_err(|_| Fault::CorruptRow { table: Table::Grants.name() })?;
             by_id.insert(GrantId::from_bytes(id), grant);
         }
-        Ok(Self { by_id })
+        Ok(Self { by_id, stepping_up: BTreeMap::new() })
     }
 
     /// A standing grant, with which a client may act. One whose code was not redeemed is none.
@@ -173,6 +176,7 @@ impl Grants {
     /// Withdraws a grant; says whether there was one.
     pub fn withdraw(&mut self, txn: &mut Txn<'_>, id: &GrantId) -> bool {
         txn.delete::<Grant>(id.as_bytes());
+        self.stepping_up.remove(id);
         self.by_id.remove(id).is_some()
     }
 
@@ -211,6 +215,14 @@ impl Grants {
         Ok(Ok(grant.issue(grant.scopes.clone())))
     }
 
+    /// A client was told that its tokens lack a scope. Where it renews them next, as clients of the TypeScript SDK v1 do,
+    /// it would get the same scopes again and give up; so that renewal is refused once, and it asks its person.
+    pub fn ask_for_more(&mut self, id: &GrantId, now: UnixMs) {
+        if self.by_id.contains_key(id) {
+            self.stepping_up.insert(*id, now);
+        }
+    }
+
     /// Renews a grant's tokens.
     ///
     /// The newest refresh token is rotated. The one before it yields the same successor again for a short time, as long
@@ -227,6 +239,9 @@ impl Grants {
     ) -> Result<Result<Issue, GrantRefused>, Fault> {
         let Some(grant) = self.by_id.get_mut(id) else { return Ok(Err(GrantRefused::NotGood)) };
         if grant.client_digest != request.client_digest || grant.code.is_some() {
+            return Ok(Err(GrantRefused::NotGood));
+        }
+        if self.stepping_up.remove(id).is_some_and(|told_at| now < told_at.plus(STEP_UP_WAIT)) {
             return Ok(Err(GrantRefused::NotGood));
         }
         let scopes = request.scopes.clone().unwrap_or_else(|| grant.scopes.clone());
@@ -304,6 +319,22 @@ mod tests {
             let issue = grants.redeem(txn, &ID, &redemption(), UnixMs(1)).unwrap().unwrap();
             assert_eq!((issue.generation, issue.scopes.len()), (1, 2));
             assert!(grants.standing(&ID).is_some());
+        });
+    }
+
+    #[test]
+    fn who_was_told_to_ask_for_more_cannot_renew_instead_but_loses_nothing() {
+        with_grant(|grants, txn| {
+            grants.redeem(txn, &ID, &redemption(), UnixMs(1)).unwrap().unwrap();
+            grants.ask_for_more(&ID, UnixMs(1_000));
+            let mut renew = |at| grants.renew(txn, &ID, &renewal(1), UnixMs(at)).unwrap();
+            assert_eq!(renew(1_001), Err(GrantRefused::NotGood));
+            assert_eq!(renew(1_002).unwrap().generation, 2, "once, and the refresh token is as it was");
+            grants.ask_for_more(&ID, UnixMs(1_003));
+            let late = UnixMs(1_003).plus(STEP_UP_WAIT);
+            assert_eq!(grants.renew(txn, &ID, &renewal(2), late).unwrap().unwrap().generation, 3);
+            grants.ask_for_more(&GrantId::from_bytes([8; 16]), UnixMs(1));
+            assert!(grants.stepping_up.is_empty(), "a grant that is none is not remembered");
         });
     }
 

@@ -61,13 +61,20 @@ async function typescript(stack, user, { Client, Transport, Unauthorized, finish
   const error = await attempt(first).then(() => undefined, (error) => error);
   if (!(error instanceof Unauthorized)) throw new Error("nobody was asked to sign in", { cause: error });
   await finishAuth(first, authProvider.answer);
-  const client = await attempt(transport());
+  const second = transport();
+  const client = await attempt(second);
+  /** Does something; where the person had to agree to more first, once more, as a host does. */
+  const stepping = (work) => work().catch(async (error) => {
+    if (!(error instanceof Unauthorized)) throw error;
+    await finishAuth(second, authProvider.answer);
+    return work();
+  });
   return {
     trail,
     listTools: () => client.listTools(),
-    callTool: (name, args) => client.callTool({ name, arguments: args }),
+    callTool: (name, args) => stepping(() => client.callTool({ name, arguments: args })),
     listResources: () => client.listResources(),
-    readResource: (uri) => client.readResource({ uri }),
+    readResource: (uri) => stepping(() => client.readResource({ uri })),
     close: () => client.close(),
   };
 }
@@ -100,9 +107,16 @@ async function driven(user, name, program, args) {
     return said;
   };
   const tell = (line) => child.stdin.write(`${JSON.stringify(line)}\n`);
+  /** Opens the page that a client sends its person to; gives what the client says next. */
+  const signedIn = async ({ authorize }) => {
+    const { redirect } = await signIn(authorize, { user: address(user) });
+    tell({ redirect });
+    return next();
+  };
   const ask = async (method, params = {}) => {
     tell({ method, params });
-    return (await next()).result;
+    const said = await next();
+    return (said.authorize ? await signedIn(said) : said).result;
   };
   const close = async () => {
     child.stdin.end();
@@ -110,10 +124,7 @@ async function driven(user, name, program, args) {
     if (code !== 0) throw new Error(`${name} ended with ${code}:\n${complaint}`);
   };
   try {
-    const { authorize } = await next();
-    const { redirect } = await signIn(authorize, { user: address(user) });
-    tell({ redirect });
-    const { trail = [] } = await next();
+    const { trail = [] } = await signedIn(await next());
     return {
       trail: trail.map(([method, url, status]) => step(method, url, status)),
       listTools: () => ask("listTools"),

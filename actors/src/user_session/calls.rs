@@ -4,7 +4,6 @@
 //! call in flight changes nothing; a call that never comes back is given up at its time.
 
 use protocol::access::sign_in;
-use protocol::config::SignInApplication;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
@@ -29,18 +28,6 @@ use crate::vault::Slot;
 
 /// The shell gives a call up at [`CALL_TIMEOUT`]; the core waits a little longer for the shell to say so.
 const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
-
-/// The call that renews what Access issued.
-fn renewal_at_access(
-    application: Option<&SignInApplication>,
-    renewal: Option<Renewal<'_>>,
-) -> Result<Outbound, Fault> {
-    let (Some(application), Some(Renewal { refresh_token, .. })) = (application, renewal) else {
-        return Err(Fault::Invariant("a refresh without a refresh token"));
-    };
-    let url = sign_in::token_endpoint(application);
-    Ok(Outbound::AccessToken { url, form: sign_in::refresh_form(application, refresh_token) })
-}
 
 impl UserSession {
     /// Lets every call leave that may.
@@ -113,7 +100,11 @@ impl UserSession {
             },
             Work::App(calling) => calling.outbound(self.access_tokens.access(now))?,
             Work::Refresh(Slot::Access) => {
-                renewal_at_access(self.config.access_mode.sign_in(), self.access_tokens.renewal())?
+                let both = self.config.access_mode.sign_in().zip(self.access_tokens.renewal());
+                let (application, Renewal { refresh_token, .. }) =
+                    both.ok_or(Fault::Invariant("a refresh without a refresh token"))?;
+                let url = sign_in::token_endpoint(application);
+                Outbound::AccessToken { url, form: sign_in::refresh_form(application, refresh_token) }
             }
             Work::Refresh(Slot::Microsoft) => {
                 let renewal = self.refresher.renewal();

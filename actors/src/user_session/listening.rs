@@ -17,7 +17,6 @@ use protocol::stream::{EventId, Frame, Then};
 use protocol::time::UnixMs;
 use serde_json::value::RawValue;
 
-use super::mcp::lacks_scope;
 use super::{Txn, UserSession, reply};
 use crate::turn::{Effect, Fault, ReplyTo, Turn};
 
@@ -173,7 +172,7 @@ impl UserSession {
     ) -> Result<(), Fault> {
         let answer = match mcp::read_watched(method, params) {
             Ok(watched) if watch && !has_scope(caller, watched) => {
-                return lacks_scope(txn, to, id, watched.resource().scope());
+                return self.lack_scope(now, txn, to, (caller, id), watched.resource().scope());
             }
             Ok(watched) => match self.may_hear_of(watched, now) {
                 Err(error) if watch => jsonrpc::failure(Some(id), &mcp::failure_of(&error)),

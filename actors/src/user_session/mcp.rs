@@ -18,6 +18,7 @@ use protocol::jsonrpc::{self, Id, Message, RpcError};
 use protocol::mcp::envelope::{ClientCapabilities, Stateless};
 use protocol::mcp::{self, Method, errors};
 use protocol::object::{Assertion, Caller, Challenge, McpMessage, ObjectReply};
+use protocol::time::UnixMs;
 use protocol::tools::ToolError;
 use protocol::trace::TraceContext;
 use serde_json::Map;
@@ -344,13 +345,23 @@ impl UserSession {
     }
 }
 
-/// The token does not cover what is asked for; the edge tells the client which scope it needs.
-pub(super) fn lacks_scope(txn: &mut Txn<'_>, to: ReplyTo, id: &Id, scope: &'static str) -> Result<(), Fault> {
-    let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
-    let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
-    refusal.body = Some(jsonrpc::failure(Some(id), &error));
-    reply(txn, to, refusal);
-    Ok(())
+impl UserSession {
+    /// The token does not cover what is asked for; the edge tells the client which scope it needs.
+    pub(super) fn lack_scope(
+        &mut self,
+        now: UnixMs,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (caller, id): (&Caller, &Id),
+        scope: &'static str,
+    ) -> Result<(), Fault> {
+        self.grants.ask_for_more(&caller.grant, now);
+        let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
+        let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
+        refusal.body = Some(jsonrpc::failure(Some(id), &error));
+        reply(txn, to, refusal);
+        Ok(())
+    }
 }
 
 fn refuse(

@@ -27,6 +27,9 @@ pub const CODE_LIFETIME: DurationMs = DurationMs::from_secs(5 * 60);
 /// How long after its rotation a refresh token may be presented once more, for a client that lost the answer.
 pub const REFRESH_GRACE: DurationMs = DurationMs::from_secs(60);
 
+/// How long after a call that needed more scopes a client cannot renew its tokens without asking its person.
+pub const STEP_UP_WAIT: DurationMs = DurationMs::from_secs(10);
+
 const SEALED_CHARS_MAX: usize = 1_024;
 
 /// What an authorization code says.

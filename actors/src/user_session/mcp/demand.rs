@@ -28,7 +28,7 @@ use super::super::calls::sign_in_error;
 use super::super::run::{Progress, Run, Waiter, Work};
 use super::super::settle::Settled;
 use super::super::{Txn, UserSession, reply};
-use super::{Asking, lacks_scope, refuse};
+use super::{Asking, refuse};
 use crate::grants::Grant;
 use crate::ledger::{Entry, EntryEvent, Fingerprint, Kind, Transition};
 use crate::log::LogLine;
@@ -107,7 +107,7 @@ impl UserSession {
         };
         let lacks = asked.target.scope().filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
         if let Some(scope) = lacks {
-            return lacks_scope(txn, to, id, scope);
+            return self.lack_scope(turn.now, txn, to, (asking.caller, id), scope);
         }
         let conversation = Some(asking.conversation);
         let uri = asked.uri.take();

@@ -19,7 +19,7 @@ use super::super::settle::result_for;
 use super::super::{Txn, UserSession, reply};
 use super::demand::Started;
 use super::inquiry::Kept;
-use super::{Asking, lacks_scope, refuse};
+use super::{Asking, refuse};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger, TaskMark, Transition};
 use crate::turn::{Fault, ReplyTo, Turn};
 use crate::vault;
@@ -141,7 +141,7 @@ impl UserSession {
         let Some(entry) = entry else { return refuse(txn, to, 200, Some(id), &tasks::unknown_task()) };
         let lacks = target_scope(&entry).filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
         if let Some(scope) = lacks {
-            return lacks_scope(txn, to, id, scope);
+            return self.lack_scope(turn.now, txn, to, (asking.caller, id), scope);
         }
         let result = match method {
             Method::GetTask => self.detailed(turn.now, request, &entry)?,

@@ -10,13 +10,13 @@ const SETTING: &str = r#"[{"name":"orders","baseUrl":"https://orders.corp.exampl
 
 /// An object behind Access, whose Microsoft account is not connected.
 fn linked() -> Object {
-    let settings = [
+    let perimeter = [
         ("ACCESS_MODE", "perimeter"),
         ("ACCESS_TEAM_DOMAIN", "contoso.cloudflareaccess.com"),
-        ("ACCESS_AUD", "aud"),
+        ("ACCESS_AUD", "a0b1"),
         ("LINKED_APPS", SETTING),
     ];
-    let mut object = Object::configured(None, &settings);
+    let mut object = Object::configured(None, &perimeter);
     object.assertion = Some(Assertion("assertion-1".into()));
     object
 }
