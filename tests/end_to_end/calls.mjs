@@ -5,21 +5,21 @@
 // Must never: know which client runs it.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { calendar, teams } from "./calls_collaboration.mjs";
+import { inDays, pick, same } from "./checks.mjs";
 import { address } from "./client.mjs";
 import { tenantOf } from "./tenant.mjs";
 
 export const toolNames = [
   "authenticate", "getEmails", "searchEmails", "readEmail", "listMailFolders", "getAttachment", "checkRecipients",
-  "sendEmail", "replyEmail", "draftEmail", "organizeEmail", "getCalendarEvents", "createCalendarEvent",
-  "sendTeamsMessage", "createTeamsMeeting", "getContacts",
+  "sendEmail", "replyEmail", "draftEmail", "organizeEmail", "getCalendarEvents", "readEvent",
+  "listCalendars", "findTimes", "createCalendarEvent", "updateCalendarEvent", "respondToEvent", "cancelEvent",
+  "listTeams", "listChats", "readTeamsMessages", "sendTeamsMessage", "createTeamsMeeting", "getContacts",
 ];
 export const resourceUris = [
   "microsoft://profile", "microsoft://calendars", "microsoft://teams", "microsoft://mail/inbox", "microsoft://calendar/upcoming",
 ];
 
-const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-const pick = (list, ...names) => list.map((item) => names.map((name) => item[name]));
-const same = (actual, expected) => assert.deepEqual(actual.toSorted(), expected.toSorted());
 const newestFirst = (a, b) => b.receivedDateTime.localeCompare(a.receivedDateTime);
 
 async function isNewestOfInbox({ folder, messages }, { tenant }) {
@@ -259,142 +259,7 @@ const mail = [
   },
 ];
 
-/** Fixed here, so that midnight cannot come between a call and its check. */
-const manyWeeks = { start: `${inDays(-75)}T00:00:00Z`, end: `${inDays(75)}T00:00:00Z` };
-
-/** Events of a view by subject. */
-const named = (events, subject) => events.filter((event) => event.subject === subject);
-
-const calendar = [
-  {
-    tool: "createCalendarEvent",
-    arguments: ({ day, other, third, word }) => ({
-      subject: `Event ${word}`, start: `${day}T10:00:00`, end: `${day}T11:30:00`, attendees: [address(other)],
-      optionalAttendees: [address(third)], location: "Room 1", body: "Bring <pens>.", reminderMinutes: 30,
-    }),
-    check: async (created, { me, other, third, day, word, tenant }) => {
-      assert.deepEqual([created.status, created.invited], ["created", 2]);
-      assert.equal(created.timeZone, await tenant.timeZone());
-      const [event, ...more] = await tenant.view(day, `Event ${word}`);
-      assert.deepEqual(more, []);
-      assert.deepEqual([event.start.timeZone, event.end.timeZone], [created.timeZone, created.timeZone]);
-      assert.match(event.start.dateTime, new RegExp(`^${day}T10:00:00`));
-      assert.match(event.end.dateTime, new RegExp(`^${day}T11:30:00`));
-      assert.deepEqual([event.location.displayName, event.reminderMinutesBeforeStart], ["Room 1", 30]);
-      for (const who of [me, other, third]) {
-        const [copy, ...twice] = await tenant.events(who, `Event ${word}`);
-        assert.equal(Date.parse(copy.start), Date.parse(created.start.utc));
-        assert.deepEqual(twice, []);
-      }
-    },
-  },
-  {
-    tool: "createCalendarEvent",
-    arguments: ({ day, word, found }) => ({
-      subject: `Leave ${word}`, start: day, end: day, isAllDay: true, calendarId: found.calendar.id,
-    }),
-    check: async (created, { me, day, word, tenant, found }) => {
-      assert.deepEqual([created.start, created.end], [{ date: day }, { date: day }]);
-      const [event, ...more] = await tenant.view(day, `Leave ${word}`, found.calendar.id);
-      assert.deepEqual([event.isAllDay, more], [true, []]);
-      assert.match(event.start.dateTime, new RegExp(`^${day}T00:00:00`));
-      assert.equal((await tenant.events(me, `Leave ${word}`)).length, 1);
-    },
-  },
-  {
-    tool: "createTeamsMeeting",
-    arguments: ({ day, other, word }) => ({
-      subject: `Meeting ${word}`, start: `${day}T12:00:00+01:00`, end: `${day}T12:30:00+01:00`,
-      attendees: [address(other)], body: "Over lunch.",
-    }),
-    check: async (created, { me, other, day, word, tenant }) => {
-      assert.equal(Date.parse(created.start.utc), Date.parse(`${day}T11:00:00Z`));
-      for (const who of [me, other]) {
-        const [event, ...more] = await tenant.events(who, `Meeting ${word}`);
-        assert.deepEqual([event.joinUrl, more], [created.joinUrl, []]);
-      }
-      assert.match(created.joinUrl, /^https:\/\//);
-    },
-  },
-  {
-    tool: "createTeamsMeeting",
-    arguments: ({ day, word }) => ({
-      subject: `Link ${word}`, start: `${day}T15:00`, end: `${day}T16:00`, timeZone: "America/New_York", standalone: true,
-    }),
-    check: async (created, { me, day, word, tenant }) => {
-      const [meeting, ...more] = named((await tenant.person()).onlineMeetings, `Link ${word}`);
-      assert.deepEqual([meeting.id, meeting.joinWebUrl, more], [created.meetingId, created.joinUrl, []]);
-      assert.equal(Date.parse(meeting.startDateTime), Date.parse(created.start.utc));
-      assert.match(created.start.local, new RegExp(`^${day}T15:00:00-0[45]:00$`));
-      assert.deepEqual(await tenant.events(me, `Link ${word}`), []);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: ({ day }) => ({ start: day, end: day }),
-    check: async ({ timeZone, events }, { day, word, tenant }) => {
-      assert.equal(timeZone, await tenant.timeZone());
-      const [event, ...more] = named(events, `Event ${word}`);
-      assert.match(event.start.local, new RegExp(`^${day}T10:00:00`));
-      assert.equal(Date.parse(event.start.local), Date.parse(event.start.utc));
-      assert.deepEqual(more, []);
-      assert.equal(named(events, `Meeting ${word}`).length, 1);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: ({ day, found }) => ({
-      start: `${day}T00:00:00Z`, end: `${day}T23:00:00Z`, calendarId: found.calendar.id, timeZone: "UTC", count: 250,
-    }),
-    check: async ({ events }, { day, word }) => {
-      const [leave] = named(events, `Leave ${word}`);
-      assert.deepEqual([leave.start, leave.end], [{ date: day }, { date: day }]);
-      assert.deepEqual(named(events, `Event ${word}`), []);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: { ...manyWeeks, count: 250 },
-    check: async ({ events, more }, { tenant }) => {
-      const range = `startDateTime=${manyWeeks.start}&endDateTime=${manyWeeks.end}`;
-      const { value } = await tenant.graph(`/me/calendarView?${range}&$top=500`);
-      // More than Microsoft gives at once, so that the list was followed to its end.
-      assert.ok(value.length > 100, `only ${value.length} events`);
-      const timed = (list) => list.filter(({ isAllDay }) => !isAllDay).map(({ subject }) => subject);
-      same(timed(events), timed(value));
-      assert.equal(more, false);
-    },
-  },
-];
-
-const others = [
-  {
-    tool: "sendTeamsMessage",
-    arguments: ({ word, found }) => ({
-      teamId: found.team.id, channelId: found.team.channels[0].id, subject: `News ${word}`, body: `<p>${word}</p>`,
-      bodyType: "html",
-    }),
-    check: async (sent, { me, word, tenant, found }) => {
-      const team = (await tenant.teams()).find(({ id }) => id === found.team.id);
-      const channel = team.channels.find(({ id }) => id === found.team.channels[0].id);
-      const [message, ...more] = named(channel.messages, `News ${word}`);
-      assert.deepEqual([message.id, message.from, message.body.contentType], [sent.messageId, address(me), "html"]);
-      assert.match(message.body.content, new RegExp(word));
-      assert.deepEqual(more, []);
-    },
-  },
-  {
-    tool: "sendTeamsMessage",
-    arguments: async ({ word, tenant, found }) => {
-      [found.chat] = await tenant.chats();
-      return { chatId: found.chat.id, body: `Hello ${word}` };
-    },
-    check: async (sent, { me, word, tenant, found }) => {
-      const chat = (await tenant.chats()).find(({ id }) => id === found.chat.id);
-      const last = chat.messages.filter(({ body }) => body.content.includes(word));
-      assert.deepEqual(pick(last, "id", "from"), [[sent.messageId, address(me)]]);
-    },
-  },
+const people = [
   {
     tool: "getContacts",
     check: async ({ people, searched, more }, { tenant, found }) => {
@@ -416,7 +281,7 @@ const others = [
   },
 ];
 
-export const steps = [...reading, ...mail, ...calendar, ...others];
+export const steps = [...reading, ...mail, ...calendar, ...teams, ...people];
 
 /** The result as its text says it: alone, or between two marks with the same number if others wrote parts of it. */
 export function readText({ content, structuredContent }) {
