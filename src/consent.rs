@@ -37,7 +37,7 @@ fn meaning(scope: &str) -> &str {
         "calendar.read" => "Read your calendars",
         "calendar.write" => "Create meetings in your calendars and invite people",
         "teams.read" => "See your teams, and read your chats and channels",
-        "teams.send" => "See your teams and chats, and send messages as you",
+        "teams.send" => "Send messages in Teams as you",
         "contacts.read" => "Read your contacts and the people you work with",
         "apps.call" => "Use your organisation's internal applications as you",
         other => other,

@@ -400,10 +400,13 @@ fn the_intents_of_writes() {
             b361736171616ba1617461746177f56163606167f6616df66169f66172f6616250000000000000000000000000000000\
             006179f6616e006166f66165f6616ff6616c8061788061746b506f73744d6573736167656164f46161f6",
         ),
-        (WriteIntent::ChangeEvent { event: "AAMk=".into(), version: "Dw==".into(), ends: true }, "\
+        (
+            WriteIntent::ChangeEvent { event: "AAMk=".into(), version: "Dw==".into(), ends: true },
+            "\
         b361736171616ba1617461746177f56163606167f6616df66169f66172f6616250000000000000000000000000000000\
         006179f6616e006166f66165f6616ff6616c806178806174a16b4368616e67654576656e74a3656576656e746541414d\
-        6b3d6776657273696f6e6444773d3d64656e6473f56164f46161f6"),
+        6b3d6776657273696f6e6444773d3d64656e6473f56164f46161f6",
+        ),
     ] {
         let entry = Entry { intent: Some(intent), ..Entry::new(Kind::Tool("t".into()), true, [0; 16]) };
         assert_row(&entry, golden);

@@ -100,15 +100,23 @@ export const calendar = [
   },
   {
     tool: "getCalendarEvents",
-    arguments: { ...manyWeeks, count: 250 },
-    check: async ({ events, more }, { tenant }) => {
+    arguments: { ...manyWeeks, count: 250, maxTokens: 20_000 },
+    check: async ({ events, more, truncated, nextCursor }, { found }) => {
+      assert.deepEqual([more, truncated, typeof nextCursor], [true, true, "string"]);
+      found.begun = { events, nextCursor };
+    },
+  },
+  {
+    tool: "getCalendarEvents",
+    arguments: ({ found }) => ({ ...manyWeeks, count: 250, maxTokens: 20_000, cursor: found.begun.nextCursor }),
+    check: async ({ events, more, truncated }, { tenant, found }) => {
       const range = `startDateTime=${manyWeeks.start}&endDateTime=${manyWeeks.end}`;
       const { value } = await tenant.graph(`/me/calendarView?${range}&$top=500`);
       // More than Microsoft gives at once, so that the list was followed to its end.
       assert.ok(value.length > 100, `only ${value.length} events`);
       const timed = (list) => list.filter(({ isAllDay }) => !isAllDay).map(({ subject }) => subject);
-      same(timed(events), timed(value));
-      assert.equal(more, false);
+      same(timed([...found.begun.events, ...events]), timed(value));
+      assert.deepEqual([more, truncated], [false, undefined]);
     },
   },
   {
@@ -151,7 +159,8 @@ export const calendar = [
       const [event, ...more] = await tenant.view(day, `Changed ${word}`);
       assert.match(event.start.dateTime, new RegExp(`^${day}T10:30:00`));
       assert.match(event.end.dateTime, new RegExp(`^${day}T12:00:00`));
-      assert.deepEqual([event.body.content.trim(), event.location.displayName, more], ["Bring ink.", "Room 1", []]);
+      assert.match(event.body.content, />Bring ink\.</);
+      assert.deepEqual([event.location.displayName, more], ["Room 1", []]);
       assert.deepEqual(event.attendees.map(({ emailAddress }) => emailAddress.address), [address(other)]);
       assert.equal((await tenant.events(third, `Canceled: Event ${word}`)).length, 1);
       assert.equal((await tenant.events(other, `Changed ${word}`)).length, 1);
