@@ -170,13 +170,11 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
     }
     let invalid = |why| Reply::challenge(config, 401, Some("invalid_token"), why, None);
     let refusal = match challenge.strip_prefix("insufficient_scope ") {
-        Some(scope) => Reply::challenge(
-            config,
-            403,
-            Some("insufficient_scope"),
-            "The access token lacks the scope that this tool needs.",
-            Some(scope),
-        ),
+        Some(scopes) => {
+            let lacks = scopes.split(' ').next().unwrap_or_default();
+            let why = format!("The access token lacks the scope {lacks}, which this tool needs.");
+            Reply::challenge(config, 403, Some("insufficient_scope"), &why, Some(scopes))
+        }
         None if challenge == "sign_in_again" => invalid("Microsoft wants this person to sign in again."),
         None => invalid("The permission behind this access token was withdrawn. Sign in again."),
     };

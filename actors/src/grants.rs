@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use protocol::ids::GrantId;
-use protocol::limits::GRANTS_MAX;
+use protocol::limits::{GRANTS_MAX, GRANTS_PER_CLIENT_MAX};
 use protocol::oauth::token::{CODE_LIFETIME, REFRESH_GRACE, STEP_UP_WAIT};
 use protocol::object::{Consented, Issue, Redeem, Renew};
 use protocol::time::UnixMs;
@@ -143,13 +143,23 @@ impl Grants {
             })
     }
 
-    /// Records a grant. An earlier one of the same client gives way, and the oldest one when there are too many: it
-    /// belongs to a client that was connected again and again, and the newest connection is the one in use.
+    /// Whether two grants are of the same client: of a program that signed its person in again, for more scopes or on
+    /// another machine. What was opened under one of them may then be used under the other.
+    #[must_use]
+    pub fn are_of_one_client(&self, one: &GrantId, other: &GrantId) -> bool {
+        let digest =
+            |id| self.by_id.get(id).map(|grant| &grant.client_digest).filter(|digest| !digest.is_empty());
+        one == other || digest(one).is_some_and(|known| digest(other) == Some(known))
+    }
+
+    /// Records a grant. A client has several, because those that are known by the URL of their description have one name
+    /// on all machines of a person; the one that was used last the longest time ago gives way when it has too many, and
+    /// the oldest of all when the person has too many.
     ///
     /// # Errors
     /// A fault of the storage port.
     pub fn insert(&mut self, txn: &mut Txn<'_>, id: GrantId, grant: Grant) -> Result<(), Fault> {
-        let superseded: Vec<GrantId> = self
+        let mut earlier: Vec<(UnixMs, GrantId)> = self
             .by_id
             .iter()
             .filter(|(known, earlier)| {
@@ -157,10 +167,12 @@ impl Grants {
                     && !grant.client_digest.is_empty()
                     && earlier.client_digest == grant.client_digest
             })
-            .map(|(known, _)| *known)
+            .map(|(known, earlier)| (earlier.granted_at.max(earlier.rotated_at), *known))
             .collect();
-        for earlier in superseded {
-            self.withdraw(txn, &earlier);
+        earlier.sort_unstable();
+        let too_many = (earlier.len() + 1).saturating_sub(GRANTS_PER_CLIENT_MAX);
+        for (_, superfluous) in earlier.into_iter().take(too_many) {
+            self.withdraw(txn, &superfluous);
         }
         if self.by_id.len() >= GRANTS_MAX && !self.by_id.contains_key(&id) {
             let oldest = self.by_id.iter().min_by_key(|(_, grant)| grant.granted_at).map(|(id, _)| *id);
@@ -241,12 +253,12 @@ impl Grants {
         if grant.client_digest != request.client_digest || grant.code.is_some() {
             return Ok(Err(GrantRefused::NotGood));
         }
-        if self.stepping_up.remove(id).is_some_and(|told_at| now < told_at.plus(STEP_UP_WAIT)) {
-            return Ok(Err(GrantRefused::NotGood));
-        }
         let scopes = request.scopes.clone().unwrap_or_else(|| grant.scopes.clone());
         if !scopes.iter().all(|scope| grant.scopes.contains(scope)) {
             return Ok(Err(GrantRefused::ScopeTooWide));
+        }
+        if self.stepping_up.remove(id).is_some_and(|told_at| now < told_at.plus(STEP_UP_WAIT)) {
+            return Ok(Err(GrantRefused::NotGood));
         }
         if request.generation == grant.generation {
             grant.generation += 1;
@@ -419,15 +431,27 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_of_the_same_client_replaces_the_old_one() {
+    fn a_client_on_several_machines_has_a_grant_for_each_and_the_least_used_gives_way() {
         with_grant(|grants, txn| {
-            let newer = GrantId::from_bytes([8; 16]);
-            grants.insert(txn, newer, grant()).unwrap();
-            assert!(!grants.by_id.contains_key(&ID) && grants.by_id.contains_key(&newer));
-            grants.revoke(txn, &newer, &[9; 32]);
-            assert!(grants.by_id.contains_key(&newer));
-            grants.revoke(txn, &newer, &[1; 32]);
-            assert!(!grants.by_id.contains_key(&newer));
+            let id = |number: u8| GrantId::from_bytes([number; 16]);
+            for number in 8..12 {
+                grants
+                    .insert(txn, id(number), Grant { granted_at: UnixMs(number.into()), ..grant() })
+                    .unwrap();
+            }
+            assert!(grants.are_of_one_client(&ID, &id(11)) && !grants.are_of_one_client(&ID, &id(12)));
+            grants.redeem(txn, &ID, &redemption(), UnixMs(100)).unwrap().unwrap();
+            grants.insert(txn, id(12), Grant { granted_at: UnixMs(101), ..grant() }).unwrap();
+            assert!(!grants.by_id.contains_key(&id(8)) && grants.by_id.contains_key(&ID));
+            assert_eq!(grants.by_id.len(), GRANTS_PER_CLIENT_MAX);
+            grants.revoke(txn, &id(12), &[9; 32]);
+            assert!(grants.by_id.contains_key(&id(12)), "another client's wish");
+            grants.revoke(txn, &id(12), &[1; 32]);
+            assert!(!grants.by_id.contains_key(&id(12)) && grants.by_id.contains_key(&ID));
+            let linked = Grant::by_link("link".into(), vec![], UnixMs(1));
+            grants.insert(txn, id(13), linked.clone()).unwrap();
+            grants.insert(txn, id(14), linked).unwrap();
+            assert!(!grants.are_of_one_client(&id(13), &id(14)), "links are of no client");
         });
     }
 }

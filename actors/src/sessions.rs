@@ -12,6 +12,7 @@ use protocol::mcp::{Revision, Watched};
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
+use crate::grants::Grants;
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
 
@@ -94,12 +95,13 @@ impl Sessions {
         Ok(())
     }
 
-    /// The session of an `Mcp-Session-Id` header, if it lives and was opened under the same grant.
+    /// The session of an `Mcp-Session-Id` header, if it lives and was opened by the same client: under the same grant, or
+    /// under an earlier one that stands.
     #[must_use]
-    pub fn find(&self, header: &str, grant: GrantId) -> Option<(SessionId, &Session)> {
+    pub fn find(&self, header: &str, grant: GrantId, grants: &Grants) -> Option<(SessionId, &Session)> {
         let id: SessionId = header.parse().ok()?;
         let session = self.by_id.get(&id)?;
-        (session.grant == grant).then_some((id, session))
+        grants.are_of_one_client(&session.grant, &grant).then_some((id, session))
     }
 
     /// The revision that a session negotiated.
@@ -280,9 +282,9 @@ mod tests {
         let mut sessions = Sessions { by_id: BTreeMap::new(), idle_max: IDLE };
         let id = SessionId::from_bytes([5; 16]);
         sessions.open(&mut txn, id, session(0, 1)).unwrap();
-        assert!(sessions.find(&id.to_string(), GrantId::from_bytes([1; 16])).is_some());
-        assert!(sessions.find(&id.to_string(), GrantId::from_bytes([2; 16])).is_none());
-        assert!(sessions.find("../x", GrantId::from_bytes([1; 16])).is_none());
+        assert!(sessions.find(&id.to_string(), GrantId::from_bytes([1; 16]), &Grants::default()).is_some());
+        assert!(sessions.find(&id.to_string(), GrantId::from_bytes([2; 16]), &Grants::default()).is_none());
+        assert!(sessions.find("../x", GrantId::from_bytes([1; 16]), &Grants::default()).is_none());
     }
 
     #[test]

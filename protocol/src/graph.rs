@@ -7,9 +7,6 @@
 /// `Prefer` value that makes identifiers survive a move between folders.
 pub const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 
-/// `Prefer` value for bodies as plain text.
-pub const TEXT_BODIES: &str = "outlook.body-content-type=\"text\"";
-
 /// `Prefer` value for the times of events in UTC, from which every other zone is computed.
 pub const UTC_TIMES: &str = "outlook.timezone=\"UTC\"";
 
@@ -123,7 +120,7 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encodes everything but letters, digits and `unreserved` (RFC 3986, section 2.1).
-fn percent_encode(text: &str, unreserved: &[u8]) -> String {
+pub(crate) fn percent_encode(text: &str, unreserved: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || unreserved.contains(&byte) {

@@ -258,6 +258,9 @@ pub const SESSION_TOUCH_EVERY: DurationMs = DurationMs::from_secs(60 * 60);
 /// Grants of one user: clients that this person connected.
 pub const GRANTS_MAX: usize = 100;
 
+/// Grants of one client of a user: the machines on which the same program is signed in.
+pub const GRANTS_PER_CLIENT_MAX: usize = 5;
+
 /// Requests that one client of a user may make in a minute, unless `RATE_LIMIT_PER_MINUTE` says otherwise. So many may
 /// also come at once. No person and no model that waits for answers gets there; a loop does.
 pub const REQUESTS_PER_MINUTE: u64 = 120;

@@ -317,14 +317,15 @@ impl std::fmt::Debug for Connect {
 }
 
 /// Why the edge has to add a challenge to the answer (RFC 6750, section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// The grant behind the token is gone.
     InvalidToken,
     /// The grant stands, but Microsoft wants the person to sign in again.
     SignInAgain,
-    /// The token lacks this scope.
-    InsufficientScope(&'static str),
+    /// The token lacks a scope. All that the client should ask for, divided by spaces: the one that lacks first, then those
+    /// that it has, because clients ask for exactly what they are told (MCP 2025-11-25, basic/authorization).
+    InsufficientScope(String),
 }
 
 /// The answer is late and will come on a stream.
@@ -394,7 +395,7 @@ impl ObjectReply {
     /// A refusal that the edge completes with a challenge.
     #[must_use]
     pub fn challenged(challenge: Challenge) -> Self {
-        let status = match challenge {
+        let status = match &challenge {
             Challenge::InvalidToken | Challenge::SignInAgain => 401,
             Challenge::InsufficientScope(_) => 403,
         };

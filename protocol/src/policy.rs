@@ -4,12 +4,15 @@
 //! What holds here: a policy is complete or refused as a whole, and a refusal never repeats a value. A domain counts as
 //! internal only where it is listed letter for letter, without regard to case: a subdomain is another domain.
 
+mod sites;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::tools::{Fault, ToolError};
+pub use sites::SiteRules;
 
 /// What the setting `POLICY` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,19 +21,23 @@ pub struct Policy {
     pub confirm: Confirm,
     /// What becomes of such a message where the client cannot ask its person.
     pub without_elicitation: WithoutElicitation,
-    /// To whom mail may go, and with what.
+    /// To whom messages and invitations may go, and with what.
     pub mail: MailRules,
     /// How many messages one person may send in an hour.
     pub sends_per_hour: Option<u32>,
     /// Folders that no tool names, in lower case.
     pub folders_off: BTreeSet<String>,
+    /// Sites and libraries that are out of reach.
+    pub sites: SiteRules,
+    /// What becomes of messages to channels where lists say to whom messages may go.
+    pub channel_messages: ChannelMessages,
     /// Which Microsoft accounts an Access identity may connect.
     pub access_identity: AccessIdentity,
     /// The service tokens that may use the operators' API, by their client ids.
     pub service_tokens: BTreeSet<String>,
 }
 
-/// To whom mail may go, and with what.
+/// To whom messages and invitations may go, and with what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailRules {
     /// Addresses and domains that may be written to; all, where there is no such list.
@@ -101,8 +108,21 @@ struct Setting {
     deny_attachment_types: Vec<String>,
     attachment_bytes_max: Option<u64>,
     deny_folders: Vec<String>,
+    deny_sites: BTreeSet<String>,
+    channel_messages: ChannelMessages,
     access_identity: AccessIdentity,
     service_tokens: BTreeSet<String>,
+}
+
+/// What becomes of a message to a channel where lists say to whom messages may go: who reads a channel cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChannelMessages {
+    /// It is not sent.
+    #[default]
+    Refuse,
+    /// It is sent.
+    Send,
 }
 
 impl Policy {
@@ -116,7 +136,7 @@ impl Policy {
         let setting = setting.ok_or({
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
-             `denyFolders` (lists), `sendsPerHour`, `attachmentBytesMax` (numbers), `accessIdentity` (must_match or any) \
+             `denyFolders`, `denySites` (lists), `channelMessages` (refuse or send), `sendsPerHour`, `attachmentBytesMax` (numbers), `accessIdentity` (must_match or any) \
              and `serviceTokens` (a list), each of them optional"
         })?;
         let lower = |list: Vec<String>| -> BTreeSet<String> {
@@ -165,6 +185,8 @@ impl Policy {
             mail,
             sends_per_hour: setting.sends_per_hour,
             folders_off: lower(setting.deny_folders),
+            sites: SiteRules { off: setting.deny_sites },
+            channel_messages: setting.channel_messages,
             access_identity: setting.access_identity,
             service_tokens: setting.service_tokens,
         })
@@ -201,6 +223,18 @@ impl Policy {
         Ok(())
     }
 
+    /// Refuses a message to a channel where operators limit to whom messages go.
+    ///
+    /// # Errors
+    /// A [`ToolError`] of the account that says so.
+    pub fn check_channel(&self) -> Result<(), ToolError> {
+        if self.mail.limits_recipients() && self.channel_messages == ChannelMessages::Refuse {
+            let what = "Messages may go to certain recipients alone, and who reads a channel cannot be seen";
+            return Err(refused("recipient_not_allowed", what));
+        }
+        Ok(())
+    }
+
     /// Whether a message to Teams has to be confirmed. Who reads a conversation is not known here, so that it counts as
     /// internal.
     #[must_use]
@@ -225,6 +259,9 @@ impl MailRules {
         mut addresses: impl Iterator<Item = &'a str>,
     ) -> Result<(), ToolError> {
         let is_refused = |address: &str| {
+            if address.is_empty() {
+                return self.limits_recipients();
+            }
             let address = address.to_ascii_lowercase();
             let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
             let is_in = |list: &BTreeSet<String>| list.contains(&address) || list.contains(domain);
@@ -233,7 +270,7 @@ impl MailRules {
                 || self.only_internal.as_ref().is_some_and(|internal| !internal.contains(domain))
         };
         if addresses.any(is_refused) {
-            return Err(refused("recipient_not_allowed", "Mail must not go to one of these recipients"));
+            return Err(refused("recipient_not_allowed", "Nothing may be sent to one of these recipients"));
         }
         Ok(())
     }

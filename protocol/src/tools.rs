@@ -22,6 +22,7 @@ mod mail;
 mod mailbox_zone;
 pub mod plan;
 pub mod resource;
+mod screened;
 mod target;
 mod teams;
 #[cfg(test)]

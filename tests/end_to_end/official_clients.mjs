@@ -31,6 +31,7 @@ export class HeadlessProvider {
   saveClientInformation = (registered) => { this.registered = registered; };
   tokens = () => this.kept;
   saveTokens = (tokens) => { this.kept = tokens; };
+  invalidateCredentials = () => { this.kept = undefined; };
   saveCodeVerifier = (verifier) => { this.verifier = verifier; };
   codeVerifier = () => this.verifier;
   saveDiscoveryState = (found) => { this.found = found; };

@@ -247,7 +247,7 @@ describe("scopes", () => {
     const refused = await call(first.access_token);
     const demand = refused.headers.get("www-authenticate");
     assert.equal(refused.status, 403);
-    for (const part of ['error="insufficient_scope"', 'scope="teams.send"', "error_description=", "resource_metadata="]) {
+    for (const part of ['error="insufficient_scope"', `scope="teams.send ${base}"`, 'error_description="The access token lacks the scope teams.send,', "resource_metadata="]) {
       assert.ok(demand.includes(part), demand);
     }
     assert.doesNotMatch(refused.headers.get("content-type"), /event-stream/);

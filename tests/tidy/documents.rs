@@ -93,6 +93,30 @@ fn the_readme_lists_the_scopes_in_the_words_of_the_consent_page() {
 }
 
 #[test]
+fn the_table_of_tools_names_each_with_what_it_needs() {
+    let document = read("docs/tools.md");
+    let mut findings = Vec::new();
+    for tool in protocol::tools::Tool::ALL {
+        let begin = format!("| `{}` |", tool.name());
+        match document.lines().find(|line| line.starts_with(&begin)) {
+            None => findings.push(format!("{} has no row", tool.name())),
+            Some(row) => findings.extend(
+                tool.permissions()
+                    .iter()
+                    .copied()
+                    .chain([tool.scope()])
+                    .filter(|needed| !row.contains(&format!("`{needed}`")))
+                    .map(|needed| format!("the row of {} lacks {needed}", tool.name())),
+            ),
+        }
+    }
+    let names = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let known = |name: &&str| protocol::tools::Tool::from_wire(name).is_none();
+    findings.extend(names.filter(known).map(|name| format!("{name} is no tool")));
+    report("docs/tools.md names every tool, its scope and its permissions.", &findings);
+}
+
+#[test]
 fn documents_have_one_title_and_links_that_lead_somewhere() {
     let mut documents = files(&["docs"], &[".md"]);
     documents.extend(["README.md".into(), "CHANGELOG.md".into()]);

@@ -303,7 +303,7 @@ impl Shell {
         if let Some(session) = reply.session {
             headers.set("mcp-session-id", &session.to_string())?;
         }
-        match reply.challenge {
+        match &reply.challenge {
             Some(Challenge::InvalidToken) => headers.set("x-challenge", "invalid_token")?,
             Some(Challenge::SignInAgain) => headers.set("x-challenge", "sign_in_again")?,
             Some(Challenge::InsufficientScope(scope)) => {

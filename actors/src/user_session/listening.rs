@@ -51,7 +51,7 @@ impl UserSession {
         }
         match listen {
             Listen::Session { session, after, is_restored } => {
-                let Some((id, known)) = self.sessions.find(&session, caller.grant) else {
+                let Some((id, known)) = self.sessions.find(&session, caller.grant, &self.grants) else {
                     reply(txn, to, ObjectReply::status(404));
                     return Ok(());
                 };

@@ -26,6 +26,7 @@ use serde_json::value::RawValue;
 
 use super::run::{Conversation, Waiter};
 use super::{Txn, UserSession, reply};
+use crate::ledger::Entry;
 use crate::sessions::Session;
 use crate::turn::{Fault, ReplyTo, Turn};
 
@@ -86,7 +87,7 @@ impl UserSession {
                 RpcError::invalid_request("The header Mcp-Session-Id is missing. Send `initialize` first.");
             return refuse(txn, to, 400, id, &error);
         };
-        let Some((session_id, session)) = self.sessions.find(header, caller.grant) else {
+        let Some((session_id, session)) = self.sessions.find(header, caller.grant, &self.grants) else {
             let error =
                 RpcError::invalid_request("This session does not exist any more. Send `initialize` again.");
             return refuse(txn, to, 404, id, &error);
@@ -331,7 +332,7 @@ impl UserSession {
             reply(txn, to, ObjectReply::challenged(Challenge::InvalidToken));
             return Ok(());
         }
-        let known = self.sessions.find(header, caller.grant).map(|(id, _)| id);
+        let known = self.sessions.find(header, caller.grant, &self.grants).map(|(id, _)| id);
         let status = match known {
             Some(id) => {
                 self.sessions.end(txn, &id);
@@ -346,6 +347,11 @@ impl UserSession {
 }
 
 impl UserSession {
+    /// Whether it was the caller's client that a request came from.
+    pub(super) fn began(&self, caller: &Caller, entry: &Entry) -> bool {
+        entry.grant.is_some_and(|grant| self.grants.are_of_one_client(&grant, &caller.grant))
+    }
+
     /// The token does not cover what is asked for; the edge tells the client which scope it needs.
     pub(super) fn lack_scope(
         &mut self,
@@ -357,7 +363,9 @@ impl UserSession {
     ) -> Result<(), Fault> {
         self.grants.ask_for_more(&caller.grant, now);
         let error = RpcError::invalid_request(format!("The access token lacks the scope `{scope}`."));
-        let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scope));
+        let own = caller.scopes.iter().map(String::as_str);
+        let scopes: Vec<&str> = std::iter::once(scope).chain(own).collect();
+        let mut refusal = ObjectReply::challenged(Challenge::InsufficientScope(scopes.join(" ")));
         refusal.body = Some(jsonrpc::failure(Some(id), &error));
         reply(txn, to, refusal);
         Ok(())

@@ -179,6 +179,9 @@ impl UserSession {
             if matches!(Target::from_name(name), Some(Target::Tool(_))));
         // What a resource shows is never gone on with, and what a write made is named in its receipt once.
         finished.goes_on = finished.goes_on.filter(|_| is_tool);
+        if let Err(error) = self.config.policy.sites.withhold(&mut finished.structured) {
+            return Ok(Some(Settled::Error(error)));
+        }
         if is_tool && !entry.writes {
             let mut shown = BTreeMap::new();
             let digest_key = self.digest_key.as_ref();

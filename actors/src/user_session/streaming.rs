@@ -53,7 +53,7 @@ impl UserSession {
             return Ok(());
         }
         let Attach { session, stream: StreamKey { request, id }, is_restored } = attach;
-        let session = session.as_deref().map(|header| self.sessions.find(header, caller.grant));
+        let session = session.as_deref().map(|header| self.sessions.find(header, caller.grant, &self.grants));
         let session = match session {
             Some(None) => {
                 reply(txn, to, ObjectReply::status(404));
@@ -70,7 +70,7 @@ impl UserSession {
                 let named = self.fingerprint(&[b"id", session.as_bytes(), id_text.as_bytes()])?;
                 entry.ids_in_sessions().any(|known| known == named)
             }
-            (Some(entry), None) => entry.session.is_none() && entry.grant == Some(caller.grant),
+            (Some(entry), None) => entry.session.is_none() && self.began(caller, entry),
         };
         let Some(entry) = entry.filter(|_| is_own) else {
             reply(txn, to, ObjectReply::status(404));

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::error::ToolError;
+use crate::graph::percent_encode;
 use crate::limits::HANDLED_ID_BYTES_MIN;
 
 /// What every handle begins with. No identifier of Microsoft's does.
@@ -89,6 +90,25 @@ pub fn expand(
     Ok(())
 }
 
+/// Puts identifiers in the place of the handles in the URI of a resource; none if it has no handle.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_uri(uri: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, ToolError> {
+    if !uri.split('/').any(is_handle) {
+        return Ok(None);
+    }
+    let whole = |part: &str| {
+        if !is_handle(part) {
+            return Ok(part.to_owned());
+        }
+        // It is decoded once where it is read.
+        found(part, find).map(|id| percent_encode(&id, b"-._~"))
+    };
+    let parts: Vec<String> = uri.split('/').map(whole).collect::<Result<_, ToolError>>()?;
+    Ok(Some(parts.join("/")))
+}
+
 fn found(handle: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<String, ToolError> {
     find(handle).ok_or_else(|| {
         ToolError::not_found(format!(
@@ -102,6 +122,16 @@ fn found(handle: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<String, 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_handle_in_a_uri_stands_for_what_it_names() {
+        let find = |handle: &str| (handle == "h_0123456789ab").then(|| "AA/b==".to_owned());
+        let expand = |uri: &str| expand_uri(uri, &find).map_err(|error| error.code);
+        let long = "microsoft://mail/messages/AA%2Fb%3D%3D".to_owned();
+        assert_eq!(expand("microsoft://mail/messages/h_0123456789ab"), Ok(Some(long)));
+        assert_eq!(expand("microsoft://mail/messages/AAMk"), Ok(None));
+        assert_eq!(expand("microsoft://mail/messages/h_zzzzzzzzzzzz"), Err("not_found"));
+    }
 
     #[test]
     fn a_handle_is_short_and_known_by_its_form() {

@@ -1,7 +1,7 @@
 //! Resources by template: one mail, event, team or channel, named in a URI and read from Microsoft.
 //!
 //! What holds here: an identifier in a URI is decoded once, must be a segment of a path, and is never pasted; what other
-//! people wrote is shown as it is, as text.
+//! people wrote is marked as theirs and shown as a person would see it.
 
 use serde_json::{Value, json};
 
@@ -12,10 +12,14 @@ use super::error::ToolError;
 use super::plan::Reading;
 use super::resource::TEAM;
 use super::{Finished, Resource, Step, Surroundings};
-use crate::graph::{IMMUTABLE_IDS, TEXT_BODIES, UTC_TIMES, query, segment};
+use crate::graph::{IMMUTABLE_IDS, UTC_TIMES, query, segment};
+use crate::html::visible_text;
 use crate::limits::ITEM_TEXT_BYTES_MAX;
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::zones::Zone;
+
+/// Whom an item is by.
+const BY_OTHERS: &str = "an item of Microsoft 365, written by whoever made it";
 
 /// An item being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +30,16 @@ pub struct ReadItem {
 }
 
 impl ReadItem {
-    /// `uri` is one of the template of `resource`.
-    pub(super) fn new(resource: Resource, uri: &str, around: Surroundings<'_>) -> Result<Self, ToolError> {
+    /// `uri` is one of the template of `resource`, and `expanded` the same without handles.
+    pub(super) fn new(
+        resource: Resource,
+        uri: &str,
+        expanded: &str,
+        around: Surroundings<'_>,
+    ) -> Result<Self, ToolError> {
         let not_there =
             || ToolError::not_found("There is no such item. The identifier in the URI is not one.");
-        let ids = resource.identifiers(uri).ok_or_else(not_there)?;
+        let ids = resource.identifiers(expanded).ok_or_else(not_there)?;
         let ids: Vec<String> =
             ids.iter().map(|id| segment(id)).collect::<Result<_, _>>().map_err(|_| not_there())?;
         let path = match (resource, ids.as_slice()) {
@@ -62,11 +71,7 @@ impl Reading for ReadItem {
     fn call(&self) -> GraphCall {
         match self.resource {
             Resource::Team | Resource::Channel => GraphCall::get(Lane::Teams, self.path.clone()),
-            _ => GraphCall::get(Lane::Mailbox, self.path.clone()).preferring(&[
-                IMMUTABLE_IDS,
-                TEXT_BODIES,
-                UTC_TIMES,
-            ]),
+            _ => GraphCall::get(Lane::Mailbox, self.path.clone()).preferring(&[IMMUTABLE_IDS, UTC_TIMES]),
         }
     }
 
@@ -82,12 +87,15 @@ impl Reading for ReadItem {
             // The result of reading names the resource as it was asked for.
             members.insert("uri".to_owned(), self.uri.as_str().into());
             if let Some(content) = text(&found, "/body/content") {
-                let shown = bounded(content);
+                let is_html =
+                    text(&found, "/body/contentType").is_some_and(|kind| kind.eq_ignore_ascii_case("html"));
+                let content = if is_html { visible_text(content) } else { content.to_owned() };
+                let shown = bounded(&content);
                 members.insert("isCut".to_owned(), (shown.len() < content.len()).into());
                 members.insert("body".to_owned(), shown.into());
             }
         }
-        Ok(Step::Done(Finished::new(item)))
+        Ok(Step::Done(Finished::from_outside(item, BY_OTHERS)))
     }
 }
 
@@ -148,7 +156,7 @@ mod tests {
 
     fn plan(uri: &str) -> Result<ReadItem, ToolError> {
         let resource = Resource::from_uri(uri).unwrap();
-        with_granted(&GRANTED, |around| ReadItem::new(resource, uri, around))
+        with_granted(&GRANTED, |around| ReadItem::new(resource, uri, uri, around))
     }
 
     #[test]
@@ -213,7 +221,7 @@ mod tests {
             "id": "E1", "subject": "Plan", "isAllDay": false,
             "start": {"dateTime": "2026-01-02T10:00:00.0000000", "timeZone": "UTC"},
             "end": {"dateTime": "2026-01-02T11:00:00.0000000", "timeZone": "UTC"},
-            "body": {"content": "Agenda"},
+            "body": {"contentType": "html", "content": "<p>Agenda</p><p style=\"display:none\">Obey</p>"},
         });
         let Step::Done(finished) =
             plan("microsoft://calendar/events/E1").unwrap().answered(&answer(200, &body)).unwrap()
@@ -222,5 +230,6 @@ mod tests {
         };
         assert_eq!(finished.structured["start"]["utc"], "2026-01-02T10:00:00Z");
         assert_eq!(finished.structured["body"], "Agenda");
+        assert_eq!(finished.written_by, Some(BY_OTHERS));
     }
 }

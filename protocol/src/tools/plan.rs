@@ -11,6 +11,7 @@ use super::get_contacts::GetContacts;
 use super::item::ReadItem;
 use super::mail;
 use super::resource::ReadResource;
+use super::screened::screened;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
     calendar, call_linked_app, teams,
@@ -128,7 +129,8 @@ impl Planned {
 }
 
 impl Plan {
-    /// Checks the arguments of a target and makes its plan. A resource by template has its URI as the argument `uri`.
+    /// Checks the arguments of a target and makes its plan. A resource by template has its URI as the argument `uri`,
+    /// and the same without handles as `expandedUri`.
     ///
     /// # Errors
     /// A [`ToolError`] of the caller's fault that says which argument to change and how, or of the account's that names
@@ -150,8 +152,9 @@ impl Plan {
             Target::Tool(tool @ Tool::CallLinkedApp) => Self::of_tool(tool, arguments, around),
             _ if !is_connected => Err(ToolError::sign_in_again()),
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
-                let uri = arguments.get("uri").and_then(Value::as_str).unwrap_or_default();
-                ReadItem::new(resource, uri, around).map(Planned::read)
+                let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+                let uri = text("uri").unwrap_or_default();
+                ReadItem::new(resource, uri, text("expandedUri").unwrap_or(uri), around).map(Planned::read)
             }
             // They show what a tool shows without arguments.
             Target::Resource(Resource::Inbox) => Self::of_tool(Tool::GetEmails, &Map::new(), around),
@@ -165,7 +168,10 @@ impl Plan {
                     Completing::Known(finished) => Planned::Done(finished),
                 })
             }
-            Target::Tool(tool) => Self::of_tool(tool, arguments, around),
+            Target::Tool(tool) => {
+                let planned = Self::of_tool(tool, arguments, around)?;
+                screened(tool, planned, arguments, around)
+            }
         }
     }
 

@@ -259,8 +259,15 @@ impl UserSession {
             _ => None,
         };
         let mut named = Cow::Borrowed(arguments);
-        if matches!(target, Target::Tool(_)) {
-            handles::expand(named.to_mut(), &|handle| self.handles.find(handle, now))?;
+        let find = |handle: &str| self.handles.find(handle, now);
+        match (target, arguments.get("uri").and_then(Value::as_str)) {
+            (Target::Tool(_), _) => handles::expand(named.to_mut(), &find)?,
+            (Target::Resource(_), Some(uri)) => {
+                if let Some(expanded) = handles::expand_uri(uri, &find)? {
+                    named.to_mut().insert("expandedUri".to_owned(), expanded.into());
+                }
+            }
+            _ => {}
         }
         let link = if target == Target::Tool(Tool::Authenticate) {
             self.connect_link(now, request)

@@ -136,7 +136,7 @@ impl UserSession {
         };
         let entry = Ledger::entry(txn, request)?.filter(|entry| {
             let is_kept = turn.now < request.created_at().plus(TASK_KEPT_FOR);
-            entry.task.is_some() && entry.grant == Some(asking.caller.grant) && is_kept
+            entry.task.is_some() && self.began(asking.caller, entry) && is_kept
         });
         let Some(entry) = entry else { return refuse(txn, to, 200, Some(id), &tasks::unknown_task()) };
         let lacks = target_scope(&entry).filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));

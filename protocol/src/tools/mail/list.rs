@@ -51,6 +51,8 @@ pub(super) struct ListMail {
     /// The path of the page; none while the mailbox is asked for its zone.
     page: Option<String>,
     bounds: Option<Bounds>,
+    /// The zone in which times are shown beside UTC, where the call is about one.
+    zone: Option<Zone>,
     /// Whether all pages are read that one answer holds.
     is_long: bool,
     pages: u32,
@@ -91,7 +93,9 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     }
     let (after, before) = (arguments.when("after")?, arguments.when("before")?);
     let needs_zone = [after, before].iter().flatten().any(|when| !matches!(when, When::Instant(_)));
-    let zone = if needs_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
+    let is_about_zone = needs_zone || values.contains_key("timeZone");
+    let zone =
+        if is_about_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
     let bounds = Bounds { after, before, conditions, zones: around.zones };
     let mut list = ListMail {
         messages: format!("{}/mailFolders/{path}/messages", mailbox.root),
@@ -101,6 +105,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("folder", name),
         page: None,
         bounds: Some(bounds),
+        zone: zone.clone().filter(|_| is_about_zone),
         is_long: false,
         pages: 0,
         found: Vec::new(),
@@ -155,6 +160,7 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("search", clause),
         page,
         bounds: None,
+        zone: None,
         is_long,
         pages: 0,
         found: Vec::new(),
@@ -214,9 +220,12 @@ impl ListMail {
 
     /// Takes a page over, and asks for the next one where all are wanted and there is room.
     fn take(&mut self, page: &Page, path: &str) -> Step {
-        let is_long = self.is_long;
+        let (is_long, zone) = (self.is_long, self.zone.clone());
         let shown = |item: &Value| {
             let mut item = message::summary(item)?;
+            if let Some(zone) = &zone {
+                message::add_local_time(&mut item, zone);
+            }
             if let (true, Some(members)) = (is_long, item.as_object_mut()) {
                 members.remove("preview");
             }
@@ -234,7 +243,10 @@ impl ListMail {
             return Step::Call(self.call());
         }
         let (name, value) = &self.asked;
-        let structured = json!({ *name: value, "messages": self.found });
+        let mut structured = json!({ *name: value, "messages": self.found });
+        if let (Some(zone), Some(members)) = (&self.zone, structured.as_object_mut()) {
+            members.insert("timeZone".to_owned(), zone.name().into());
+        }
         Step::Done(Finished::from_outside(structured, BY_SENDERS).going_on(goes_on))
     }
 }
@@ -281,6 +293,7 @@ impl Reading for ListMail {
             let zones = self.bounds.as_ref().map_or(Zones::UTC_ONLY, |bounds| bounds.zones);
             let zone = mailbox_zone::answered(answer, zones)?;
             self.begin(&zone)?;
+            self.zone = Some(zone);
             return Ok(Step::Call(self.call()));
         };
         let page = Page::read(answer)?;

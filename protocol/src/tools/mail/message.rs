@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::civil::{When, read as read_time};
 use crate::html::visible_text;
 use crate::text::{folded, unmarked, without_hidden_characters};
 use crate::tools::collection::{Field, Kind, list, person, shown, text};
+use crate::zones::Zone;
 
 /// What is asked of Graph for each mail of a list.
 pub(super) const FIELDS: &str = "id,subject,from,receivedDateTime,isRead,hasAttachments,flag,bodyPreview";
@@ -32,6 +34,17 @@ pub(super) fn summary(item: &Value) -> Option<Value> {
         out.insert("isFlagged".to_owned(), true.into());
     }
     out.contains_key("id").then_some(Value::Object(out))
+}
+
+/// Says the time also as it was in a zone.
+pub(super) fn add_local_time(shown: &mut Value, zone: &Zone) {
+    let local = match text(shown, "/receivedAt").and_then(read_time) {
+        Some(When::Instant(at)) => zone.local_text(at),
+        _ => return,
+    };
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("receivedLocal".to_owned(), local.into());
+    }
 }
 
 /// A mail without its text.

@@ -134,6 +134,26 @@ fn days_are_those_of_the_mailbox() {
 }
 
 #[test]
+fn times_are_shown_in_the_zone_that_the_call_is_about() {
+    // The clocks go back at one o'clock UTC.
+    let mails = [("a", "2026-10-25T00:30:00Z"), ("b", "2026-10-25T01:30:00Z")];
+    let mails = mails.map(|(id, at)| json!({"id": id, "receivedDateTime": at}));
+    let shown = |mut plan: ListMail| {
+        let Step::Done(done) = plan.answered(&answer(200, &json!({ "value": mails }))).unwrap() else {
+            panic!()
+        };
+        assert_conforms(Tool::GetEmails, &done);
+        done.structured
+    };
+    let there = shown(folder(json!({"timeZone": "Europe/Zurich"})).unwrap());
+    assert_eq!(there["timeZone"], "Europe/Zurich");
+    assert_eq!(there["messages"][0]["receivedLocal"], "2026-10-25T02:30:00+02:00");
+    assert_eq!(there["messages"][1]["receivedLocal"], "2026-10-25T02:30:00+01:00");
+    let plain = shown(folder(json!({})).unwrap());
+    assert_eq!((&plain["timeZone"], &plain["messages"][0]["receivedLocal"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
 fn a_shared_mailbox_is_named_by_its_address_in_one_segment() {
     let call = folder(json!({"mailbox": "team@x.example"})).unwrap().call();
     assert!(call.path.starts_with("/users/team@x.example/mailFolders/inbox/messages?"), "{}", call.path);
