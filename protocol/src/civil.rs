@@ -46,6 +46,25 @@ impl Civil {
         )
     }
 
+    /// The day of the week, from Sunday, which is 0.
+    #[must_use]
+    pub fn weekday(self) -> usize {
+        // The first of January 1970 was a Thursday.
+        usize::try_from((self.0.div_euclid(DAY_SECS) + 4).rem_euclid(7)).unwrap_or_default()
+    }
+
+    /// The day of the month, from 1.
+    #[must_use]
+    pub fn day(self) -> u8 {
+        DateTime::from_timestamp(self.0, 0).map_or(1, |clock| u8::try_from(clock.day()).unwrap_or(1))
+    }
+
+    /// The month, from 1.
+    #[must_use]
+    pub fn month(self) -> u8 {
+        DateTime::from_timestamp(self.0, 0).map_or(1, |clock| u8::try_from(clock.month()).unwrap_or(1))
+    }
+
     /// Date and time without an offset, as Graph's `dateTime` wants it.
     #[must_use]
     pub fn text(self) -> String {
@@ -185,6 +204,8 @@ mod tests {
         let Some(When::Day(day)) = read("2024-02-28") else { panic!() };
         assert_eq!(day.plus_days(2).date(), "2024-03-01");
         assert_eq!(Civil(-1).midnight().date(), "1969-12-31");
+        assert_eq!((day.weekday(), day.month(), day.day()), (3, 2, 28));
+        assert_eq!((Civil(-1).weekday(), Civil(-1).day()), (3, 31));
         assert_eq!(utc_text(UnixMs(1_767_355_200_999)), "2026-01-02T12:00:00Z");
     }
 }

@@ -31,8 +31,8 @@ use refusal::ErrorBody;
 /// still be read and a sent mail still be looked for. None of them needs an administrator's consent. A test holds the list
 /// equal to what the tools and resources name as their permissions.
 pub const SIGN_IN_SCOPES: &str = "openid profile email offline_access User.Read MailboxSettings.Read Mail.Read \
-    Mail.ReadWrite Mail.Send Calendars.ReadWrite Contacts.Read People.Read Team.ReadBasic.All \
-    Channel.ReadBasic.All ChannelMessage.Send ChatMessage.Send OnlineMeetings.ReadWrite User.ReadBasic.All \
+    Mail.ReadWrite Mail.Send Calendars.ReadWrite Calendars.Read.Shared Contacts.Read People.Read User.ReadBasic.All \
+    Team.ReadBasic.All Channel.ReadBasic.All ChannelMessage.Send Chat.Read ChatMessage.Send OnlineMeetings.ReadWrite \
     Files.ReadWrite.All Sites.Read.All Tasks.ReadWrite";
 
 /// The URL of the token endpoint.

@@ -110,7 +110,11 @@ pub fn continuation(path: &str, next_link: &str) -> Option<String> {
     let (_, rest) = next_link.split_once("://")?;
     let (theirs, parameters) = rest.split_once('?')?;
     let (_, theirs) = ["/v1.0/", "/beta/"].iter().find_map(|version| theirs.split_once(version))?;
-    let plain = |text: &str| text.replace("%3D", "=").replace("%3d", "=");
+    // Graph encodes what may stand in a segment as it is: the padding of an identifier, and the signs in those of Teams.
+    let plain = |text: &str| {
+        let pairs = [("%3D", "="), ("%3d", "="), ("%3A", ":"), ("%3a", ":"), ("%40", "@")];
+        pairs.iter().fold(text.to_owned(), |text, (encoded, sign)| text.replace(encoded, sign))
+    };
     let is_same = plain(theirs) == plain(ours.strip_prefix('/')?);
     let is_query = next_link.len() <= LINK_BYTES_MAX
         && parameters.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');

@@ -364,6 +364,18 @@ pub const PAGES_MAX: u32 = 20;
 /// The longest range of a calendar that one request looks at.
 pub const CALENDAR_RANGE_MAX: DurationMs = DurationMs::from_secs(400 * 24 * 60 * 60);
 
+/// Calendars that one question about free and busy times looks into (Graph, "calendar: getSchedule").
+pub const FREE_BUSY_SCHEDULES_MAX: usize = 20;
+
+/// The longest range of such a question.
+pub const FREE_BUSY_DAYS_MAX: DurationMs = DurationMs::from_secs(62 * 24 * 60 * 60);
+
+/// Entries of one calendar that are shown of it.
+pub const FREE_BUSY_ITEMS_MAX: usize = 150;
+
+/// People whom one message to Teams mentions.
+pub const MENTIONS_MAX: usize = 20;
+
 /// How long a client may keep a list of what this server offers. It changes with a deploy only.
 pub const LISTS_FRESH_FOR: DurationMs = DurationMs::from_secs(60 * 60);
 

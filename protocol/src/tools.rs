@@ -7,19 +7,16 @@
 pub mod arguments;
 pub mod authenticate;
 mod budget;
+mod calendar;
 pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
 pub mod completion;
 mod confirm;
-pub mod create_event;
-pub mod create_meeting;
 pub mod cursor;
 pub mod error;
-mod event;
 mod files;
 mod forgotten;
-pub mod get_calendar_events;
 pub mod handles;
 pub mod item;
 mod mail;
@@ -28,8 +25,8 @@ mod people;
 pub mod plan;
 pub mod resource;
 mod screened;
-pub mod send_teams_message;
 mod target;
+mod teams;
 #[cfg(test)]
 mod testing;
 mod todo;
@@ -163,6 +160,15 @@ pub enum WriteIntent {
     ChangeMessages,
     /// A task or a file is being made, changed or shared, which keeps nothing of ours to recognise it by.
     ChangeItem,
+    /// An event is being changed, answered or called off, which gives it another version.
+    ChangeEvent {
+        /// The event, encoded as a segment.
+        event: String,
+        /// Its version before.
+        version: String,
+        /// Whether it is gone from the calendar afterwards.
+        ends: bool,
+    },
     /// A linked app is being called, of which nothing is known by which to find out.
     CallApp,
 }

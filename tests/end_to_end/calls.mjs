@@ -5,22 +5,23 @@
 // Must never: know which client runs it.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { calendar, teams } from "./calls_collaboration.mjs";
+import { files, people, tasks } from "./calls_items.mjs";
+import { inDays, pick, same } from "./checks.mjs";
 import { address } from "./client.mjs";
 import { tenantOf } from "./tenant.mjs";
 
 export const toolNames = [
   "authenticate", "getEmails", "searchEmails", "readEmail", "listMailFolders", "getAttachment", "checkRecipients",
-  "sendEmail", "replyEmail", "draftEmail", "organizeEmail", "getCalendarEvents", "createCalendarEvent",
-  "sendTeamsMessage", "createTeamsMeeting", "getContacts", "getPerson", "searchFiles", "listFiles", "readFile",
-  "uploadFile", "shareFile", "listTasks", "saveTask",
+  "sendEmail", "replyEmail", "draftEmail", "organizeEmail", "getCalendarEvents", "readEvent",
+  "listCalendars", "findTimes", "createCalendarEvent", "updateCalendarEvent", "respondToEvent", "cancelEvent",
+  "listTeams", "listChats", "readTeamsMessages", "sendTeamsMessage", "createTeamsMeeting", "getContacts", "getPerson",
+  "searchFiles", "listFiles", "readFile", "uploadFile", "shareFile", "listTasks", "saveTask",
 ];
 export const resourceUris = [
   "microsoft://profile", "microsoft://calendars", "microsoft://teams", "microsoft://mail/inbox", "microsoft://calendar/upcoming",
 ];
 
-const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-const pick = (list, ...names) => list.map((item) => names.map((name) => item[name]));
-const same = (actual, expected) => assert.deepEqual(actual.toSorted(), expected.toSorted());
 const newestFirst = (a, b) => b.receivedDateTime.localeCompare(a.receivedDateTime);
 
 async function isNewestOfInbox({ folder, messages }, { tenant }) {
@@ -260,142 +261,7 @@ const mail = [
   },
 ];
 
-/** Fixed here, so that midnight cannot come between a call and its check. */
-const manyWeeks = { start: `${inDays(-75)}T00:00:00Z`, end: `${inDays(75)}T00:00:00Z` };
-
-/** Events of a view by subject. */
-const named = (events, subject) => events.filter((event) => event.subject === subject);
-
-const calendar = [
-  {
-    tool: "createCalendarEvent",
-    arguments: ({ day, other, third, word }) => ({
-      subject: `Event ${word}`, start: `${day}T10:00:00`, end: `${day}T11:30:00`, attendees: [address(other)],
-      optionalAttendees: [address(third)], location: "Room 1", body: "Bring <pens>.", reminderMinutes: 30,
-    }),
-    check: async (created, { me, other, third, day, word, tenant }) => {
-      assert.deepEqual([created.status, created.invited], ["created", 2]);
-      assert.equal(created.timeZone, await tenant.timeZone());
-      const [event, ...more] = await tenant.view(day, `Event ${word}`);
-      assert.deepEqual(more, []);
-      assert.deepEqual([event.start.timeZone, event.end.timeZone], [created.timeZone, created.timeZone]);
-      assert.match(event.start.dateTime, new RegExp(`^${day}T10:00:00`));
-      assert.match(event.end.dateTime, new RegExp(`^${day}T11:30:00`));
-      assert.deepEqual([event.location.displayName, event.reminderMinutesBeforeStart], ["Room 1", 30]);
-      for (const who of [me, other, third]) {
-        const [copy, ...twice] = await tenant.events(who, `Event ${word}`);
-        assert.equal(Date.parse(copy.start), Date.parse(created.start.utc));
-        assert.deepEqual(twice, []);
-      }
-    },
-  },
-  {
-    tool: "createCalendarEvent",
-    arguments: ({ day, word, found }) => ({
-      subject: `Leave ${word}`, start: day, end: day, isAllDay: true, calendarId: found.calendar.id,
-    }),
-    check: async (created, { me, day, word, tenant, found }) => {
-      assert.deepEqual([created.start, created.end], [{ date: day }, { date: day }]);
-      const [event, ...more] = await tenant.view(day, `Leave ${word}`, found.calendar.id);
-      assert.deepEqual([event.isAllDay, more], [true, []]);
-      assert.match(event.start.dateTime, new RegExp(`^${day}T00:00:00`));
-      assert.equal((await tenant.events(me, `Leave ${word}`)).length, 1);
-    },
-  },
-  {
-    tool: "createTeamsMeeting",
-    arguments: ({ day, other, word }) => ({
-      subject: `Meeting ${word}`, start: `${day}T12:00:00+01:00`, end: `${day}T12:30:00+01:00`,
-      attendees: [address(other)], body: "Over lunch.",
-    }),
-    check: async (created, { me, other, day, word, tenant }) => {
-      assert.equal(Date.parse(created.start.utc), Date.parse(`${day}T11:00:00Z`));
-      for (const who of [me, other]) {
-        const [event, ...more] = await tenant.events(who, `Meeting ${word}`);
-        assert.deepEqual([event.joinUrl, more], [created.joinUrl, []]);
-      }
-      assert.match(created.joinUrl, /^https:\/\//);
-    },
-  },
-  {
-    tool: "createTeamsMeeting",
-    arguments: ({ day, word }) => ({
-      subject: `Link ${word}`, start: `${day}T15:00`, end: `${day}T16:00`, timeZone: "America/New_York", standalone: true,
-    }),
-    check: async (created, { me, day, word, tenant }) => {
-      const [meeting, ...more] = named((await tenant.person()).onlineMeetings, `Link ${word}`);
-      assert.deepEqual([meeting.id, meeting.joinWebUrl, more], [created.meetingId, created.joinUrl, []]);
-      assert.equal(Date.parse(meeting.startDateTime), Date.parse(created.start.utc));
-      assert.match(created.start.local, new RegExp(`^${day}T15:00:00-0[45]:00$`));
-      assert.deepEqual(await tenant.events(me, `Link ${word}`), []);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: ({ day }) => ({ start: day, end: day }),
-    check: async ({ timeZone, events }, { day, word, tenant }) => {
-      assert.equal(timeZone, await tenant.timeZone());
-      const [event, ...more] = named(events, `Event ${word}`);
-      assert.match(event.start.local, new RegExp(`^${day}T10:00:00`));
-      assert.equal(Date.parse(event.start.local), Date.parse(event.start.utc));
-      assert.deepEqual(more, []);
-      assert.equal(named(events, `Meeting ${word}`).length, 1);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: ({ day, found }) => ({
-      start: `${day}T00:00:00Z`, end: `${day}T23:00:00Z`, calendarId: found.calendar.id, timeZone: "UTC", count: 250,
-    }),
-    check: async ({ events }, { day, word }) => {
-      const [leave] = named(events, `Leave ${word}`);
-      assert.deepEqual([leave.start, leave.end], [{ date: day }, { date: day }]);
-      assert.deepEqual(named(events, `Event ${word}`), []);
-    },
-  },
-  {
-    tool: "getCalendarEvents",
-    arguments: { ...manyWeeks, count: 250 },
-    check: async ({ events, more }, { tenant }) => {
-      const range = `startDateTime=${manyWeeks.start}&endDateTime=${manyWeeks.end}`;
-      const { value } = await tenant.graph(`/me/calendarView?${range}&$top=500`);
-      // More than Microsoft gives at once, so that the list was followed to its end.
-      assert.ok(value.length > 100, `only ${value.length} events`);
-      const timed = (list) => list.filter(({ isAllDay }) => !isAllDay).map(({ subject }) => subject);
-      same(timed(events), timed(value));
-      assert.equal(more, false);
-    },
-  },
-];
-
 const others = [
-  {
-    tool: "sendTeamsMessage",
-    arguments: ({ word, found }) => ({
-      teamId: found.team.id, channelId: found.team.channels[0].id, subject: `News ${word}`, body: `<p>${word}</p>`,
-      bodyType: "html",
-    }),
-    check: async (sent, { me, word, tenant, found }) => {
-      const team = (await tenant.teams()).find(({ id }) => id === found.team.id);
-      const channel = team.channels.find(({ id }) => id === found.team.channels[0].id);
-      const [message, ...more] = named(channel.messages, `News ${word}`);
-      assert.deepEqual([message.id, message.from, message.body.contentType], [sent.messageId, address(me), "html"]);
-      assert.match(message.body.content, new RegExp(word));
-      assert.deepEqual(more, []);
-    },
-  },
-  {
-    tool: "sendTeamsMessage",
-    arguments: async ({ word, tenant, found }) => {
-      [found.chat] = await tenant.chats();
-      return { chatId: found.chat.id, body: `Hello ${word}` };
-    },
-    check: async (sent, { me, word, tenant, found }) => {
-      const chat = (await tenant.chats()).find(({ id }) => id === found.chat.id);
-      const last = chat.messages.filter(({ body }) => body.content.includes(word));
-      assert.deepEqual(pick(last, "id", "from"), [[sent.messageId, address(me)]]);
-    },
-  },
   {
     tool: "getContacts",
     check: async ({ people, searched, more }, { tenant, found }) => {
@@ -417,199 +283,7 @@ const others = [
   },
 ];
 
-const people = [
-  {
-    tool: "getContacts",
-    arguments: ({ other }) => ({ search: other }),
-    check: async ({ people: found }, { other }) => {
-      const hits = found.filter(({ addresses }) => addresses.includes(address(other)));
-      // Once, although more than one source has the colleague.
-      assert.equal(hits.length, 1);
-      assert.deepEqual(hits[0].sources, ["people", "directory"]);
-    },
-  },
-  {
-    tool: "getPerson",
-    arguments: ({ other }) => ({ person: address(other) }),
-    check: async ({ person, source, note }, { other, tenant }) => {
-      const real = await tenant.person(other);
-      assert.deepEqual([person.name, person.address, source], [real.displayName, address(other), "directory"]);
-      assert.match(note, /User\.Read\.All/);
-    },
-  },
-  {
-    tool: "getPerson",
-    arguments: { person: "me" },
-    check: async ({ person }, { me, tenant }) => {
-      const { value } = await tenant.graph("/me/directReports?$select=mail");
-      assert.equal(person.address, address(me));
-      same(person.reports.map((one) => one.address), value.map(({ mail: report }) => report));
-    },
-  },
-  {
-    tool: "getPerson",
-    arguments: ({ found }) => ({ person: found.contact.emailAddresses[0] }),
-    check: async ({ person, source }, { found }) => {
-      assert.deepEqual([person.name, source], [found.contact.displayName, "contacts"]);
-    },
-  },
-];
-
-/** A file of the person's own drive, as stored. */
-const stored = async (tenant, path) => (await tenant.person()).drive.items.filter((item) => item.path === path);
-
-const files = [
-  {
-    tool: "listFiles",
-    check: async ({ items }, { tenant }) => {
-      const { items: all } = (await tenant.person()).drive;
-      const top = all.filter(({ path }) => /^\/[^/]+$/.test(path));
-      same(pick(items, "id", "kind"), top.map(({ id, folder }) => [id, folder ? "folder" : "file"]));
-    },
-  },
-  {
-    tool: "uploadFile",
-    arguments: ({ word }) => ({ name: `Plan ${word} (1).txt`, text: `About ${word}: Zürich` }),
-    check: async ({ status, file }, { word, tenant, found }) => {
-      const [item, ...more] = await stored(tenant, `/Plan ${word} (1).txt`);
-      assert.deepEqual([status, file.id, item.text, more], ["uploaded", item.id, `About ${word}: Zürich`, []]);
-      found.file = { driveId: file.driveId, id: file.id };
-    },
-  },
-  {
-    tool: "uploadFile",
-    arguments: ({ word, found }) => ({
-      driveId: found.file.driveId, name: `Plan ${word} (1).txt`, text: `Changed ${word}`, onConflict: "replace",
-    }),
-    check: async ({ file }, { word, tenant, found }) => {
-      const [item, ...more] = await stored(tenant, `/Plan ${word} (1).txt`);
-      assert.deepEqual([file.id, item.text, more], [found.file.id, `Changed ${word}`, []]);
-    },
-  },
-  {
-    tool: "uploadFile",
-    arguments: ({ word }) => ({ name: `${word}.bin`, base64: Buffer.from([0, 255, 128, 1]).toString("base64") }),
-    check: async ({ file }, { word, tenant, found }) => {
-      const [item] = await stored(tenant, `/${word}.bin`);
-      assert.deepEqual([file.id, item.size], [item.id, 4]);
-      found.bytes = { driveId: file.driveId, id: file.id };
-    },
-  },
-  {
-    tool: "readFile",
-    arguments: ({ found }) => ({ ...found.bytes, format: "base64" }),
-    check: async ({ file }) => assert.deepEqual([...Buffer.from(file.base64, "base64")], [0, 255, 128, 1]),
-  },
-  {
-    tool: "readFile",
-    arguments: ({ found }) => found.file,
-    check: async ({ file }, { word }) => {
-      assert.deepEqual([file.name, file.text, file.mediaType], [`Plan ${word} (1).txt`, `Changed ${word}`, "text/plain"]);
-    },
-  },
-  {
-    tool: "searchFiles",
-    arguments: ({ word }) => ({ query: word }),
-    check: async ({ items }, { found }) => {
-      same(items.map(({ id }) => id), [found.file.id, found.bytes.id]);
-    },
-  },
-  {
-    tool: "shareFile",
-    arguments: ({ found }) => ({ ...found.file, type: "edit" }),
-    check: async (shared, { word, tenant }) => {
-      const [{ links }] = await stored(tenant, `/Plan ${word} (1).txt`);
-      assert.deepEqual([shared.scope, shared.type, links], ["organization", "edit", [["edit", "organization"]]]);
-      assert.match(shared.link, /^https:\/\//);
-    },
-  },
-  {
-    tool: "listFiles",
-    arguments: { sites: "*" },
-    check: async ({ items }, { tenant, found }) => {
-      const known = await tenant.sites();
-      assert.ok(items.length > 0);
-      const names = known.map(({ name }) => name);
-      assert.ok(items.every(({ siteId, name, kind }) => siteId && kind === "site" && names.includes(name)));
-      // Long identifiers are handles, so that the site is known by its name.
-      found.site = { ...known.find(({ name }) => name === items[0].name), handle: items[0].siteId };
-    },
-  },
-  {
-    tool: "listFiles",
-    arguments: ({ found }) => ({ siteId: found.site.handle }),
-    check: async ({ items }, { found }) => {
-      assert.deepEqual(pick(items, "kind"), [["drive"]]);
-      found.library = items[0].driveId;
-    },
-  },
-  {
-    tool: "listFiles",
-    arguments: ({ found }) => ({ driveId: found.library, folder: "root" }),
-    check: async ({ items }, { found }) => {
-      const top = found.site.drive.items.filter(({ path }) => /^\/[^/]+$/.test(path));
-      same(items.map(({ name }) => `/${name}`), top.map(({ path }) => path));
-    },
-  },
-];
-
-/** Tasks of a title in any list, as stored. */
-const tasksOf = async (tenant, title) =>
-  (await tenant.person()).todo.flatMap((list) => list.tasks.map((task) => ({ ...task, listId: list.id })))
-    .filter((task) => task.title === title);
-
-const tasks = [
-  {
-    tool: "saveTask",
-    arguments: ({ day, word }) => ({
-      title: `Task ${word}`, due: day, reminder: `${day}T09:00:00Z`, notes: `About ${word}`, importance: "high",
-    }),
-    check: async ({ status, listId, task }, { day, word, tenant, found }) => {
-      const [item, ...more] = await tasksOf(tenant, `Task ${word}`);
-      assert.deepEqual([status, listId, task.id, task.due, more], ["created", item.listId, item.id, day, []]);
-      const list = (await tenant.person()).todo.find(({ id }) => id === item.listId);
-      assert.deepEqual([list.kind, item.importance, item.body.content], ["defaultList", "high", `About ${word}`]);
-      assert.deepEqual([item.dueDateTime.timeZone, item.isReminderOn], ["UTC", true]);
-      found.task = { listId, taskId: task.id };
-    },
-  },
-  {
-    tool: "listTasks",
-    arguments: ({ day }) => ({ dueBy: day, maxTokens: 20_000 }),
-    check: async ({ lists, tasks: shown }, { day, word, tenant }) => {
-      same(pick(lists, "name"), pick((await tenant.person()).todo, "displayName"));
-      assert.ok(shown.every(({ status, due }) => status !== "completed" && due <= day));
-      const [task, ...more] = shown.filter(({ title }) => title === `Task ${word}`);
-      assert.deepEqual([task.due, task.reminder, more], [day, `${day}T09:00:00Z`, []]);
-    },
-  },
-  {
-    tool: "saveTask",
-    arguments: ({ found }) => ({ ...found.task, status: "completed", clear: ["reminder", "due"] }),
-    check: async ({ status, task }, { word, tenant }) => {
-      const [item] = await tasksOf(tenant, `Task ${word}`);
-      assert.deepEqual([status, task.status, item.status, item.isReminderOn], ["updated", "completed", "completed", false]);
-      assert.deepEqual([item.dueDateTime, item.reminderDateTime], [undefined, undefined]);
-    },
-  },
-  {
-    tool: "listTasks",
-    arguments: ({ found }) => ({ listId: found.task.listId, status: "completed" }),
-    check: async ({ tasks: shown }, { word }) => {
-      assert.ok(shown.every(({ status }) => status === "completed"));
-      assert.equal(shown.filter(({ title }) => title === `Task ${word}`).length, 1);
-    },
-  },
-  {
-    tool: "listTasks",
-    arguments: ({ found }) => found.task,
-    check: async ({ tasks: shown }, { word }) => {
-      assert.deepEqual(pick(shown, "title", "notes"), [[`Task ${word}`, `About ${word}`]]);
-    },
-  },
-];
-
-export const steps = [...reading, ...mail, ...calendar, ...others, ...people, ...files, ...tasks];
+export const steps = [...reading, ...mail, ...calendar, ...teams, ...others, ...people, ...files, ...tasks];
 
 /** The result as its text says it: alone, or between two marks with the same number if others wrote parts of it. */
 export function readText({ content, structuredContent }) {

@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { after, describe, test } from "node:test";
 import { root } from "../tools/project.mjs";
 import { runEverything, sceneOf } from "./calls.mjs";
+import { readWithConsent, withRooms } from "./consented.mjs";
 import { records } from "./client.mjs";
 import { GraphDescription } from "./graph_description.mjs";
 import { startStack } from "./harness.mjs";
@@ -25,7 +26,7 @@ const started = new Map();
 const once = (key, work) => started.get(key) ?? started.set(key, work()).get(key);
 
 const stackOver = (egress) => once(egress, () => startStack({ settings: { EGRESS: egress } }));
-after(() => Promise.all(waysOut.map(async (egress) => (await started.get(egress))?.stop())));
+after(() => Promise.all([...waysOut, "consented"].map(async (key) => (await started.get(key))?.stop())));
 
 /** The 401 names the document, which names the server: nothing was guessed, and each step was needed. */
 function discovered(trail) {
@@ -71,6 +72,11 @@ const exceptions = [
       "takes away every `id` as made by the service",
   },
   {
+    request: /^POST \S+\/create(Reply|ReplyAll|Forward)$/,
+    finding: /^body: \/message(\/singleValueExtendedProperties\/0 must NOT| must)/,
+    why: "the same property, of the message that is inside of such a body",
+  },
+  {
     request: /^GET \/v1\.0\/me\/calendars\/[^/]+\/events$/,
     finding: /^method: /,
     why: "events of a calendar can be listed (Graph: List events); the slice has only their creation there",
@@ -101,6 +107,11 @@ const exceptions = [
     finding: /^status: 409 /,
     why: "losses.mjs has the emulator refuse the repeat of an event, so that it has to be looked for",
   },
+  {
+    request: /^GET \/v1\.0\/me\/events\/[^/]+$/,
+    finding: /^status: 404 /,
+    why: "losses.mjs loses the answer to a cancellation, so that the event is looked for, which is gone",
+  },
 ];
 
 const file = process.env.GRAPH_DESCRIPTION;
@@ -109,6 +120,16 @@ const skip = file ? false : "GRAPH_DESCRIPTION names no OpenAPI file of Microsof
 test("every request to Graph is one that Microsoft describes", { skip }, async () => {
   const description = new GraphDescription(JSON.parse(readFileSync(resolve(root, file), "utf8")));
   const [wrong, used] = [new Map(), new Set()];
+  const judge = (seen) => {
+    for (const record of seen) {
+      for (const finding of description.findings(record)) {
+        const line = `${record.method} ${record.path.split("?")[0]}`;
+        const known = exceptions.find((one) => one.request.test(line) && one.finding.test(finding));
+        if (known) used.add(known);
+        else wrong.set(`${line}: ${finding}`, record);
+      }
+    }
+  };
   for (const egress of waysOut) {
     for (const name of names) await run(egress, name);
     const stack = await stackOver(egress);
@@ -118,15 +139,11 @@ test("every request to Graph is one that Microsoft describes", { skip }, async (
     const creation = seen.find(({ method, path }) => method === "POST" && path === "/v1.0/me/events");
     const planted = { ...creation, body: { ...creation.body, title: "not a member of an event" } };
     assert.match(description.findings(planted).join("\n"), /"title"/, "the description takes anything");
-    for (const record of seen) {
-      for (const finding of description.findings(record)) {
-        const line = `${record.method} ${record.path.split("?")[0]}`;
-        const known = exceptions.find((one) => one.request.test(line) && one.finding.test(finding));
-        if (known) used.add(known);
-        else wrong.set(`${line}: ${finding}`, record);
-      }
-    }
+    judge(seen);
   }
+  const consented = await once("consented", () => startStack({ emulatorArgs: withRooms }));
+  await readWithConsent(consented);
+  judge((await records(consented, "graph")).filter(({ headers }) => !(testHeader in headers)));
   assert.deepEqual([...wrong.keys()], []);
   assert.deepEqual(exceptions.filter((one) => !used.has(one)), []);
 });

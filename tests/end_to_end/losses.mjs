@@ -65,6 +65,21 @@ async function loseItems(stack, { all }, { word, tenant }) {
   assert.equal((await tasks()).length, 1);
 }
 
+/** A change and a cancellation of an event: its version tells whether they arrived, and nobody hears of them twice. */
+async function loseChanges(stack, { all }, { me, other, day, word, tenant }) {
+  const subject = `Lost change ${word}`;
+  const times = { start: `${day}T06:00`, end: `${day}T06:30`, attendees: [address(other)] };
+  const { structuredContent: { eventId: id } } = await all.callTool({ name: "createCalendarEvent", arguments: { subject, ...times } });
+  const heard = async (prefix) => (await tenant.mails(other, "inbox", `${prefix}: ${subject}`)).length;
+  await addFault(stack, { ...lost("/me/events/"), method: "PATCH" });
+  await call(all, "updateCalendarEvent", { id, start: `${day}T07:00` });
+  assert.equal(await heard("Updated"), 1);
+  await addFault(stack, lost("/cancel"));
+  await call(all, "cancelEvent", { id, comment: "Lost" });
+  assert.equal(await heard("Canceled"), 1);
+  assert.deepEqual(await tenant.events(me, subject), []);
+}
+
 /** Runs all of it as two people. */
 export async function loseAnswers(stack) {
   const scene = sceneOf(stack, ["alice", "dave", "bob"]);
@@ -77,6 +92,7 @@ export async function loseAnswers(stack) {
     await loseMails(stack, clients, scene);
     await loseEvents(stack, clients, scene);
     await loseItems(stack, clients, scene);
+    await loseChanges(stack, clients, scene);
   } finally {
     await clearFaults(stack);
     await setEmulator(stack, { deniedScopes: {}, duplicateTransaction: "existing" });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv";
-import { readText } from "./calls.mjs";
+import { readText, toolNames } from "./calls.mjs";
 import {
   addFault,
   address,
@@ -52,11 +52,8 @@ function spine(transport) {
 }
 
 function whatTheClientSees(scene) {
-  test("the official client connects and sees all nine tools with their schemas", () => {
-    assert.deepEqual([...scene.tools.keys()], [
-      "authenticate", "getEmails", "searchEmails", "sendEmail", "getCalendarEvents", "createCalendarEvent",
-      "sendTeamsMessage", "createTeamsMeeting", "getContacts",
-    ]);
+  test("the official client connects and sees all tools with their schemas", () => {
+    assert.deepEqual([...scene.tools.keys()], toolNames);
     assert.equal(scene.client.getServerVersion().name, "m365-mcp-server");
     for (const tool of scene.tools.values()) {
       assert.equal(tool.inputSchema.type, "object");

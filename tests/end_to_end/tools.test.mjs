@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { sdkClient } from "./client.mjs";
+import { readWithConsent, withRooms } from "./consented.mjs";
 import { startStack } from "./harness.mjs";
 import { tenantOf } from "./tenant.mjs";
 
@@ -24,6 +25,15 @@ for (const egress of ["ai_run", "custom_provider"]) {
     resourceTests(scene);
   });
 }
+
+test("rooms and channels are read where an administrator consented", async () => {
+  const stack = await startStack({ emulatorArgs: withRooms });
+  try {
+    await readWithConsent(stack);
+  } finally {
+    await stack.stop();
+  }
+});
 
 function caller(scene) {
   return async (name, args = {}) => {

@@ -22,13 +22,15 @@ const NOW: UnixMs = UnixMs(1_767_349_800_000);
 /// More answers than any plan asks for.
 const ANSWERS_MAX: usize = 40;
 
-const PERMISSIONS: [&str; 10] = [
+const PERMISSIONS: [&str; 12] = [
     "User.Read",
     "Mail.Read",
     "Mail.ReadWrite",
     "Mail.Send",
     "Calendars.ReadWrite",
+    "Calendars.Read.Shared",
     "Chat.ReadWrite",
+    "ChatMessage.Send",
     "ChannelMessage.Send",
     "Team.ReadBasic.All",
     "OnlineMeetings.ReadWrite",
@@ -36,7 +38,7 @@ const PERMISSIONS: [&str; 10] = [
 ];
 
 /// Arguments of every tool; each tool is tried with all of them.
-const ARGUMENTS: [&str; 9] = [
+const ARGUMENTS: [&str; 13] = [
     r#"{"folder":"inbox","count":10}"#,
     r#"{"query":"from:bob subject:\"plan\"","count":5}"#,
     r#"{"to":["bob@contoso.example"],"cc":["c@contoso.example"],"subject":"Hi","body":"Text","bodyType":"text","idempotencyKey":"k-1"}"#,
@@ -45,6 +47,10 @@ const ARGUMENTS: [&str; 9] = [
     r#"{"chatId":"19:abc@thread.v2","message":"Hello","contentType":"text"}"#,
     r#"{"teamId":"02bd9fd6-8f93-4758-87c3-1fb73740a315","channelId":"19:abc@thread.tacv2","message":"Hello"}"#,
     r#"{"search":"O'Brien","count":5}"#,
+    r#"{"id":"AAMk1","subject":"New","start":"2026-01-02T10:00:00+01:00","addAttendees":["bob@contoso.example"],"recurrence":{"type":"relativeMonthly","until":"2026-12-31"},"timeZone":"UTC"}"#,
+    r#"{"id":"AAMk1","response":"tentative","comment":"Perhaps","proposedStart":"2026-01-02T10:00Z","proposedEnd":"2026-01-02T11:00Z"}"#,
+    r#"{"attendees":["bob@contoso.example"],"durationMinutes":30,"start":"2026-01-02","end":"2026-01-03","timeZone":"UTC"}"#,
+    r#"{"chatId":"19:abc@thread.v2","body":"Hello @Bob","mentions":["Bob"]}"#,
     "{}",
 ];
 

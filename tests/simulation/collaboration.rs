@@ -1,7 +1,7 @@
 //! Calendar, meetings and Teams as the object meets them.
 //!
 //! What holds here: an event is created once for each `transactionId` and a meeting once for each `externalId`, as Microsoft
-//! does; a message is posted each time that it is asked for. What is executed is counted when it is.
+//! does; a message is posted, and an event changed, each time that it is asked for. What is executed is counted when it is.
 
 use actors::ledger::Kind as EntryKind;
 use protocol::time::UnixMs;
@@ -32,6 +32,13 @@ impl Microsoft {
             ("GET", ["me"]) => answer(200, &json!({ "id": PERSON })),
             ("POST", ["me", "events"]) => self.create_event(&request.body, random),
             ("GET", ["me", "events"]) => self.find_event(request.parameter("$filter")),
+            ("GET", ["me", "events", event]) => self.existing_event(event),
+            ("PATCH", ["me", "events", event]) => {
+                *self.changes.entry((*event).to_owned()).or_default() += 1;
+                let subject = request.body["subject"].as_str().unwrap_or_default();
+                self.count(&request.operation, subject);
+                self.existing_event(event)
+            }
             ("POST", ["me", "onlineMeetings", "createOrGet"]) => self.create_or_get(&request.body),
             ("POST", ["chats", "19:chat", "messages"]) => self.post(request, now),
             ("GET", ["chats", "19:chat", "messages"]) => {
@@ -57,6 +64,12 @@ impl Microsoft {
             self.count(operation, subject);
         }
         answer(201, &json!({"id": format!("event-{operation}")}))
+    }
+
+    /// An event that was there before, whose version says how often it was changed.
+    fn existing_event(&self, event: &str) -> Response {
+        let version = self.changes.get(event).copied().unwrap_or_default();
+        answer(200, &json!({"id": event, "changeKey": format!("version-{version}"), "isOrganizer": true}))
     }
 
     fn find_event(&self, filter: &str) -> Response {

@@ -21,6 +21,7 @@ fn ways() -> Vec<Way> {
         ("createCalendarEvent", Tool::Event, Dials::calm(true)),
         ("createTeamsMeeting", Tool::Meeting, Dials::calm(true)),
         ("createTeamsMeeting, standalone", Tool::Standalone, Dials::calm(true)),
+        ("updateCalendarEvent", Tool::Change, Dials::calm(true)),
         ("sendTeamsMessage", Tool::Message, Dials::calm(true)),
         ("sendTeamsMessage, chats may be read", Tool::Message, reads_chats),
     ]

@@ -54,6 +54,8 @@ pub(crate) struct Microsoft {
     /// The `externalId` of every meeting.
     pub meetings: BTreeSet<String>,
     pub messages: Vec<Message>,
+    /// How often each event that was there before was changed.
+    pub changes: BTreeMap<String, u32>,
     access_tokens: BTreeMap<String, u64>,
     refresh_tokens: BTreeSet<String>,
     issued: u64,

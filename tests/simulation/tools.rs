@@ -18,9 +18,12 @@ pub(crate) enum Tool {
     /// A meeting without one.
     Standalone,
     Message,
+    /// An event of its own that was there before.
+    Change,
 }
 
 impl Tool {
+    /// Those that the random worlds draw from.
     pub(crate) const ALL: [Self; 5] =
         [Self::Mail, Self::Event, Self::Meeting, Self::Standalone, Self::Message];
 
@@ -53,6 +56,11 @@ impl Tool {
                 json!({"subject": subject, "start": start, "end": end, "standalone": true}),
             ),
             Self::Message => ("sendTeamsMessage", json!({"chatId": "19:chat", "body": subject})),
+            Self::Change => {
+                let event =
+                    format!("existing-{}", subject.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+                ("updateCalendarEvent", json!({"id": event, "subject": subject}))
+            }
         };
         if let Some(key) = key {
             arguments["idempotencyKey"] = Value::from(key);

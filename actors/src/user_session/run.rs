@@ -250,7 +250,10 @@ impl Run {
             && matches!(
                 self.entry.intent,
                 Some(
-                    WriteIntent::SendDraft { .. } | WriteIntent::CreateEvent { .. } | WriteIntent::ChangeItem
+                    WriteIntent::SendDraft { .. }
+                        | WriteIntent::CreateEvent { .. }
+                        | WriteIntent::ChangeEvent { .. }
+                        | WriteIntent::ChangeItem
                 )
             )
     }

@@ -240,6 +240,18 @@ impl<'a> Arguments<'a> {
         self.optional_text("idempotencyKey", IDEMPOTENCY_KEY_BYTES_MAX).map(|_| ())
     }
 
+    /// The members of an optional object, which knows exactly the names in `known`.
+    ///
+    /// # Errors
+    /// The argument is no object, or has an unknown member.
+    pub fn inside(&self, name: &str, known: &[&str]) -> Result<Option<Self>, ToolError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Object(values)) => Self::new(self.tool, values, known).map(Some),
+            Some(_) => Err(self.wrong(name, "an object")),
+        }
+    }
+
     /// An error about an argument that is missing or wrong.
     #[must_use]
     pub fn must_be(&self, name: &str, expected: &str) -> ToolError {

@@ -7,6 +7,7 @@
 
 mod linked;
 
+mod collaboration;
 mod facts;
 
 use serde_json::{Map, Value, json};
@@ -25,6 +26,9 @@ pub(crate) const MAIL_READ_SHARED: [&str; 2] = ["Mail.Read.Shared", "Mail.ReadWr
 
 /// The permissions of which one suffices to read calendars.
 pub(crate) const CALENDARS_READ: [&str; 2] = ["Calendars.Read", "Calendars.ReadWrite"];
+
+/// The permissions of which one suffices to read chats.
+pub(crate) const CHAT_READ: [&str; 2] = ["Chat.Read", "Chat.ReadWrite"];
 
 /// A tool of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +57,26 @@ pub enum Tool {
     OrganizeEmail,
     /// Lists events.
     GetCalendarEvents,
+    /// Reads an event.
+    ReadEvent,
+    /// Lists calendars.
+    ListCalendars,
+    /// Finds out when people or rooms are free.
+    FindTimes,
     /// Creates an event.
     CreateCalendarEvent,
+    /// Changes an event.
+    UpdateCalendarEvent,
+    /// Answers an invitation.
+    RespondToEvent,
+    /// Calls an event off.
+    CancelEvent,
+    /// Lists teams, or the channels of one.
+    ListTeams,
+    /// Lists chats.
+    ListChats,
+    /// Reads messages of a channel or a chat.
+    ReadTeamsMessages,
     /// Posts to a channel or chat.
     SendTeamsMessage,
     /// Creates an online meeting.
@@ -101,7 +123,7 @@ struct Facts {
 
 impl Tool {
     /// Every tool, in the order of the catalogue.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 34] = [
         Self::Authenticate,
         Self::GetEmails,
         Self::SearchEmails,
@@ -114,7 +136,16 @@ impl Tool {
         Self::DraftEmail,
         Self::OrganizeEmail,
         Self::GetCalendarEvents,
+        Self::ReadEvent,
+        Self::ListCalendars,
+        Self::FindTimes,
         Self::CreateCalendarEvent,
+        Self::UpdateCalendarEvent,
+        Self::RespondToEvent,
+        Self::CancelEvent,
+        Self::ListTeams,
+        Self::ListChats,
+        Self::ReadTeamsMessages,
         Self::SendTeamsMessage,
         Self::CreateTeamsMeeting,
         Self::GetContacts,
@@ -192,37 +223,18 @@ impl Tool {
             Self::SendEmail | Self::ReplyEmail | Self::DraftEmail | Self::OrganizeEmail => {
                 self.mail_writing()
             }
-            Self::GetCalendarEvents => {
-                let document = include_str!("catalogue/getCalendarEvents.json");
-                let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts {
-                    permissions,
-                    ..reads("getCalendarEvents", Toolset::Calendar, "calendar.read", document)
-                }
+            Self::GetCalendarEvents | Self::ReadEvent | Self::ListCalendars | Self::FindTimes => {
+                self.calendar_reading()
             }
-            Self::CreateCalendarEvent => {
-                let document = include_str!("catalogue/createCalendarEvent.json");
-                let permissions = &["Calendars.ReadWrite", "MailboxSettings.Read"];
-                Facts {
-                    permissions,
-                    ..writes("createCalendarEvent", Toolset::Calendar, "calendar.write", document)
-                }
-            }
-            Self::SendTeamsMessage => {
-                let document = include_str!("catalogue/sendTeamsMessage.json");
-                let permissions = &["ChannelMessage.Send", "ChatMessage.Send"];
-                let facts = writes("sendTeamsMessage", Toolset::Teams, "teams.send", document);
-                Facts { permissions, destructive: true, ..facts }
-            }
-            Self::CreateTeamsMeeting => {
-                let document = include_str!("catalogue/createTeamsMeeting.json");
-                let permissions =
-                    &["Calendars.ReadWrite", "MailboxSettings.Read", "OnlineMeetings.ReadWrite"];
-                Facts {
-                    permissions,
-                    ..writes("createTeamsMeeting", Toolset::Teams, "calendar.write", document)
-                }
-            }
+            Self::CreateCalendarEvent
+            | Self::UpdateCalendarEvent
+            | Self::RespondToEvent
+            | Self::CancelEvent => self.calendar_writing(),
+            Self::ListTeams
+            | Self::ListChats
+            | Self::ReadTeamsMessages
+            | Self::SendTeamsMessage
+            | Self::CreateTeamsMeeting => self.teams(),
             Self::GetContacts | Self::GetPerson => self.people(),
             Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
                 self.files()
@@ -249,8 +261,19 @@ impl Tool {
             | Self::ReplyEmail
             | Self::DraftEmail
             | Self::OrganizeEmail => icons::MAIL,
-            Self::GetCalendarEvents | Self::CreateCalendarEvent => icons::CALENDAR,
-            Self::SendTeamsMessage | Self::CreateTeamsMeeting => icons::TEAMS,
+            Self::GetCalendarEvents
+            | Self::ReadEvent
+            | Self::ListCalendars
+            | Self::FindTimes
+            | Self::CreateCalendarEvent
+            | Self::UpdateCalendarEvent
+            | Self::RespondToEvent
+            | Self::CancelEvent => icons::CALENDAR,
+            Self::ListTeams
+            | Self::ListChats
+            | Self::ReadTeamsMessages
+            | Self::SendTeamsMessage
+            | Self::CreateTeamsMeeting => icons::TEAMS,
             Self::GetContacts | Self::GetPerson => icons::PEOPLE,
             Self::SearchFiles | Self::ListFiles | Self::ReadFile | Self::UploadFile | Self::ShareFile => {
                 icons::FILES

@@ -85,7 +85,7 @@ impl Completion {
         match self {
             Self::Folders | Self::Weeks | Self::Nothing => None,
             Self::Calendars | Self::Meetings => Some("calendar.read"),
-            Self::Teams | Self::Channels => Some("teams.send"),
+            Self::Teams | Self::Channels => Some("teams.read"),
         }
     }
 

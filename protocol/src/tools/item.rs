@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
+use super::calendar as event;
 use super::catalogue::{CALENDARS_READ, MAIL_READ};
 use super::collection::{Field, Kind, list, person, read, shown, text};
 use super::error::ToolError;
-use super::event;
 use super::plan::Reading;
 use super::resource::TEAM;
 use super::{Finished, Resource, Step, Surroundings};

@@ -15,6 +15,9 @@ mod recipients;
 
 use serde_json::{Map, Value};
 
+pub(super) use message::body;
+pub(super) use read::fitting;
+
 use super::arguments::Arguments;
 use super::confirm;
 use super::error::ToolError;

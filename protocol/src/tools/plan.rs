@@ -7,18 +7,14 @@ use serde_json::{Map, Value};
 
 use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
-use super::create_meeting::CreateMeeting;
-use super::event::CreateEvent;
 use super::forgotten::Forgotten;
-use super::get_calendar_events::GetCalendarEvents;
 use super::item::ReadItem;
 use super::mail;
 use super::resource::ReadResource;
 use super::screened::screened;
-use super::send_teams_message::SendTeamsMessage;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    call_linked_app, confirm, create_event, create_meeting, files, people, todo,
+    calendar, call_linked_app, files, people, teams, todo,
 };
 use crate::ids::RequestId;
 use crate::linked_app::AppCall;
@@ -197,18 +193,25 @@ impl Plan {
             | Tool::ReplyEmail
             | Tool::DraftEmail
             | Tool::OrganizeEmail => mail::plan(tool, arguments, around),
-            Tool::GetCalendarEvents => GetCalendarEvents::new(arguments, around).map(Planned::read),
+            Tool::GetCalendarEvents
+            | Tool::ReadEvent
+            | Tool::ListCalendars
+            | Tool::FindTimes
+            | Tool::CreateCalendarEvent
+            | Tool::UpdateCalendarEvent
+            | Tool::RespondToEvent
+            | Tool::CancelEvent => calendar::plan(tool, arguments, around),
+            Tool::ListTeams
+            | Tool::ListChats
+            | Tool::ReadTeamsMessages
+            | Tool::SendTeamsMessage
+            | Tool::CreateTeamsMeeting => teams::plan(tool, arguments, around),
             Tool::GetContacts | Tool::GetPerson => people::plan(tool, arguments, around),
             Tool::SearchFiles | Tool::ListFiles | Tool::ReadFile | Tool::UploadFile | Tool::ShareFile => {
                 files::plan(tool, arguments, around)
             }
             Tool::ListTasks | Tool::SaveTask => todo::plan(tool, arguments, around),
             Tool::CallLinkedApp => call_linked_app::plan(arguments, around.linked_apps),
-            Tool::CreateCalendarEvent => create_event::new(arguments, around).map(Planned::write),
-            Tool::CreateTeamsMeeting => create_meeting::new(arguments, around),
-            Tool::SendTeamsMessage => {
-                confirm::before(SendTeamsMessage::new(arguments, around)?, arguments, around)
-            }
         }
     }
 
@@ -221,9 +224,10 @@ impl Plan {
             | WriteIntent::SendMail
             | WriteIntent::KeepDraft
             | WriteIntent::ChangeMessages => mail::recovered(intent, request),
-            WriteIntent::CreateEvent { calendar } => Box::new(CreateEvent::recovered(calendar, request)),
-            WriteIntent::CreateMeeting => Box::new(CreateMeeting::recovered(request)),
-            WriteIntent::PostMessage => Box::new(SendTeamsMessage::recovered()),
+            WriteIntent::CreateEvent { .. } | WriteIntent::ChangeEvent { .. } => {
+                calendar::recovered(intent, request)
+            }
+            WriteIntent::CreateMeeting | WriteIntent::PostMessage => teams::recovered(&intent, request),
             WriteIntent::ChangeItem => Box::new(Forgotten),
             WriteIntent::CallApp => return None,
         }))

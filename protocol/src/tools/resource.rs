@@ -121,7 +121,7 @@ impl Resource {
             Self::Profile => "profile",
             Self::Message | Self::Inbox => "mail.read",
             Self::Calendars | Self::Event | Self::Upcoming => "calendar.read",
-            Self::Teams | Self::Team | Self::Channel => "teams.send",
+            Self::Teams | Self::Team | Self::Channel => "teams.read",
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Settings {
     pub sent_items_delay_ms: Delay,
     /// Scopes that are never granted: by address, or for all under `*`.
     pub denied_scopes: BTreeMap<String, Vec<String>>,
+    /// Scopes that an administrator consented to, which every token has although nobody asked: by address, or `*`.
+    pub consented_scopes: BTreeMap<String, Vec<String>>,
     /// How many requests one mailbox serves at the same time.
     pub mailbox_concurrency: usize,
     /// How long each Graph call takes.
@@ -153,6 +155,7 @@ impl Default for Settings {
             access_token_lifetime_s: 3600,
             sent_items_delay_ms: Delay::After(0),
             denied_scopes: BTreeMap::new(),
+            consented_scopes: BTreeMap::new(),
             mailbox_concurrency: 4,
             graph_latency_ms: 0,
             duplicate_transaction: DuplicateTransaction::default(),
@@ -217,6 +220,11 @@ impl Settings {
     /// Whether consent is refused to `scope` for the user with this address.
     pub fn refuses_consent(&self, address: &str, scope: &str) -> bool {
         names(&self.refused_consent, address, scope)
+    }
+
+    /// What an administrator consented to for the user with this address.
+    pub fn consented(&self, address: &str) -> impl Iterator<Item = &String> {
+        ["*", address].into_iter().filter_map(|key| self.consented_scopes.get(key)).flatten()
     }
 
     /// Whether an administrator denies `scope` to the user with this address.

@@ -50,8 +50,8 @@ fn a_harmless_tool_comes_first_and_hints_are_true() {
     for tool in Tool::ALL {
         assert_eq!(hint(tool, "openWorldHint"), tool != Tool::Authenticate, "{}", tool.name());
         assert_eq!(hint(tool, "readOnlyHint"), !tool.writes());
-        let destroys =
-            tool.sends() || matches!(tool, Tool::UploadFile | Tool::ShareFile | Tool::CallLinkedApp);
+        let destroys = tool.sends()
+            || matches!(tool, Tool::CancelEvent | Tool::UploadFile | Tool::ShareFile | Tool::CallLinkedApp);
         assert_eq!(hint(tool, "destructiveHint"), destroys, "{}", tool.name());
     }
 }

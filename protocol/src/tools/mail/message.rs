@@ -98,7 +98,7 @@ pub(super) fn attachment(item: &Value) -> Value {
 }
 
 /// The text of a mail as a person would see it, and how many characters of quoted history were left out.
-pub(super) fn body(item: &Value, with_history: bool) -> (String, usize) {
+pub(in crate::tools) fn body(item: &Value, with_history: bool) -> (String, usize) {
     let content = text(item, "/body/content").unwrap_or_default();
     let is_html = text(item, "/body/contentType").is_none_or(|kind| kind.eq_ignore_ascii_case("html"));
     let visible = if is_html { visible_text(content) } else { without_hidden_characters(&unmarked(content)) };

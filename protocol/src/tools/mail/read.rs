@@ -119,7 +119,7 @@ fn done(messages: Vec<Value>, goes_on: Option<Continuation>) -> Step {
 
 /// As much of a text as fits when it is written as JSON, cut at the end of a line where one is near. Something always
 /// fits, so that every answer brings the reader on.
-fn fitting(text: &str, bytes: usize) -> &str {
+pub(in crate::tools) fn fitting(text: &str, bytes: usize) -> &str {
     const LEAST: usize = 200;
     let bytes = bytes.max(LEAST);
     let mut part = cut(text, bytes);

@@ -102,7 +102,7 @@ fn user(world: &World, address: &str) -> Result<&'static User, String> {
 }
 
 /// Settings whose members are addresses.
-const BY_ADDRESS: [&str; 3] = ["deniedScopes", "refusedConsent", "tokenRefusals"];
+const BY_ADDRESS: [&str; 4] = ["deniedScopes", "consentedScopes", "refusedConsent", "tokenRefusals"];
 
 /// Lays a partial value over a whole one, object by object; null replaces.
 fn overlay(base: &mut Value, patch: Value) {

@@ -207,6 +207,11 @@ fn id_token(world: &World, keys: &Keys, granted: &Granted) -> Option<String> {
 fn issue(world: &mut World, keys: &Keys, mut granted: Granted) -> Reply {
     let now_ms = world.now_ms();
     let address = tenant::by_oid(granted.oid).map_or("", |user| user.address);
+    for scope in world.settings.consented(address) {
+        if !granted.scopes.contains(scope) {
+            granted.scopes.push(scope.clone());
+        }
+    }
     granted.scopes.retain(|s| !world.settings.denies(address, s));
     let lifetime_s = world.settings.access_token_lifetime_s;
     let access = world.ids.token("EwB4");

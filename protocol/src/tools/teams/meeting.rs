@@ -6,20 +6,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::Arguments;
-use super::catalogue::Tool;
-use super::collection::{Field, Kind, read, shown, text};
-use super::create_event::draft;
-use super::error::ToolError;
-use super::event::{CreateEvent, Draft, ends_too_early, instant, moment};
-use super::plan::{Planned, Writing};
-use super::{Finished, Found, Step, Surroundings, WriteIntent, mailbox_zone};
 use crate::civil::{When, read as read_time, utc_text};
 use crate::ids::RequestId;
 use crate::outbound::{Answer, GraphCall, Lane};
+use crate::tools::arguments::Arguments;
+use crate::tools::calendar::{CreateEvent, Draft, draft, ends_too_early, instant, moment};
+use crate::tools::catalogue::Tool;
+use crate::tools::collection::{Field, Kind, read, shown, text};
+use crate::tools::error::ToolError;
+use crate::tools::plan::{Planned, Writing};
+use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent, mailbox_zone};
 use crate::zones::Zone;
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "subject",
     "start",
     "end",
@@ -27,6 +26,7 @@ const KNOWN: [&str; 9] = [
     "attendees",
     "optionalAttendees",
     "body",
+    "recurrence",
     "standalone",
     "idempotencyKey",
 ];
@@ -39,10 +39,10 @@ pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Resu
     if !is_standalone {
         return CreateEvent::new(draft, around.request).map(Planned::write);
     }
-    if draft.invited > 0 || draft.members.contains_key("body") {
+    if draft.invited > 0 || draft.members.contains_key("body") || draft.recurrence.is_some() {
         return Err(ToolError::argument(
-            "A standalone meeting invites nobody and has no text. Leave `attendees`, `optionalAttendees` and \
-             `body` out, or leave `standalone` out.",
+            "A standalone meeting invites nobody, has no text and does not repeat. Leave `attendees`, \
+             `optionalAttendees`, `body` and `recurrence` out, or leave `standalone` out.",
         ));
     }
     CreateMeeting::new(draft, around.request).map(Planned::write)
@@ -71,7 +71,7 @@ enum Stage {
 
 /// A standalone meeting being created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateMeeting {
+pub(super) struct CreateMeeting {
     operation: RequestId,
     zone: Zone,
     stage: Stage,
@@ -79,9 +79,10 @@ pub struct CreateMeeting {
 
 impl CreateMeeting {
     fn new(draft: Draft, operation: RequestId) -> Result<Self, ToolError> {
-        let (zone, stage) = match &draft.zone {
-            Some(zone) => (zone.clone(), Stage::Create { body: written(&draft, zone, operation)? }),
-            None => (Zone::utc(), Stage::ReadZone { draft: Box::new(draft) }),
+        let zone = draft.ground.zone();
+        let stage = match draft.ground.call() {
+            None => Stage::Create { body: written(&draft, &zone, operation)? },
+            Some(_) => Stage::ReadZone { draft: Box::new(draft) },
         };
         Ok(Self { operation, zone, stage })
     }
@@ -122,8 +123,9 @@ impl Writing for CreateMeeting {
     }
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        if let Stage::ReadZone { draft } = &self.stage {
-            self.zone = mailbox_zone::answered(answer, draft.zones)?;
+        if let Stage::ReadZone { draft } = &mut self.stage {
+            draft.ground.answered(answer)?;
+            self.zone = draft.ground.zone();
             self.stage = Stage::Create { body: written(draft, &self.zone, self.operation)? };
             return Ok(Step::Call(self.call()));
         }
@@ -158,7 +160,7 @@ impl Writing for CreateMeeting {
 }
 
 fn written(draft: &Draft, zone: &Zone, operation: RequestId) -> Result<String, ToolError> {
-    let (start, end) = (instant(draft.start, zone)?, instant(draft.end, zone)?);
+    let (start, end) = (instant(draft.span.start, zone)?, instant(draft.span.end, zone)?);
     if start >= end {
         return Err(ends_too_early());
     }

@@ -172,3 +172,43 @@ fn bad_ranges_are_refused_with_a_sentence() {
     let refused = with_granted(&[], |around| GetCalendarEvents::new(&Map::new(), around)).unwrap_err();
     assert!(refused.message.contains("Calendars.Read "), "{refused}");
 }
+
+/// Goes through a list to its end, as a client does that takes every cursor.
+#[test]
+fn every_event_is_shown_once_over_all_answers() {
+    let granted = GRANTED.map(str::to_owned);
+    let page = |from: usize| {
+        let items: Vec<Value> = (from..from + 10)
+            .map(|at| timed(&format!("E{at}="), "2026-01-02T09:00:00", "2026-01-02T10:00:00"))
+            .collect();
+        let mut body = json!({ "value": items });
+        if from == 0 {
+            body["@odata.nextLink"] = "https://graph.microsoft.com/v1.0/me/calendarView?$skip=10".into();
+        }
+        answer(200, &body)
+    };
+    let arguments = json!({"timeZone": "Europe/Zurich", "count": 7, "maxTokens": 500});
+    let (mut seen, mut resume) = (Vec::new(), None);
+    for answers in 1.. {
+        let around = Surroundings { resume: resume.as_ref(), ..crate::tools::testing::around(&granted) };
+        let mut plan = GetCalendarEvents::new(arguments.as_object().unwrap(), around).unwrap();
+        let done = loop {
+            let from = if plan.call().path.contains("$skip=10") { 10 } else { 0 };
+            if let Step::Done(done) = plan.answered(&page(from)).unwrap() {
+                break done;
+            }
+        };
+        assert_conforms(Tool::GetCalendarEvents, &done);
+        assert!(done.text().len() <= 500 * 4, "{}", done.text().len());
+        let events = done.structured["events"].as_array().unwrap();
+        assert!(events.len() <= 7);
+        seen.extend(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()));
+        assert_eq!(done.structured["more"], done.goes_on.is_some());
+        resume = done.goes_on;
+        if resume.is_none() {
+            break;
+        }
+        assert!(answers < 20, "it does not end");
+    }
+    assert_eq!(seen, (0..20).map(|at| format!("E{at}=")).collect::<Vec<_>>());
+}

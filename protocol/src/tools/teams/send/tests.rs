@@ -72,14 +72,14 @@ fn where_messages_may_be_read_it_is_recognised_and_never_sent_again() {
 #[test]
 fn bad_messages_are_refused_with_a_sentence() {
     let cases = [
-        (json!({"body": "x"}), "either `teamId` and `channelId`, or `chatId`"),
+        (json!({"body": "x"}), "either `teamId` and `channelId`, as listTeams"),
         (json!({"teamId": "t", "body": "x"}), "either"),
         (json!({"teamId": "t", "channelId": "c", "chatId": "h", "body": "x"}), "either"),
         (json!({"chatId": "h", "body": "x", "subject": "s"}), "`subject`"),
         (json!({"chatId": "h"}), "`body`"),
         (json!({"chatId": "h", "body": "x".repeat(24 * 1024 + 1)}), "too long"),
         (json!({"chatId": "h", "body": "x", "bodyType": "markdown"}), "one of: text, html"),
-        (json!({"chatId": "h", "body": "x", "mentions": []}), "no argument"),
+        (json!({"chatId": "h", "body": "x", "reply": "1"}), "no argument"),
     ];
     for (arguments, expected) in cases {
         let error = plan_with(arguments, &SEND).unwrap_err();
@@ -101,4 +101,75 @@ fn no_identifier_leaves_its_place() {
         let error = plan_with(json!({"chatId": trick, "body": "x"}), &SEND).unwrap_err();
         assert!(error.message.contains("chatId"), "{error}");
     }
+}
+
+#[test]
+fn a_reply_has_the_path_of_its_message() {
+    let mut arguments = to_channel();
+    arguments["messageId"] = "1767".into();
+    arguments.as_object_mut().unwrap().remove("subject");
+    let plan = plan_with(arguments, &SEND).unwrap();
+    assert_eq!(plan.call().path, "/teams/t-1/channels/19:abc@thread.tacv2/messages/1767/replies");
+}
+
+#[test]
+fn who_is_mentioned_is_found_before_anything_leaves_and_marked_where_named() {
+    let granted = [SEND[1], "User.ReadBasic.All"];
+    let arguments = json!({"chatId": "19:x", "body": "Hi @bob@x.example & <all>\nand @Bob O'Neil",
+                           "mentions": ["bob@x.example", "Bob O'Neil", "Carol"]});
+    let mut plan = plan_with(arguments, &granted).unwrap();
+    let find = plan.call();
+    assert_eq!((find.safety, plan.intent()), (Safety::Read, None));
+    let filter = "/users?$filter=mail%20eq%20%27bob%40x.example%27%20or%20userPrincipalName%20eq%20%27bob%40x.example%27";
+    assert!(find.path.starts_with(filter), "{}", find.path);
+    let person = |id: &str, name: &str| json!({"id": id, "displayName": name});
+    let next = plan.answered(&answer(200, &json!({"value": [person("u1", "Bob <B>")]}))).unwrap();
+    let Step::Call(next) = next else { panic!() };
+    assert!(
+        next.path.starts_with("/users?$filter=startswith%28displayName%2C%27Bob%20O%27%27Neil%27%29"),
+        "{}",
+        next.path
+    );
+    // One has exactly this name, though another's begins with it.
+    let two = json!({"value": [person("u3", "Bob O'Neil-Smith"), person("u2", "Bob O'Neil")]});
+    assert!(matches!(plan.answered(&answer(200, &two)), Ok(Step::Call(_))));
+    let Step::Call(send) = plan.answered(&answer(200, &json!({"value": [person("u4", "Carol C")]}))).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((send.path.as_str(), send.safety), ("/chats/19:x/messages", Safety::Write));
+    assert_eq!(plan.intent(), Some(WriteIntent::PostMessage));
+    let body = body_of(&send);
+    assert_eq!(
+        body["body"],
+        json!({"contentType": "html", "content": "<at id=\"2\">Carol C</at> Hi <at id=\"0\">Bob &lt;B&gt;</at> &amp; \
+            &lt;all&gt;<br>and <at id=\"1\">Bob O'Neil</at>"})
+    );
+    assert_eq!(
+        body["mentions"][0],
+        json!({"id": 0, "mentionText": "Bob <B>", "mentioned": {"user": {"id": "u1", "displayName": "Bob <B>",
+               "userIdentityType": "aadUser"}}})
+    );
+}
+
+#[test]
+fn nothing_is_sent_while_it_is_not_clear_who_is_mentioned() {
+    let granted = [SEND[1], "User.ReadBasic.All"];
+    let begin =
+        |mentions: Value| plan_with(json!({"chatId": "19:x", "body": "x", "mentions": mentions}), &granted);
+    let person = |name: &str| json!({"id": name, "displayName": name});
+    for (people, code) in
+        [(json!([]), "not_found"), (json!([person("Carol A"), person("Carol B")]), "bad_argument")]
+    {
+        let mut plan = begin(json!(["Carol"])).unwrap();
+        assert_eq!(plan.answered(&answer(200, &json!({ "value": people }))).unwrap_err().code, code);
+    }
+    for wrong in [json!("Carol"), json!([""]), json!(vec!["a@x.example"; 21]), json!(["a\nb"])] {
+        assert!(begin(wrong).unwrap_err().message.contains("`mentions`"));
+    }
+    let missing =
+        plan_with(json!({"chatId": "19:x", "body": "x", "mentions": ["Carol"]}), &SEND).unwrap_err();
+    assert!(missing.message.contains("User.ReadBasic.All "), "{missing}");
+    let markup = json!({"chatId": "19:x", "body": "<at id=\"0\">x</at>", "bodyType": "html"});
+    assert!(plan_with(markup, &SEND).unwrap_err().message.contains("`mentions`"));
 }

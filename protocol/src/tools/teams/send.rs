@@ -6,23 +6,38 @@
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::Arguments;
-use super::catalogue::Tool;
-use super::collection::{Field, Kind, list, read, shown, text};
-use super::error::ToolError;
-use super::plan::Writing;
-use super::{Finished, Found, Step, Surroundings, WriteIntent, confirm};
+use super::Conversation;
+use super::mentions::Mentions;
 use crate::civil::{When, read as read_time};
 use crate::graph::query;
+use crate::html::escaped;
 use crate::limits::{CLOCK_SKEW, SUBJECT_CHARS_MAX, TEAMS_MESSAGE_BYTES_MAX};
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::policy::Policy;
 use crate::time::UnixMs;
+use crate::tools::arguments::Arguments;
+use crate::tools::catalogue::{CHAT_READ, Tool};
+use crate::tools::collection::{Field, Kind, list, read, shown, text};
+use crate::tools::error::ToolError;
+use crate::tools::plan::Writing;
+use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent, confirm};
 
-const KNOWN: [&str; 7] = ["teamId", "channelId", "chatId", "body", "bodyType", "subject", "idempotencyKey"];
+const KNOWN: [&str; 9] = [
+    "teamId",
+    "channelId",
+    "messageId",
+    "chatId",
+    "body",
+    "bodyType",
+    "mentions",
+    "subject",
+    "idempotencyKey",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Those who are mentioned are looked for; nothing leaves before all are found.
+    FindPeople,
     Send,
     FindMe,
     FindMessage {
@@ -34,11 +49,12 @@ enum Stage {
 
 /// The tool at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendTeamsMessage {
+pub(super) struct SendTeamsMessage {
     /// The path of the conversation's messages.
     messages: String,
     content: String,
     body: String,
+    mentions: Mentions,
     may_look: bool,
     since: UnixMs,
     stage: Stage,
@@ -47,31 +63,34 @@ pub struct SendTeamsMessage {
 impl SendTeamsMessage {
     pub(super) fn new(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Self, ToolError> {
         let arguments = Arguments::of(Tool::SendTeamsMessage, values, &KNOWN)?;
-        let ids = ["teamId", "channelId", "chatId"].map(|name| arguments.identifier(name));
-        let [team, channel, chat] = ids;
-        let (messages, send, look) = match (team?, channel?, chat?) {
-            (Some(team), Some(channel), None) => (
-                format!("/teams/{team}/channels/{channel}/messages"),
-                "ChannelMessage.Send",
-                ["ChannelMessage.Read.All", "ChannelMessage.Read.All"],
-            ),
-            (None, None, Some(chat)) => {
-                (format!("/chats/{chat}/messages"), "ChatMessage.Send", ["Chat.Read", "Chat.ReadWrite"])
-            }
-            _ => {
-                return Err(ToolError::argument(
-                    "`sendTeamsMessage` needs either `teamId` and `channelId`, or `chatId`. The resource \
-                     microsoft://teams lists teams and channels with their ids.",
-                ));
-            }
+        let Conversation { messages, is_chat } = Conversation::read(&arguments)?;
+        let (send, look) = if is_chat {
+            ("ChatMessage.Send", CHAT_READ)
+        } else {
+            ("ChannelMessage.Send", ["ChannelMessage.Read.All", "ChannelMessage.Read.All"])
         };
         around.require(&[send])?;
         let content = arguments.text("body", TEAMS_MESSAGE_BYTES_MAX)?;
         let kind = arguments.choice("bodyType", &[("text", "text"), ("html", "html")], "text")?;
         let subject = arguments.line("subject", SUBJECT_CHARS_MAX)?;
         arguments.check_idempotency_key()?;
+        let mentions = Mentions::read(&arguments)?;
+        if kind == "html" && content.contains("<at ") {
+            return Err(arguments.must_be("body", "without `at` elements: name people in `mentions`"));
+        }
+        let (kind, content) = match kind {
+            // Only HTML can mention somebody.
+            "text" if !mentions.is_empty() => ("html", escaped(content)),
+            kind => (kind, content.to_owned()),
+        };
+        let stage = if mentions.is_empty() {
+            Stage::Send
+        } else {
+            around.require(&["User.ReadBasic.All", "User.Read.All"])?;
+            Stage::FindPeople
+        };
         let mut message = json!({"body": {"contentType": kind, "content": content}});
-        match (subject, messages.starts_with("/chats/")) {
+        match (subject, is_chat) {
             (Some(_), true) => {
                 return Err(arguments.must_be("subject", "left out: messages in a chat have none"));
             }
@@ -84,19 +103,33 @@ impl SendTeamsMessage {
         }
         Ok(Self {
             messages,
-            content: content.to_owned(),
+            content,
             body: message.to_string(),
+            mentions,
             may_look: look.iter().any(|permission| around.has_granted(permission)),
             since: around.now.minus(CLOCK_SKEW),
-            stage: Stage::Send,
+            stage,
         })
     }
 
-    pub(super) const fn recovered() -> Self {
+    /// Puts the mentions into the message, once all who are mentioned were found.
+    fn mention(&mut self) -> Result<(), ToolError> {
+        let (content, mentions) = self.mentions.marked(&self.content);
+        let mut message: Value = serde_json::from_str(&self.body).map_err(|_| ToolError::interrupted())?;
+        if let Some(members) = message.as_object_mut() {
+            members.insert("body".to_owned(), json!({"contentType": "html", "content": content}));
+            members.insert("mentions".to_owned(), mentions);
+        }
+        (self.content, self.body, self.stage) = (content, message.to_string(), Stage::Send);
+        Ok(())
+    }
+
+    pub(super) fn recovered() -> Self {
         Self {
             messages: String::new(),
             content: String::new(),
             body: String::new(),
+            mentions: Mentions::default(),
             may_look: false,
             since: UnixMs(0),
             stage: Stage::Lost,
@@ -118,10 +151,9 @@ impl Writing for SendTeamsMessage {
     fn call(&self) -> GraphCall {
         match &self.stage {
             Stage::Send => GraphCall::post(Lane::Teams, self.messages.clone(), Some(self.body.clone())),
+            Stage::FindPeople => self.mentions.call().unwrap_or_else(find_me),
             // After a crash it is never sent, because a look ends as unknown before.
-            Stage::FindMe | Stage::Lost => {
-                GraphCall::get(Lane::Other, format!("/me{}", query(&[("$select", "id")])))
-            }
+            Stage::FindMe | Stage::Lost => find_me(),
             Stage::FindMessage { .. } => {
                 GraphCall::get(Lane::Teams, format!("{}{}", self.messages, query(&[("$top", "50")])))
             }
@@ -129,11 +161,18 @@ impl Writing for SendTeamsMessage {
     }
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        if self.stage == Stage::FindPeople {
+            self.mentions.answered(answer)?;
+            if self.mentions.call().is_none() {
+                self.mention()?;
+            }
+            return Ok(Step::Call(self.call()));
+        }
         Ok(Step::Done(sent(&read(answer).unwrap_or_default())))
     }
 
     fn intent(&self) -> Option<WriteIntent> {
-        Some(WriteIntent::PostMessage)
+        (self.stage != Stage::FindPeople).then_some(WriteIntent::PostMessage)
     }
 
     fn outcome_unknown(&self) -> ToolError {
@@ -180,9 +219,14 @@ impl Writing for SendTeamsMessage {
                     None => Found::NotYetKnown,
                 }
             }
-            Stage::Send | Stage::Lost => Found::NotYetKnown,
+            Stage::FindPeople | Stage::Send | Stage::Lost => Found::NotYetKnown,
         }
     }
+}
+
+/// The call that says who the person is.
+fn find_me() -> GraphCall {
+    GraphCall::get(Lane::Other, format!("/me{}", query(&[("$select", "id")])))
 }
 
 /// What a person sees of a text, without the markup that Teams may have added or rewritten.

@@ -1,4 +1,4 @@
-//! Events: how one is shown, and how one is created exactly once.
+//! An event that is created exactly once.
 //!
 //! What holds here: an event is created under a `transactionId`, by which Microsoft recognises a repeat; so a lost answer
 //! is found out by sending the same again, as long as somebody waits for it. Afterwards, and after a crash, which
@@ -6,124 +6,54 @@
 
 use serde_json::{Map, Value, json};
 
-use super::collection::{Field, Kind, list, person, read, shown, text};
-use super::error::ToolError;
-use super::plan::Writing;
-use super::{Finished, Found, Step, WriteIntent, mailbox_zone};
-use crate::civil::{Civil, When, read as read_time, utc_text};
+use super::event::{ends_too_early, times};
+use super::ground::Ground;
+use super::recurrence::Recurrence;
+use crate::civil::{Civil, When};
 use crate::gateway::read_refusal;
 use crate::graph::{IMMUTABLE_IDS, OPERATION_PROPERTY, UTC_TIMES, odata_text, query};
 use crate::ids::RequestId;
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::time::UnixMs;
-use crate::zones::{Zone, Zones};
-
-/// An instant as every result shows it.
-pub(super) fn moment(at: UnixMs, zone: &Zone) -> Value {
-    json!({"local": zone.local_text(at), "utc": utc_text(at)})
-}
-
-/// Start and end of an event.
-pub(super) struct Times {
-    /// The first and the last day of an event without times.
-    pub days: Option<(Civil, Civil)>,
-    /// Both as they are shown.
-    pub start: Value,
-    pub end: Value,
-}
-
-/// Reads start and end of an event that was asked for in UTC. An event for whole days belongs to no zone: Microsoft gives
-/// its midnights as they are; where one is given as an instant, the day is the mailbox's.
-pub(super) fn times(event: &Value, zone: &Zone) -> Option<Times> {
-    let clock = |member: &str| match read_time(text(event, &format!("/{member}/dateTime"))?)? {
-        When::Local(clock) | When::Day(clock) => Some(clock),
-        When::Instant(at) => Some(Civil::utc(at)),
-    };
-    let (start, end) = (clock("start")?, clock("end")?);
-    if event["isAllDay"] == Value::Bool(true) {
-        let day = |clock: Civil| match clock.as_utc() {
-            Some(at) if clock.midnight() != clock => zone.local(at).0.midnight(),
-            _ => clock,
-        };
-        // Graph names the midnight after the last day; people name the last day.
-        let (first, last) = (day(start), day(end).plus_days(-1));
-        let last = last.max(first);
-        let shown = |day: Civil| json!({ "date": day.date() });
-        return Some(Times { days: Some((first, last)), start: shown(first), end: shown(last) });
-    }
-    let shown = |clock: Civil| clock.as_utc().map(|at| moment(at, zone));
-    Some(Times { days: None, start: shown(start)?, end: shown(end)? })
-}
-
-/// What is asked of Graph for each event of a view.
-pub(super) const FIELDS: &str = "id,subject,start,end,isAllDay,location,organizer,attendees,isOnlineMeeting,\
-     onlineMeeting,showAs,isCancelled,responseStatus,seriesMasterId";
-
-const SHOWN: [Field; 9] = [
-    ("id", "/id", Kind::Text),
-    ("subject", "/subject", Kind::Text),
-    ("isAllDay", "/isAllDay", Kind::Flag),
-    ("location", "/location/displayName", Kind::Text),
-    ("joinUrl", "/onlineMeeting/joinUrl", Kind::Text),
-    ("showAs", "/showAs", Kind::Text),
-    ("isCancelled", "/isCancelled", Kind::Flag),
-    ("myResponse", "/responseStatus/response", Kind::Text),
-    ("seriesId", "/seriesMasterId", Kind::Text),
-];
+use crate::tools::collection::{Field, Kind, list, read, shown};
+use crate::tools::error::ToolError;
+use crate::tools::plan::Writing;
+use crate::tools::{Finished, Found, Step, WriteIntent};
+use crate::zones::Zone;
 
 /// Graph's code for an event whose `transactionId` it knows already.
 const DUPLICATE: &str = "ErrorDuplicateTransactionId";
 
-const ATTENDEES_SHOWN_MAX: usize = 50;
-
-/// An event of a view as it is shown.
-pub(super) fn summary(event: &Value, times: Times) -> Value {
-    let mut out = shown(event, &SHOWN);
-    out.insert("start".to_owned(), times.start);
-    out.insert("end".to_owned(), times.end);
-    if let Some(organizer) = person(event.get("organizer")) {
-        out.insert("organizer".to_owned(), organizer);
-    }
-    let attendees: Vec<Value> = list(event, "/attendees")
-        .iter()
-        .take(ATTENDEES_SHOWN_MAX)
-        .filter_map(|attendee| {
-            let mut shown = person(Some(attendee))?;
-            if let (Some(response), Some(members)) =
-                (text(attendee, "/status/response"), shown.as_object_mut())
-            {
-                members.insert("response".to_owned(), response.into());
-            }
-            Some(shown)
-        })
-        .collect();
-    if !attendees.is_empty() {
-        out.insert("attendees".to_owned(), attendees.into());
-    }
-    Value::Object(out)
-}
-
 /// An event that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Draft {
+pub(in crate::tools) struct Draft {
     /// The event without its times.
     pub members: Map<String, Value>,
+    pub span: Span,
+    pub recurrence: Option<Recurrence>,
+    /// The zone of the times, and the calendar.
+    pub ground: Ground,
+    pub invited: usize,
+}
+
+/// From when until when, as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tools) struct Span {
     pub start: When,
     pub end: When,
     pub is_all_day: bool,
-    /// The zone of the times; none if the mailbox has to be asked.
-    pub zone: Option<Zone>,
-    pub zones: Zones,
-    /// The calendar, encoded as a segment; none for the default one.
-    pub calendar: Option<String>,
-    pub invited: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    ReadZone,
-    Create { body: String },
-    Find { repeat: Repeat },
+    /// Something has to be asked before.
+    Prepare,
+    Create {
+        body: String,
+    },
+    Find {
+        repeat: Repeat,
+    },
 }
 
 /// What Microsoft said to the repeat.
@@ -139,7 +69,7 @@ enum Repeat {
 
 /// An event being created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateEvent {
+pub(in crate::tools) struct CreateEvent {
     operation: RequestId,
     calendar: Option<String>,
     draft: Option<Box<Draft>>,
@@ -148,19 +78,20 @@ pub struct CreateEvent {
 }
 
 impl CreateEvent {
-    pub(super) fn new(mut draft: Draft, operation: RequestId) -> Result<Self, ToolError> {
+    pub(in crate::tools) fn new(mut draft: Draft, operation: RequestId) -> Result<Self, ToolError> {
         draft.members.insert("transactionId".to_owned(), operation.to_string().into());
         let property = json!([{"id": OPERATION_PROPERTY, "value": operation.to_string()}]);
         draft.members.insert("singleValueExtendedProperties".to_owned(), property);
-        let calendar = draft.calendar.clone();
-        let (zone, stage) = match &draft.zone {
-            Some(zone) => (zone.clone(), Stage::Create { body: written(&draft, zone)? }),
-            None => (Zone::utc(), Stage::ReadZone),
+        let calendar = draft.ground.calendar().map(str::to_owned);
+        let zone = draft.ground.zone();
+        let stage = match draft.ground.call() {
+            None => Stage::Create { body: written(&draft, &zone)? },
+            Some(_) => Stage::Prepare,
         };
         Ok(Self { operation, calendar, draft: Some(Box::new(draft)), zone, stage })
     }
 
-    pub(super) fn recovered(calendar: Option<String>, operation: RequestId) -> Self {
+    pub(in crate::tools) fn recovered(calendar: Option<String>, operation: RequestId) -> Self {
         let stage = Stage::Find { repeat: Repeat::Nothing };
         Self { operation, calendar, draft: None, zone: Zone::utc(), stage }
     }
@@ -196,7 +127,10 @@ impl Writing for CreateEvent {
             .as_ref()
             .map_or_else(|| "/me/events".to_owned(), |calendar| format!("/me/calendars/{calendar}/events"));
         match &self.stage {
-            Stage::ReadZone => mailbox_zone::call(),
+            Stage::Prepare => {
+                let needed = self.draft.as_ref().and_then(|draft| draft.ground.call());
+                needed.unwrap_or_else(crate::tools::mailbox_zone::call)
+            }
             Stage::Create { body } => GraphCall::post_repeatable(Lane::Mailbox, events, body.clone())
                 .preferring(&[IMMUTABLE_IDS, UTC_TIMES]),
             Stage::Find { .. } => {
@@ -214,9 +148,13 @@ impl Writing for CreateEvent {
     }
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        if let (Stage::ReadZone, Some(draft)) = (&self.stage, &self.draft) {
-            self.zone = mailbox_zone::answered(answer, draft.zones)?;
-            self.stage = Stage::Create { body: written(draft, &self.zone)? };
+        if let (Stage::Prepare, Some(draft)) = (&self.stage, &mut self.draft) {
+            draft.ground.answered(answer)?;
+            if draft.ground.call().is_none() {
+                self.zone = draft.ground.zone();
+                self.calendar = draft.ground.calendar().map(str::to_owned);
+                self.stage = Stage::Create { body: written(draft, &self.zone)? };
+            }
             return Ok(Step::Call(self.call()));
         }
         Ok(Step::Done(self.created(&read(answer).unwrap_or_default())))
@@ -225,7 +163,7 @@ impl Writing for CreateEvent {
     /// Nothing has to be remembered before the event itself is on its way.
     fn intent(&self) -> Option<WriteIntent> {
         match self.stage {
-            Stage::ReadZone => None,
+            Stage::Prepare => None,
             Stage::Create { .. } | Stage::Find { .. } => {
                 Some(WriteIntent::CreateEvent { calendar: self.calendar.clone() })
             }
@@ -281,8 +219,28 @@ impl Writing for CreateEvent {
 
 /// The event as Graph wants it, once the zone is known.
 fn written(draft: &Draft, zone: &Zone) -> Result<String, ToolError> {
-    let (start, end) = if draft.is_all_day {
-        let (When::Day(first), When::Day(last)) = (draft.start, draft.end) else {
+    let is_series = draft.recurrence.is_some();
+    let (start, end) = draft.span.written(zone, is_series)?;
+    let mut members = draft.members.clone();
+    if let Some(recurrence) = &draft.recurrence {
+        members.insert("recurrence".to_owned(), recurrence.written(draft.span.first_day(zone), zone)?);
+    }
+    members.insert("start".to_owned(), start);
+    members.insert("end".to_owned(), end);
+    Ok(Value::Object(members).to_string())
+}
+
+impl Span {
+    /// Start and end as Graph wants them. Those of a series are local, because a series keeps its hour across a change of
+    /// the clocks.
+    pub(super) fn written(&self, zone: &Zone, is_series: bool) -> Result<(Value, Value), ToolError> {
+        if !self.is_all_day {
+            if instant(self.start, zone)? >= instant(self.end, zone)? {
+                return Err(ends_too_early());
+            }
+            return Ok((date_time(self.start, zone, is_series), date_time(self.end, zone, is_series)));
+        }
+        let (When::Day(first), When::Day(last)) = (self.start, self.end) else {
             return Err(ToolError::argument(
                 "An event for whole days has dates without times in `start` and `end`, such as 2026-01-31.",
             ));
@@ -291,24 +249,28 @@ fn written(draft: &Draft, zone: &Zone) -> Result<String, ToolError> {
             return Err(ends_too_early());
         }
         let day = |day: Civil| json!({"dateTime": day.text(), "timeZone": zone.name()});
-        (day(first), day(last.plus_days(1)))
-    } else {
-        if instant(draft.start, zone)? >= instant(draft.end, zone)? {
-            return Err(ends_too_early());
+        Ok((day(first), day(last.plus_days(1))))
+    }
+
+    /// The day on which it begins, on the clocks of its zone.
+    pub(super) fn first_day(&self, zone: &Zone) -> Civil {
+        match self.start {
+            When::Day(clock) | When::Local(clock) => clock.midnight(),
+            When::Instant(at) => zone.local(at).0.midnight(),
         }
-        (date_time(draft.start, zone), date_time(draft.end, zone))
-    };
-    let mut members = draft.members.clone();
-    members.insert("start".to_owned(), start);
-    members.insert("end".to_owned(), end);
-    Ok(Value::Object(members).to_string())
+    }
+
+    /// Whether a zone is needed to know what is meant.
+    pub(super) fn needs_zone(&self) -> bool {
+        self.is_all_day || ![self.start, self.end].iter().all(|when| matches!(when, When::Instant(_)))
+    }
 }
 
 /// The instant that an argument means.
 ///
 /// # Errors
 /// It is a day without a time.
-pub(super) fn instant(when: When, zone: &Zone) -> Result<UnixMs, ToolError> {
+pub(in crate::tools) fn instant(when: When, zone: &Zone) -> Result<UnixMs, ToolError> {
     match when {
         When::Instant(at) => Some(at),
         When::Local(clock) => zone.instant(clock),
@@ -321,16 +283,16 @@ pub(super) fn instant(when: When, zone: &Zone) -> Result<UnixMs, ToolError> {
     })
 }
 
-pub(super) fn ends_too_early() -> ToolError {
-    ToolError::argument("`end` must be later than `start`.")
-}
-
-/// A time as Graph wants it: a local one as it is, because Microsoft knows the zone too; an instant in UTC.
-fn date_time(when: When, zone: &Zone) -> Value {
+/// A time as Graph wants it: a local one as it is, because Microsoft knows the zone too; an instant in UTC, unless it must
+/// be local.
+pub(super) fn date_time(when: When, zone: &Zone, is_local: bool) -> Value {
     match when {
+        When::Instant(at) if is_local => {
+            json!({"dateTime": zone.local(at).0.text(), "timeZone": zone.name()})
+        }
+        When::Instant(at) => json!({"dateTime": Civil::utc(at).text(), "timeZone": "UTC"}),
         When::Local(clock) | When::Day(clock) => {
             json!({"dateTime": clock.text(), "timeZone": zone.name()})
         }
-        When::Instant(at) => json!({"dateTime": Civil::utc(at).text(), "timeZone": "UTC"}),
     }
 }

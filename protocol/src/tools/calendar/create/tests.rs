@@ -152,7 +152,11 @@ fn bad_events_are_refused_with_a_sentence() {
         (json!({"attendees": ["Bob <b@x.example>"]}), "not an email address"),
         (json!({"attendees": vec!["b@x.example"; 101]}), "At most 100"),
         (json!({"reminderMinutes": 40_321}), "`reminderMinutes`"),
-        (json!({"recurrence": {}}), "no argument"),
+        (json!({"recurrence": {}}), "`type`"),
+        (json!({"recurrence": {"type": "daily", "until": "2026-03-28"}}), "`until`"),
+        (json!({"showAs": "away"}), "`showAs`"),
+        (json!({"calendar": "x", "calendarId": "C="}), "`calendar`"),
+        (json!({"repeat": "daily"}), "no argument"),
     ];
     for (more, expected) in cases {
         let error = plan_with(in_zurich(more), &GRANTED).unwrap_err();
@@ -177,4 +181,46 @@ fn the_missing_permission_is_named() {
     );
     let instants = json!({"timeZone": null, "start": "2026-01-01T10:00Z", "end": "2026-01-01T11:00Z"});
     assert!(plan_with(in_zurich(instants), &["Calendars.ReadWrite"]).is_ok());
+}
+
+#[test]
+fn a_series_is_written_on_the_clocks_of_its_zone() {
+    // 23:30 in New York is the next day in Zurich, where the series is at home.
+    let weekly = json!({"start": "2026-03-25T23:30-05:00", "end": "2026-03-26T00:30-05:00",
+                        "recurrence": {"type": "weekly", "interval": 2, "until": "2026-06-30"}});
+    let body = body_of(&plan(weekly).call());
+    assert_eq!(body["start"], json!({"dateTime": "2026-03-26T05:30:00", "timeZone": "Europe/Zurich"}));
+    assert_eq!(
+        body["recurrence"],
+        json!({"pattern": {"type": "weekly", "interval": 2, "daysOfWeek": ["thursday"], "firstDayOfWeek": "monday"},
+               "range": {"type": "endDate", "startDate": "2026-03-26", "endDate": "2026-06-30",
+                         "recurrenceTimeZone": "Europe/Zurich"}})
+    );
+    let days = plan(json!({"isAllDay": true, "start": "2026-10-25", "end": null,
+                           "recurrence": {"type": "absoluteYearly"}}));
+    let body = body_of(&days.call());
+    assert_eq!(
+        body["recurrence"]["pattern"],
+        json!({"type": "absoluteYearly", "interval": 1, "dayOfMonth": 25, "month": 10})
+    );
+    assert_eq!(body["end"]["dateTime"], "2026-10-26T00:00:00");
+}
+
+#[test]
+fn a_room_is_invited_and_is_the_place() {
+    let body = body_of(&plan(json!({"rooms": ["r@x.example"], "attendees": ["a@x.example"]})).call());
+    assert_eq!(body["attendees"][1], json!({"emailAddress": {"address": "r@x.example"}, "type": "resource"}));
+    assert_eq!(body["location"]["locationEmailAddress"], "r@x.example");
+    let named = body_of(&plan(json!({"rooms": ["r@x.example"], "location": "Here"})).call());
+    assert_eq!(named["location"], json!({"displayName": "Here"}));
+}
+
+#[test]
+fn a_calendar_is_found_by_its_name_before_anything_is_written() {
+    let mut plan = plan(json!({"calendar": "Travel"}));
+    assert_eq!((plan.call().safety, plan.intent()), (Safety::Read, None));
+    let calendars = json!({"value": [{"id": "C=", "name": "Travel"}, {"id": "D=", "name": "Other"}]});
+    let Step::Call(create) = plan.answered(&answer(200, &calendars)).unwrap() else { panic!() };
+    assert_eq!(create.path, "/me/calendars/C=/events");
+    assert_eq!(plan.intent(), Some(WriteIntent::CreateEvent { calendar: Some("C=".into()) }));
 }
