@@ -57,8 +57,8 @@ impl Tool {
             ),
             Self::Message => ("sendTeamsMessage", json!({"chatId": "19:chat", "body": subject})),
             Self::Change => {
-                let event =
-                    format!("existing-{}", subject.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+                // Identifiers are no content and may lie in rows.
+                let event = format!("existing-{}", subject.rsplit(' ').next().unwrap_or_default());
                 ("updateCalendarEvent", json!({"id": event, "subject": subject}))
             }
         };
