@@ -71,7 +71,8 @@ async function live() {
   const sent = await session.call("sendEmail", args);
   assert.equal(sent.isError, false, sent.message);
   const listed = await session.call("getEmails", { count: 5 });
-  assert.ok(listed.message.includes(canaries.received) && listed.message.includes(canaries.preview));
+  const shown = JSON.stringify(listed.structuredContent);
+  assert.ok(shown.includes(canaries.received) && shown.includes(canaries.preview));
   await session.call("getEmails", { folder: canaries.folder });
   await session.call("sendEmail", { ...args, to: [`${canaries.recipient} x`], idempotencyKey: undefined });
   await session.send(toolCall(canaries.subject, "getEmails", { count: 1 }));

@@ -30,7 +30,9 @@ async function isNewestOfInbox({ folder, messages }, { tenant }) {
   const newest = inbox.toSorted(newestFirst).slice(0, 10);
   // Mails of the same second have no order.
   assert.deepEqual(pick(messages, "receivedAt"), pick(newest, "receivedDateTime"));
-  same(pick(messages, "subject", "isRead"), pick(newest, "subject", "isRead"));
+  // So any of those as old as the oldest that is shown may be shown.
+  const younger = (list) => list.filter((mail) => (mail.receivedAt ?? mail.receivedDateTime) > messages.at(-1).receivedAt);
+  same(pick(younger(messages), "subject", "isRead"), pick(younger(newest), "subject", "isRead"));
   assert.equal(new Set(messages.map(({ id }) => id)).size, messages.length);
 }
 

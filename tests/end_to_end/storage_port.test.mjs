@@ -64,7 +64,7 @@ test("every statement searches by the primary key", async (t) => {
     else assert.match(plan, /^SEARCH \w+ USING PRIMARY KEY \(k[=>]\?( AND k<\?)?\)$/, statement);
   }
   t.diagnostic(`${plans.length} statements, each by primary key`);
-  assert.equal(plans.length, 7 * 7);
+  assert.equal(plans.length, 8 * 7);
 });
 
 const kinds = ["recovery and ping", "read", "write in two steps", "repeat of a read", "alarm"];
