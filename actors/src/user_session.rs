@@ -31,7 +31,7 @@ use protocol::limits::WAKE_EVERY;
 use protocol::object::{Command, ObjectReply};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
-use protocol::zones::Zones;
+use protocol::zones::{Zone, Zones};
 use serde::{Deserialize, Serialize};
 
 use crate::grants::Grants;
@@ -120,6 +120,8 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
+    /// The zone of the mailbox, and when it was read.
+    mailbox_zone: Option<(Zone, UnixMs)>,
     /// When the sweep that seals everything under the newest key goes on; `None` when everything is.
     next_sweep: Option<NextSweep>,
     /// Writes whose late answers left, and after which nothing was said yet where they were asked.
@@ -190,6 +192,7 @@ impl UserSession {
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
             zones: Zones::UTC_ONLY,
+            mailbox_zone: None,
             next_sweep,
             unconfirmed: BTreeMap::new(),
             opening: opening::Opening::default(),

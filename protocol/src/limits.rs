@@ -46,6 +46,9 @@ pub const OPENING_ANSWERS_FOR: DurationMs = DurationMs::from_secs(30);
 /// How many bytes of such answers one object holds.
 pub const OPENING_ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How long the zone of a mailbox is taken as known. A person who moves names a zone, or waits as long.
+pub const MAILBOX_ZONE_KEPT_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+
 /// Late answers of which it is remembered that nobody confirmed them yet.
 pub const UNCONFIRMED_ANSWERS_MAX: usize = 256;
 

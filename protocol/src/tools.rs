@@ -20,7 +20,7 @@ mod forgotten;
 pub mod handles;
 pub mod item;
 mod mail;
-mod mailbox_zone;
+pub mod mailbox_zone;
 mod people;
 pub mod plan;
 pub mod resource;
@@ -52,7 +52,7 @@ use crate::mcp::mrtr::Answers;
 use crate::outbound::GraphCall;
 use crate::policy::Policy;
 use crate::time::UnixMs;
-use crate::zones::Zones;
+use crate::zones::{Zone, Zones};
 
 /// What a plan wants next.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,6 +201,8 @@ pub struct Surroundings<'a> {
     pub now: UnixMs,
     /// The rules of the time zones.
     pub zones: Zones,
+    /// The zone of the person's mailbox, once it was read.
+    pub mailbox_zone: Option<&'a Zone>,
     /// What the client answered to questions of earlier rounds.
     pub answers: &'a Answers,
     /// What the client can be asked for now.

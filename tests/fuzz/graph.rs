@@ -90,6 +90,7 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         granted: Some(&granted),
         now: NOW,
         zones: Zones::UTC_ONLY,
+        mailbox_zone: None,
         answers: &answers,
         client: ClientCapabilities::default(),
         policy: &policy,

@@ -6,11 +6,12 @@
 use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
-use protocol::limits::{CALL_TIMEOUT, RECONCILE_FOR, RETRY_AFTER_MAX};
+use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RECONCILE_FOR, RETRY_AFTER_MAX};
 use protocol::outbound::{CallResult, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app};
+use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app, mailbox_zone};
+use protocol::zones::Zone;
 
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
@@ -145,6 +146,24 @@ impl UserSession {
         Ok(())
     }
 
+    /// The zone of the mailbox, if it was read lately.
+    pub(super) fn mailbox_zone(&self, now: UnixMs) -> Option<&Zone> {
+        let (zone, read_at) = self.mailbox_zone.as_ref()?;
+        (now < read_at.plus(MAILBOX_ZONE_KEPT_FOR)).then_some(zone)
+    }
+
+    /// Remembers the zone of the mailbox where a call asked for it, so that it is not asked for by every call.
+    fn learn_zone(&mut self, now: UnixMs, run: &Run, result: &CallResult) {
+        let (Work::Tool { plan, .. }, CallResult::Answered(answer)) = (&run.work, result) else { return };
+        // A call that can have an effect asks for nothing.
+        if run.intent().is_some() {
+            return;
+        }
+        if let Some(zone) = mailbox_zone::learnt(&plan.call(), answer, self.zones) {
+            self.mailbox_zone = Some((zone, now));
+        }
+    }
+
     /// Takes the end of a call. One that does not belong to the call in flight was taken into account already.
     pub(super) fn on_call_done(
         &mut self,
@@ -179,6 +198,7 @@ impl UserSession {
         if let (CallResult::Answered(answer), false) = (&result, matches!(run.work, Work::App(_))) {
             run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
         }
+        self.learn_zone(turn.now, &run, &result);
         let next = match &run.work {
             work @ (Work::Tool { .. } | Work::Watch(_)) => {
                 let next = match work {

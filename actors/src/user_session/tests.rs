@@ -422,3 +422,24 @@ fn a_zone_is_read_before_an_event_is_on_its_way() {
     object.answers(200, &json!({"timeZone": "UTC"}));
     assert_eq!(object.left().path, "/me/events");
 }
+
+#[test]
+fn the_zone_of_a_mailbox_is_read_once_an_hour() {
+    let mut object = Object::with(Some(&["Calendars.ReadWrite", "MailboxSettings.Read"]));
+    let mut next = |id: u64| {
+        object.call(id, "getCalendarEvents", json!({}));
+        let path = object.left().path.clone();
+        let body = if path.contains("Settings") { json!({"timeZone": "UTC"}) } else { json!({"value": []}) };
+        object.answers(200, &body);
+        if path.contains("Settings") {
+            object.answers(200, &json!({"value": []}));
+        }
+        path.split('?').next().unwrap().to_owned()
+    };
+    let (settings, view) = ("/me/mailboxSettings", "/me/calendarView");
+    assert_eq!([1, 2].map(&mut next), [settings, view]);
+    let later = |seconds| object.now.plus(DurationMs::from_secs(seconds));
+    assert!(
+        object.core.mailbox_zone(later(3_599)).is_some() && object.core.mailbox_zone(later(3_600)).is_none()
+    );
+}

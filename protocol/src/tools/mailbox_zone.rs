@@ -29,13 +29,19 @@ pub(super) fn choose(
         });
     }
     match around.require(&SETTINGS_READ) {
-        Ok(()) => Ok(None),
+        Ok(()) => Ok(around.mailbox_zone.cloned()),
         Err(_) if !is_needed => Ok(Some(Zone::utc())),
         Err(mut missing) => {
             missing.message.push_str(" Or give the argument `timeZone`.");
             Err(missing)
         }
     }
+}
+
+/// The mailbox's zone, where a call asked for it.
+#[must_use]
+pub fn learnt(call: &GraphCall, answer: &Answer, zones: Zones) -> Option<Zone> {
+    (*call == self::call() && answer.status == 200).then(|| answered(answer, zones).ok())?
 }
 
 /// The call that asks the mailbox.

@@ -30,6 +30,7 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         granted: Some(granted),
         now: NOW,
         zones,
+        mailbox_zone: None,
         answers: &NO_ANSWERS,
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,

@@ -280,6 +280,7 @@ impl UserSession {
             granted,
             now,
             zones: self.zones,
+            mailbox_zone: self.mailbox_zone(now),
             answers,
             client,
             policy,
