@@ -12,8 +12,10 @@ import { tenantOf } from "./tenant.mjs";
 
 const bytesPerToken = 4;
 const defaultTokens = 5000;
-/** What an administrator has to agree to: rooms, messages of channels, who reports to whom. */
-const consentedScopes = ["Place.Read.All", "ChannelMessage.Read.All", "User.Read.All"];
+/** What is not asked for at the sign-in: rooms, messages of channels, who reports to whom, shared mailboxes. */
+const consentedScopes = [
+  "Place.Read.All", "ChannelMessage.Read.All", "User.Read.All", "Mail.Read.Shared", "Mail.Send.Shared",
+];
 
 /** What a model reads of an answer. */
 const sizeOf = ({ content }) => content.reduce((sum, { text = "" }) => sum + Buffer.byteLength(text), 0);
