@@ -11,6 +11,7 @@ use super::collection::Page;
 use super::error::ToolError;
 use crate::graph::resumed;
 use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN};
+use crate::text::cut;
 
 /// What belongs to a query and not to what is asked: how much of it is shown, from where on, and under which name.
 pub const OUTSIDE_OF_QUERY: [&str; 3] = ["cursor", "maxTokens", "idempotencyKey"];
@@ -38,6 +39,9 @@ pub(super) struct Budget {
 
 /// The members of a result that are there in any case: braces, names, marks.
 const FRAME_BYTES: usize = 400;
+
+/// Bytes of a text that are shown in any case.
+const LEAST: usize = 200;
 
 impl Budget {
     /// Reads `maxTokens`, and takes over the continuation that `cursor` stands for.
@@ -106,6 +110,29 @@ impl Budget {
     }
 }
 
+/// As much of base64 as fits. Nothing in it would be escaped, and each part is whole base64 by itself.
+pub(super) fn fitting_base64(text: &str, bytes: usize) -> &str {
+    cut(text, bytes.max(LEAST) / 4 * 4)
+}
+
+/// As much of a text as fits when it is written as JSON, cut at the end of a line where one is near. Something always
+/// fits, so that every answer brings the reader on.
+pub(super) fn fitting(text: &str, bytes: usize) -> &str {
+    let bytes = bytes.max(LEAST);
+    let mut part = cut(text, bytes);
+    let written = |part: &str| serde_json::to_string(part).map_or(0, |text| text.len());
+    while part.len() > LEAST && written(part) > bytes {
+        part = cut(part, part.len() * 9 / 10);
+    }
+    if part.len() == text.len() {
+        return part;
+    }
+    match part.rfind('\n') {
+        Some(end) if end > part.len() / 2 => text.get(..=end).unwrap_or(part),
+        _ => part,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +153,17 @@ mod tests {
         assert!(!budget.admits(&json!("y"), false));
         assert!(self::budget(json!({"maxTokens": 100})).is_err());
         assert!(self::budget(json!({"maxTokens": 1_000_000})).is_err());
+    }
+
+    #[test]
+    fn a_text_fits_as_it_is_written_and_not_as_it_is_read() {
+        let text = "a \"quoted\" line\r\n".repeat(500);
+        let part = fitting(&text, 2_000);
+        let written = serde_json::to_string(part).unwrap().len();
+        assert!((1_000..=2_002).contains(&written), "{written}");
+        assert!(text.starts_with(part) && part.ends_with('\n'));
+        assert_eq!(fitting("short", 0), "short");
+        assert_eq!(fitting_base64(&"A".repeat(5_000), 1_602).len(), 1_600);
     }
 
     #[test]

@@ -12,9 +12,8 @@ use crate::limits::UPSTREAM_BODY_BYTES_MAX;
 use crate::office::{may_have_text, text_of};
 use crate::outbound::{Answer, GraphCall, Lane, StorageUrl};
 use crate::policy::FileRules;
-use crate::text::cut;
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::Budget;
+use crate::tools::budget::{Budget, fitting, fitting_base64};
 use crate::tools::catalogue::Tool;
 use crate::tools::collection::{read, text};
 use crate::tools::error::ToolError;
@@ -104,8 +103,10 @@ impl ReadFile {
         let from = usize::try_from(self.budget.from.offset).unwrap_or(usize::MAX);
         let rest = content.get(from..).unwrap_or_default();
         self.budget.admits(&Value::Object(file.clone()), true);
-        // Each part is whole base64 by itself.
-        let part = cut(rest, self.budget.left().max(400) / 4 * 4);
+        let part = match self.form {
+            Form::Base64 => fitting_base64(rest, self.budget.left()),
+            Form::Text => fitting(rest, self.budget.left()),
+        };
         let goes_on = (part.len() < rest.len())
             .then(|| self.budget.goes_on("", u64::try_from(from + part.len()).unwrap_or_default()));
         file.insert(member.to_owned(), part.into());
