@@ -37,8 +37,9 @@ pub(super) struct Budget {
     pub from: Continuation,
 }
 
-/// The members of a result that are there in any case: braces, names, marks.
-const FRAME_BYTES: usize = 400;
+/// What stands around the items of an answer: the two marks with their sentence (some 200 bytes), members such as a
+/// range in two zones (some 250), and the cursor, which carries the query of a page (up to some 450).
+const FRAME_BYTES: usize = 1_000;
 
 /// Bytes of a text that are shown in any case.
 const LEAST: usize = 200;
@@ -136,8 +137,14 @@ pub(super) fn fitting(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::query;
+    use crate::ids::UserKey;
+    use crate::seal::KeyRing;
+    use crate::time::UnixMs;
     use crate::tools::Tool;
+    use crate::tools::cursor::seal;
     use crate::tools::testing::around;
+    use crate::tools::untrusted::fence;
     use serde_json::{Map, json};
 
     fn budget(arguments: Value) -> Result<Budget, ToolError> {
@@ -164,6 +171,27 @@ mod tests {
         assert!(text.starts_with(part) && part.ends_with('\n'));
         assert_eq!(fitting("short", 0), "short");
         assert_eq!(fitting_base64(&"A".repeat(5_000), 1_602).len(), 1_600);
+    }
+
+    #[test]
+    fn what_stands_around_the_items_has_its_room() {
+        let keys = KeyRing::parse(&"2b".repeat(32)).unwrap();
+        let at = "2026-01-31T14:30:00+01:00";
+        // A view of a calendar asks for the most: a range and some 140 characters of names.
+        let names = "displayName,".repeat(12);
+        let range = [("startDateTime", at), ("endDateTime", at)];
+        let asked =
+            [range.as_slice(), &[("$select", names.as_str()), ("$top", "100"), ("$skip", "100")]].concat();
+        let place = Continuation { query: [1; 32], page: query(&asked), offset: 99 };
+        let cursor = seal(&keys, UserKey::from_bytes([1; 16]), &place, UnixMs(1 << 40), [7; 12]).unwrap();
+        let (moment, provenance) = (json!({"local": at, "utc": at}), "events, written by their organisers");
+        let frame = json!({
+            "events": [], "more": true, "nextCursor": cursor, "range": {"start": moment, "end": moment},
+            "timeZone": "America/Argentina/Buenos_Aires", "truncated": true, "untrusted": provenance,
+        });
+        let (begin, end) = fence([0xab; 8], provenance);
+        let bytes = begin.len() + frame.to_string().len() + end.len();
+        assert!((FRAME_BYTES - 200..=FRAME_BYTES).contains(&bytes), "{bytes}");
     }
 
     #[test]
