@@ -211,6 +211,20 @@ mod tests {
     }
 
     #[test]
+    fn a_text_full_of_marks_keeps_to_its_budget_as_it_is_written() {
+        let content = "\"a\"\r\n".repeat(1_000);
+        let mut arguments = asked();
+        arguments["maxTokens"] = 500.into();
+        let mut plan = plan_under(HOSTS, arguments);
+        let _fetch = plan.answered(&answer(200, &file("a.csv", "text/csv", 5_000))).unwrap();
+        let Step::Done(done) = plan.answered(&bytes(content.as_bytes())).unwrap() else { panic!() };
+        let text = done.structured["file"]["text"].as_str().unwrap();
+        assert!(content.starts_with(text) && !text.is_empty());
+        assert!(done.structured.to_string().len() < 500 * 4, "{}", done.structured);
+        assert_eq!(done.goes_on.unwrap().offset, u64::try_from(text.len()).unwrap());
+    }
+
+    #[test]
     fn a_long_file_comes_in_parts_that_join() {
         let content: Vec<u8> = (0..9_000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let mut arguments = asked();
