@@ -15,7 +15,7 @@ export function tenantOf(stack, name) {
   const person = async (who = name) => (await state()).users.find((one) => one.address === address(who));
   /** A GET on Graph as the person, with everything allowed. */
   const graph = async (path, headers = {}) => {
-    const scopes = ["User.Read", "MailboxSettings.Read", "Mail.Read", "Calendars.Read"];
+    const scopes = ["User.Read", "User.Read.All", "MailboxSettings.Read", "Mail.Read", "Calendars.Read"];
     const { accessToken } = await stack.emulator.post("/_emulator/token", { user, scopes, lifetimeS: 60 });
     const all = { ...headers, authorization: `Bearer ${accessToken}`, [testHeader]: "1" };
     const response = await fetch(`${stack.emulator.url}/graph/v1.0${path}`, { headers: all });

@@ -11,6 +11,7 @@ use super::collection::Page;
 use super::error::ToolError;
 use crate::graph::resumed;
 use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN};
+use crate::text::cut;
 
 /// What belongs to a query and not to what is asked: how much of it is shown, from where on, and under which name.
 pub const OUTSIDE_OF_QUERY: [&str; 3] = ["cursor", "maxTokens", "idempotencyKey"];
@@ -36,8 +37,12 @@ pub(super) struct Budget {
     pub from: Continuation,
 }
 
-/// The members of a result that are there in any case: braces, names, marks.
-const FRAME_BYTES: usize = 400;
+/// What stands around the items of an answer: the two marks with their sentence (some 200 bytes), members such as a
+/// range in two zones (some 250), and the cursor, which carries the query of a page (up to some 450).
+const FRAME_BYTES: usize = 1_000;
+
+/// Bytes of a text that are shown in any case.
+const LEAST: usize = 200;
 
 impl Budget {
     /// Reads `maxTokens`, and takes over the continuation that `cursor` stands for.
@@ -106,11 +111,40 @@ impl Budget {
     }
 }
 
+/// As much of base64 as fits. Nothing in it would be escaped, and each part is whole base64 by itself.
+pub(super) fn fitting_base64(text: &str, bytes: usize) -> &str {
+    cut(text, bytes.max(LEAST) / 4 * 4)
+}
+
+/// As much of a text as fits when it is written as JSON, cut at the end of a line where one is near. Something always
+/// fits, so that every answer brings the reader on.
+pub(super) fn fitting(text: &str, bytes: usize) -> &str {
+    let bytes = bytes.max(LEAST);
+    let mut part = cut(text, bytes);
+    let written = |part: &str| serde_json::to_string(part).map_or(0, |text| text.len());
+    while part.len() > LEAST && written(part) > bytes {
+        part = cut(part, part.len() * 9 / 10);
+    }
+    if part.len() == text.len() {
+        return part;
+    }
+    match part.rfind('\n') {
+        Some(end) if end > part.len() / 2 => text.get(..=end).unwrap_or(part),
+        _ => part,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::query;
+    use crate::ids::UserKey;
+    use crate::seal::KeyRing;
+    use crate::time::UnixMs;
     use crate::tools::Tool;
+    use crate::tools::cursor::seal;
     use crate::tools::testing::around;
+    use crate::tools::untrusted::fence;
     use serde_json::{Map, json};
 
     fn budget(arguments: Value) -> Result<Budget, ToolError> {
@@ -126,6 +160,38 @@ mod tests {
         assert!(!budget.admits(&json!("y"), false));
         assert!(self::budget(json!({"maxTokens": 100})).is_err());
         assert!(self::budget(json!({"maxTokens": 1_000_000})).is_err());
+    }
+
+    #[test]
+    fn a_text_fits_as_it_is_written_and_not_as_it_is_read() {
+        let text = "a \"quoted\" line\r\n".repeat(500);
+        let part = fitting(&text, 2_000);
+        let written = serde_json::to_string(part).unwrap().len();
+        assert!((1_000..=2_002).contains(&written), "{written}");
+        assert!(text.starts_with(part) && part.ends_with('\n'));
+        assert_eq!(fitting("short", 0), "short");
+        assert_eq!(fitting_base64(&"A".repeat(5_000), 1_602).len(), 1_600);
+    }
+
+    #[test]
+    fn what_stands_around_the_items_has_its_room() {
+        let keys = KeyRing::parse(&"2b".repeat(32)).unwrap();
+        let at = "2026-01-31T14:30:00+01:00";
+        // A view of a calendar asks for the most: a range and some 140 characters of names.
+        let names = "displayName,".repeat(12);
+        let range = [("startDateTime", at), ("endDateTime", at)];
+        let asked =
+            [range.as_slice(), &[("$select", names.as_str()), ("$top", "100"), ("$skip", "100")]].concat();
+        let place = Continuation { query: [1; 32], page: query(&asked), offset: 99 };
+        let cursor = seal(&keys, UserKey::from_bytes([1; 16]), &place, UnixMs(1 << 40), [7; 12]).unwrap();
+        let (moment, provenance) = (json!({"local": at, "utc": at}), "events, written by their organisers");
+        let frame = json!({
+            "events": [], "more": true, "nextCursor": cursor, "range": {"start": moment, "end": moment},
+            "timeZone": "America/Argentina/Buenos_Aires", "truncated": true, "untrusted": provenance,
+        });
+        let (begin, end) = fence([0xab; 8], provenance);
+        let bytes = begin.len() + frame.to_string().len() + end.len();
+        assert!((FRAME_BYTES - 200..=FRAME_BYTES).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -16,7 +16,6 @@ mod recipients;
 use serde_json::{Map, Value};
 
 pub(super) use message::body;
-pub(super) use read::fitting;
 
 use super::arguments::Arguments;
 use super::confirm;

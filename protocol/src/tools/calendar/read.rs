@@ -9,11 +9,11 @@ use super::{BY_ORGANISERS, event, recurrence};
 use crate::graph::{IMMUTABLE_IDS, UTC_TIMES, query};
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::Budget;
+use crate::tools::budget::{Budget, fitting};
 use crate::tools::catalogue::{CALENDARS_READ, Tool};
 use crate::tools::collection::{Field, Kind, list, read, shown, text};
 use crate::tools::error::ToolError;
-use crate::tools::mail::{body, fitting};
+use crate::tools::mail::body;
 use crate::tools::plan::Reading;
 use crate::tools::{Finished, Step, Surroundings};
 

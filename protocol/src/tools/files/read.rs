@@ -12,9 +12,8 @@ use crate::limits::UPSTREAM_BODY_BYTES_MAX;
 use crate::office::{may_have_text, text_of};
 use crate::outbound::{Answer, GraphCall, Lane, StorageUrl};
 use crate::policy::FileRules;
-use crate::text::cut;
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::Budget;
+use crate::tools::budget::{Budget, fitting, fitting_base64};
 use crate::tools::catalogue::Tool;
 use crate::tools::collection::{read, text};
 use crate::tools::error::ToolError;
@@ -104,8 +103,10 @@ impl ReadFile {
         let from = usize::try_from(self.budget.from.offset).unwrap_or(usize::MAX);
         let rest = content.get(from..).unwrap_or_default();
         self.budget.admits(&Value::Object(file.clone()), true);
-        // Each part is whole base64 by itself.
-        let part = cut(rest, self.budget.left().max(400) / 4 * 4);
+        let part = match self.form {
+            Form::Base64 => fitting_base64(rest, self.budget.left()),
+            Form::Text => fitting(rest, self.budget.left()),
+        };
         let goes_on = (part.len() < rest.len())
             .then(|| self.budget.goes_on("", u64::try_from(from + part.len()).unwrap_or_default()));
         file.insert(member.to_owned(), part.into());
@@ -207,6 +208,20 @@ mod tests {
         };
         assert_eq!(done.structured["file"]["note"], NOT_THERE);
         assert_conforms(Tool::ReadFile, &done);
+    }
+
+    #[test]
+    fn a_text_full_of_marks_keeps_to_its_budget_as_it_is_written() {
+        let content = "\"a\"\r\n".repeat(1_000);
+        let mut arguments = asked();
+        arguments["maxTokens"] = 500.into();
+        let mut plan = plan_under(HOSTS, arguments);
+        let _fetch = plan.answered(&answer(200, &file("a.csv", "text/csv", 5_000))).unwrap();
+        let Step::Done(done) = plan.answered(&bytes(content.as_bytes())).unwrap() else { panic!() };
+        let text = done.structured["file"]["text"].as_str().unwrap();
+        assert!(content.starts_with(text) && !text.is_empty());
+        assert!(done.structured.to_string().len() < 500 * 4, "{}", done.structured);
+        assert_eq!(done.goes_on.unwrap().offset, u64::try_from(text.len()).unwrap());
     }
 
     #[test]

@@ -12,9 +12,8 @@ use super::{BY_SENDERS, message};
 use crate::graph::{IMMUTABLE_IDS, query};
 use crate::office::text_of;
 use crate::outbound::{Answer, GraphCall, Lane};
-use crate::text::cut;
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::Budget;
+use crate::tools::budget::{Budget, fitting, fitting_base64};
 use crate::tools::catalogue::{MAIL_READ, Tool};
 use crate::tools::collection::{read, text};
 use crate::tools::error::ToolError;
@@ -81,8 +80,12 @@ impl GetAttachment {
         if let Some((name, content)) = content {
             let from = usize::try_from(self.budget.from.offset).unwrap_or(usize::MAX);
             let rest = content.get(from..).unwrap_or_default();
-            // Each part is whole base64 by itself.
-            let part = cut(rest, self.budget.left().max(400) / 4 * 4);
+            let frame = serde_json::to_string(&shown).map_or(0, |text| text.len());
+            let room = self.budget.left().saturating_sub(frame);
+            let part = match self.form {
+                Form::Base64 => fitting_base64(rest, room),
+                Form::Text => fitting(rest, room),
+            };
             if part.len() < rest.len() {
                 let offset = u64::try_from(from + part.len()).unwrap_or_default();
                 goes_on = Some(self.budget.goes_on("", offset));

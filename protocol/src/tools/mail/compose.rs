@@ -210,6 +210,8 @@ fn answering(
         // Graph would send to these in place of the others who got the mail.
         return Err(arguments.must_be("cc", "left out: a reply to all goes to everybody; use bcc for others"));
     }
+    // A reply goes to others too, whom its draft names.
+    let recipients = if way == "forward" { recipients } else { 0 };
     Ok(Mail { message, answers: Some(Answering { to, way, comment }), references: Vec::new(), recipients })
 }
 

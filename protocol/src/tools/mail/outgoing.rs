@@ -52,7 +52,7 @@ pub(super) struct Mail {
     pub answers: Option<Answering>,
     /// Attachments that have to be read from other mails.
     pub references: Vec<Reference>,
-    /// How many addresses were named.
+    /// To how many addresses it goes, as far as that is known.
     pub recipients: usize,
 }
 
@@ -215,18 +215,22 @@ impl Outgoing {
                  Drafts.",
             )
         })?;
+        let message: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if let Some(mail) = self.mail.as_mut().filter(|mail| mail.answers.is_some()) {
+            // It goes to more than those who were named.
+            mail.recipients = addresses(&message).len();
+        }
         if self.is_kept {
             self.stage = Stage::CheckDraft { draft };
             return Ok(Step::Done(self.finished()));
         }
-        self.check_recipients(answer)?;
+        self.check_recipients(&message)?;
         self.stage = Stage::SendDraft { draft };
         Ok(Step::Call(self.call()))
     }
 
-    fn check_recipients(&self, answer: &Answer) -> Result<(), ToolError> {
-        let message: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        self.allowed.check_recipients(addresses(&message).into_iter()).map_err(|mut refused| {
+    fn check_recipients(&self, message: &Value) -> Result<(), ToolError> {
+        self.allowed.check_recipients(addresses(message).into_iter()).map_err(|mut refused| {
             refused.message.push_str(" The draft is in Drafts.");
             refused
         })
@@ -315,7 +319,7 @@ impl Writing for Outgoing {
                         "`draftId` names no draft. It may have been sent already.",
                     ));
                 }
-                self.check_recipients(answer)?;
+                self.check_recipients(&serde_json::from_slice(&answer.body).unwrap_or_default())?;
                 self.stage = Stage::SendDraft { draft };
                 Ok(Step::Call(self.call()))
             }

@@ -8,9 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{BY_SENDERS, Mailbox, message};
 use crate::graph::{IMMUTABLE_IDS, odata_text, query};
 use crate::outbound::{Answer, GraphCall};
-use crate::text::cut;
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::{Budget, Continuation};
+use crate::tools::budget::{Budget, Continuation, fitting};
 use crate::tools::catalogue::{MAIL_READ, MAIL_READ_SHARED};
 use crate::tools::collection::{Page, read, text};
 use crate::tools::error::ToolError;
@@ -115,25 +114,6 @@ impl ReadEmail {
 
 fn done(messages: Vec<Value>, goes_on: Option<Continuation>) -> Step {
     Step::Done(Finished::from_outside(json!({ "messages": messages }), BY_SENDERS).going_on(goes_on))
-}
-
-/// As much of a text as fits when it is written as JSON, cut at the end of a line where one is near. Something always
-/// fits, so that every answer brings the reader on.
-pub(in crate::tools) fn fitting(text: &str, bytes: usize) -> &str {
-    const LEAST: usize = 200;
-    let bytes = bytes.max(LEAST);
-    let mut part = cut(text, bytes);
-    let written = |part: &str| serde_json::to_string(part).map_or(0, |text| text.len());
-    while part.len() > LEAST && written(part) > bytes {
-        part = cut(part, part.len() * 9 / 10);
-    }
-    if part.len() == text.len() {
-        return part;
-    }
-    match part.rfind('\n') {
-        Some(end) if end > part.len() / 2 => text.get(..=end).unwrap_or(part),
-        _ => part,
-    }
 }
 
 impl Reading for ReadEmail {

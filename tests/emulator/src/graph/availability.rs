@@ -252,12 +252,7 @@ fn windows(world: &World, body: &Value) -> Result<Vec<(i64, i64)>, GraphError> {
     Ok(list)
 }
 
-fn suggestion(
-    context: &Context<'_>,
-    (from_ms, to_ms): (i64, i64),
-    people: &[(Value, bool)],
-    order: usize,
-) -> Value {
+fn suggestion(context: &Context<'_>, (from_ms, to_ms): (i64, i64), people: &[(Value, bool)]) -> Value {
     let zone_name = context.prefer.time_zone.as_deref().unwrap_or("UTC");
     let zone = zones::zone(zone_name).unwrap_or(TimeZone::UTC);
     let at =
@@ -265,13 +260,23 @@ fn suggestion(
     let free = people.iter().filter(|(_, free)| *free).count() + 1;
     let confidence = 100 * free / (people.len() + 1);
     json!({
-        "confidence": confidence, "order": order, "organizerAvailability": "free", "locations": [],
+        "confidence": confidence, "organizerAvailability": "free", "locations": [],
         "suggestionReason": "Suggested because it is one of the nearest times when all attendees are available.",
         "attendeeAvailability": people.iter().map(|(attendee, free)| {
             json!({ "attendee": attendee, "availability": if *free { "free" } else { "busy" } })
         }).collect::<Vec<_>>(),
         "meetingTimeSlot": { "start": at(from_ms), "end": at(to_ms) },
     })
+}
+
+/// The most likely ones first, equally likely ones by time (Graph, "meetingTimeSuggestion", `order`).
+fn ordered(mut found: Vec<Value>, most: u64) -> Vec<Value> {
+    found.sort_by_key(|one| std::cmp::Reverse(one.get("confidence").and_then(Value::as_u64)));
+    found.truncate(usize::try_from(most).unwrap_or(20));
+    for (at, one) in found.iter_mut().filter_map(Value::as_object_mut).enumerate() {
+        one.insert("order".into(), (at + 1).into());
+    }
+    found
 }
 
 fn find_times(world: &World, context: &Context<'_>) -> Result<Reply, GraphError> {
@@ -294,7 +299,7 @@ fn find_times(world: &World, context: &Context<'_>) -> Result<Reply, GraphError>
         let others: Vec<Option<Vec<Event>>> = invited.iter().map(|(_, _, user)| user.map(events)).collect();
         let step = 30 * MINUTE_MS;
         let mut begin = from_ms.div_euclid(step) * step + if from_ms % step == 0 { 0 } else { step };
-        while begin + length_ms <= to_ms && found.len() < usize::try_from(most).unwrap_or(20) {
+        while begin + length_ms <= to_ms {
             let slot = (begin, begin + length_ms);
             let free = |list: &[Event]| {
                 list.iter().all(|e| status_of(e) == "free" || e.end.ms() <= slot.0 || e.start.ms() >= slot.1)
@@ -312,11 +317,12 @@ fn find_times(world: &World, context: &Context<'_>) -> Result<Reply, GraphError>
             let there =
                 f64::from(u32::try_from(people.iter().filter(|(_, free)| *free).count() + 1).unwrap_or(1));
             if in_hours && free(&own) && 100.0 * there / counted >= percentage {
-                found.push(suggestion(context, slot, &people, found.len() + 1));
+                found.push(suggestion(context, slot, &people));
             }
             begin += step;
         }
     }
+    let found = ordered(found, most);
     let reason = if found.is_empty() { "AttendeesUnavailable" } else { "" };
     Ok(Reply::json(
         200,

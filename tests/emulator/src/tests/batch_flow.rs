@@ -92,9 +92,19 @@ async fn schedules_show_times_but_not_subjects() {
         "timeConstraint": { "activityDomain": "unrestricted", "timeSlots": [{ "start": at("09"), "end": at("11") }] },
         "meetingDuration": "PT1H", "minimumAttendeePercentage": 100,
     });
-    let slots = rig.graph(&finder, "POST", "/me/findMeetingTimes", wanted).await.value();
+    let slots = rig.graph(&finder, "POST", "/me/findMeetingTimes", wanted.clone()).await.value();
     let first = &slots["meetingTimeSuggestions"][0]["meetingTimeSlot"]["start"]["dateTime"];
     assert_eq!(first, "2027-03-01T10:00:00.0000000");
+    // The most likely one comes first, though others are earlier.
+    let mut any = wanted;
+    any["minimumAttendeePercentage"] = 50.into();
+    let slots = rig.graph(&finder, "POST", "/me/findMeetingTimes", any).await.value();
+    let shown = |at: usize| {
+        let one = &slots["meetingTimeSuggestions"][at];
+        json!([one["order"], one["confidence"], one["meetingTimeSlot"]["start"]["dateTime"]])
+    };
+    assert_eq!(shown(0), json!([1, 100, "2027-03-01T10:00:00.0000000"]));
+    assert_eq!(shown(1), json!([2, 50, "2027-03-01T09:00:00.0000000"]));
 }
 
 #[tokio::test]

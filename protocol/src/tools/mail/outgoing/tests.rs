@@ -109,15 +109,24 @@ fn a_reply_is_a_draft_in_the_conversation_first() {
     let body = testing::body_of(&call);
     assert_eq!((body["comment"].as_str(), body["message"].get("body")), (Some("Yes"), None));
     assert_eq!(body["message"]["singleValueExtendedProperties"][0]["value"], operation().to_string());
-    let Step::Call(send) = plan.answered(&answer(201, json!({"id": "D="}))).unwrap() else { panic!() };
+    let people = |names: &[&str]| -> Value {
+        names.iter().map(|name| json!({"emailAddress": {"address": format!("{name}@x.example")}})).collect()
+    };
+    let draft = json!({"id": "D=", "toRecipients": people(&["a", "b"]), "bccRecipients": people(&["c"])});
+    let Step::Call(send) = plan.answered(&answer(201, draft)).unwrap() else { panic!() };
     assert_eq!(send.path, "/me/messages/D=/send");
     let Step::Done(done) = plan.answered(&answer(202, json!(null))).unwrap() else { panic!() };
     assert_conforms(Tool::ReplyEmail, &done);
-    let direct = reply(&["Mail.Send"]);
+    // All of them, not only those who were named.
+    assert_eq!(done.structured["recipients"], 3);
+    let mut direct = reply(&["Mail.Send"]);
     assert_eq!(
         (direct.call().path.as_str(), direct.intent()),
         ("/me/messages/M=/replyAll", Some(WriteIntent::SendMail))
     );
+    // Sent at once, nobody says to whom it goes.
+    let Step::Done(done) = direct.answered(&answer(202, json!(null))).unwrap() else { panic!() };
+    assert_eq!(done.structured, json!({"status": "sent"}));
 }
 
 #[test]
