@@ -91,7 +91,7 @@ export class GraphDescription {
     });
   }
 
-  #ofQuery({ parameters }, pairs) {
+  #ofQuery({ parameters = [] }, pairs) {
     const known = new Map(parameters.filter(({ in: place }) => place === "query").map((one) => [one.name, one]));
     const out = [];
     for (const [at, [name, value]] of pairs.entries()) {
