@@ -13,6 +13,9 @@ pub const UTC_TIMES: &str = "outlook.timezone=\"UTC\"";
 /// The header without which the directory refuses to search ("Advanced query capabilities on directory objects").
 pub const EVENTUAL: (&str, &str) = ("consistencylevel", "eventual");
 
+/// Where several calls go in one ("Combine multiple HTTP requests using JSON batching").
+pub const BATCH: &str = "/$batch";
+
 /// The extended property under which a mail or an event carries the identifier of the request that made it. The GUID is this
 /// product's own namespace.
 pub const OPERATION_PROPERTY: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";

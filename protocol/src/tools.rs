@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod authenticate;
+mod batch;
 mod budget;
 mod calendar;
 pub mod call_linked_app;

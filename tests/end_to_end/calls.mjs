@@ -238,6 +238,21 @@ const mail = [
   },
   {
     tool: "organizeEmail",
+    arguments: async ({ me, tenant, found }) => {
+      found.several = (await tenant.person(me)).folders.inbox.slice(0, 3).map((one) => one.immutableId);
+      return { ids: [...found.several, "A".repeat(40)], action: "categorize", categories: ["Blue"] };
+    },
+    check: async ({ messages }, { tenant, found }) => {
+      assert.deepEqual(messages.map(({ status }) => status), [...found.several.map(() => "done"), "notFound"]);
+      assert.ok(found.several.length > 1);
+      for (const id of found.several) {
+        const { categories } = await tenant.graph(`/me/messages/${id}?$select=categories`, { prefer: 'IdType="ImmutableId"' });
+        assert.deepEqual(categories, ["Blue"]);
+      }
+    },
+  },
+  {
+    tool: "organizeEmail",
     arguments: ({ found }) => ({ ids: [found.unread[0]], action: "delete" }),
     check: async ({ messages }, { me, tenant, found }) => {
       assert.deepEqual(messages, [{ id: found.unread[0], status: "done" }]);

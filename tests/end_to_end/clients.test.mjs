@@ -139,6 +139,9 @@ test("every request to Graph is one that Microsoft describes", { skip }, async (
     const creation = seen.find(({ method, path }) => method === "POST" && path === "/v1.0/me/events");
     const planted = { ...creation, body: { ...creation.body, title: "not a member of an event" } };
     assert.match(description.findings(planted).join("\n"), /"title"/, "the description takes anything");
+    const batch = structuredClone(seen.find(({ path }) => path === "/v1.0/$batch"));
+    batch.body.requests[0].body.title = "not a member of a mail";
+    assert.match(description.findings(batch).join("\n"), /^step 0: .*"title"/, "the steps of a batch are not looked at");
     judge(seen);
   }
   const consented = await once("consented", () => startStack({ emulatorArgs: withRooms }));

@@ -1,6 +1,7 @@
 // A judge of requests to Microsoft Graph: what a recorded request says is held against an OpenAPI description.
 // Holds: path, method, every query parameter, the properties that are selected or ordered by, the body and the status of
-// the answer are each looked at; what the description does not name is a finding.
+// the answer are each looked at, and each step of a batch as a request of its own; what the description does not name is
+// a finding.
 // Must never: guess what was meant. A request that was not recorded whole cannot be judged and is a finding too.
 import Ajv2020 from "ajv/dist/2020.js";
 
@@ -14,6 +15,9 @@ const formats = {
   int32: { type: "number", validate: (value) => Number.isInteger(value) && Math.abs(value) < 2 ** 31 },
   int64: { type: "number", validate: (value) => Number.isSafeInteger(value) },
 };
+
+/** Where several requests are sent as one. */
+const batch = "/$batch";
 
 const isParameter = (segment) => segment.startsWith("{");
 
@@ -74,10 +78,20 @@ export class GraphDescription {
       ...this.#ofProperties(operation, new Map(pairsOf(query))),
       ...this.#ofBody(["paths", template, method, "requestBody", "content"], operation, record),
       ...this.#ofStatus(operation, record),
+      ...(template === batch ? this.#ofSteps(record) : []),
     ];
   }
 
-  #ofQuery({ parameters }, pairs) {
+  /** Each step of a batch is a request of its own, whose status stands in no record of the whole. */
+  #ofSteps({ body }) {
+    return (body?.requests ?? []).flatMap(({ id, method, url, headers = {}, body: inner = null }) => {
+      const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+      const step = { method, path: `${this.#base}${url}`, headers: Object.fromEntries(lower), body: inner };
+      return this.findings(step).map((finding) => `step ${id}: ${method} ${url}: ${finding}`);
+    });
+  }
+
+  #ofQuery({ parameters = [] }, pairs) {
     const known = new Map(parameters.filter(({ in: place }) => place === "query").map((one) => [one.name, one]));
     const out = [];
     for (const [at, [name, value]] of pairs.entries()) {

@@ -173,6 +173,51 @@ describe("429 with Retry-After", () => {
   });
 });
 
+describe("several mails in one call", () => {
+  const inboxOf = async () => {
+    const { users } = await stack.emulator.get("/_emulator/state");
+    return users.find((one) => one.address === address("alice")).folders.inbox;
+  };
+  /** Marks four mails; gives what was sent to Graph, and what the steps of the batches were. */
+  async function markFour(action) {
+    const ids = (await inboxOf()).slice(0, 4).map(({ immutableId }) => immutableId);
+    const mark = await recordMark(stack);
+    const result = await alice.call("organizeEmail", { ids, action });
+    assert.equal(result.isError, false, result.message);
+    assert.deepEqual(result.structuredContent.messages.map(({ status }) => status), Array(4).fill("done"));
+    const marked = (await inboxOf()).filter(({ immutableId }) => ids.includes(immutableId));
+    assert.deepEqual(marked.map(({ isRead }) => isRead), Array(4).fill(action === "markRead"));
+    return { seen: await seenOf("alice", mark), steps: await records(stack, "batch", mark) };
+  }
+  const ofGraph = (method, pathContains) => ({ service: "graph", method, pathContains, times: 1 });
+
+  test("they are one call", async () => {
+    const { seen, steps } = await markFour("markRead");
+    assert.deepEqual([seen.map(({ path }) => path), steps.length], [["/v1.0/$batch"], 4]);
+    assert.equal(new Set(steps.map(({ headers }) => headers["client-request-id"])).size, 4);
+  });
+
+  test("the one that is throttled is asked for again after its own wait, and no other", async () => {
+    await addFault(stack, { ...ofGraph("PATCH", "/me/messages/"), action: { throttle429: 1 } });
+    const { seen, steps } = await markFour("markUnread");
+    assert.deepEqual([seen.map(({ method }) => method), steps.length], [["POST", "PATCH"], 4]);
+    assert.equal(seen[1].path, steps.find(({ status }) => status === 429).path);
+    assert.ok(waitsOf(seen)[0] >= 1000);
+  });
+
+  test("one that fails is asked for again, and no other", async () => {
+    await addFault(stack, { ...ofGraph("PATCH", "/me/messages/"), action: { outage503: true } });
+    const { seen, steps } = await markFour("markRead");
+    assert.deepEqual([seen.map(({ method }) => method), steps.length], [["POST", "PATCH"], 4]);
+  });
+
+  test("when the answer is lost all are changed again, which changes nothing more", async () => {
+    await addFault(stack, { ...ofGraph("POST", "/$batch"), action: { dropAfter: true } });
+    const { seen, steps } = await markFour("markUnread");
+    assert.deepEqual([seen.map(({ path }) => path), steps.length], [["/v1.0/$batch", "/v1.0/$batch"], 8]);
+  });
+});
+
 describe("503", () => {
   test("a read is tried again and succeeds", async () => {
     await addFault(stack, { service: "graph", method: "GET", times: 2, action: { outage503: true } });

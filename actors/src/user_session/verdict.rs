@@ -3,7 +3,7 @@
 //! What holds here: a write is sent again only when it certainly had no effect (401, 429), after a look showed that it
 //! had none, or when Microsoft recognises the repeat; a read is repeated after 429, 502, 503, 504 and a lost answer,
 //! within its attempts and its deadline. Whoever is asked to wait waits, whatever the next call is: the same again, or a
-//! look. The rules are those of Graph's throttling guidance.
+//! look. Where several calls were made in one, what is left of them decides. The rules are those of Graph's throttling guidance.
 
 use protocol::entra::ClaimsChallenge;
 use protocol::gateway::{Refuser, read_refusal};
@@ -53,6 +53,10 @@ pub(super) fn after_tool_call(
     result: CallResult,
 ) -> Result<Next, Fault> {
     let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    let result = match result {
+        CallResult::Answered(answer) => CallResult::Answered(plan(run)?.opened(answer)),
+        CallResult::Lost(_) => result,
+    };
     if let CallResult::Answered(Answer { status: 429 | 500.., retry_after: Some(asked), .. }) = &result {
         let asked = with_jitter((*asked).min(LANE_CLOSED_MAX), around.entropy);
         run.asked_to_wait_until = around.now.plus(asked);

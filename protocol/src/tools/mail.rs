@@ -56,7 +56,7 @@ pub(super) fn plan(
 /// The plan that finds out about a write whose request is gone.
 pub(super) fn recovered(intent: WriteIntent, operation: RequestId) -> Box<dyn Writing> {
     match intent {
-        WriteIntent::ChangeMessages => Box::new(organize::Organize::recovered()),
+        WriteIntent::ChangeMessages => Box::new(organize::Organize::recovered(operation)),
         intent => Box::new(outgoing::Outgoing::recovered(intent, operation)),
     }
 }

@@ -60,6 +60,11 @@ pub trait Writing: std::fmt::Debug {
         None
     }
 
+    /// Reads an answer in which there are several; see [`Plan::opened`].
+    fn opened(&mut self, answer: Answer) -> Answer {
+        answer
+    }
+
     /// What must be durable before [`Writing::call`] leaves; none while the plan only reads what it needs to know.
     fn intent(&self) -> Option<WriteIntent>;
 
@@ -257,6 +262,16 @@ impl Plan {
         match self {
             Self::Read(_) => None,
             Self::Write(plan) => plan.intent(),
+        }
+    }
+
+    /// Takes what it can from an answer in which there are several, and yields the one to decide by: the refusal that
+    /// stands against the rest, with the longest wait of all; or the answer as it came. [`Plan::call`] is then about the
+    /// rest alone.
+    pub fn opened(&mut self, answer: Answer) -> Answer {
+        match self {
+            Self::Read(_) => answer,
+            Self::Write(plan) => plan.opened(answer),
         }
     }
 

@@ -90,6 +90,10 @@ impl Writing for Screened {
         if self.is_done { self.plan.took_refusal(refusal) } else { None }
     }
 
+    fn opened(&mut self, answer: Answer) -> Answer {
+        if self.is_done { self.plan.opened(answer) } else { answer }
+    }
+
     fn intent(&self) -> Option<WriteIntent> {
         self.is_done.then(|| self.plan.intent()).flatten()
     }

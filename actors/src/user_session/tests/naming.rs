@@ -46,7 +46,10 @@ fn a_name_is_short_the_same_every_time_and_outlives_the_objects_memory() {
         object.left().path
     );
     object.call(5, "organizeEmail", json!({ "ids": [name, long("M3")], "action": "flag" }));
-    assert_eq!(object.left().path, format!("/me/messages/{}", long("M1")));
+    let left = object.left();
+    let steps: Value = serde_json::from_str(left.body.as_deref().unwrap()).unwrap();
+    assert_eq!(left.path, "/$batch");
+    assert_eq!(steps["requests"][0]["url"], format!("/me/messages/{}", long("M1")));
 }
 
 #[test]
