@@ -37,7 +37,7 @@ pub fn landing(config: &Config) -> Reply {
         200,
         "Microsoft 365 for your AI assistant",
         &format!(
-            "<p>This server lets an AI assistant that speaks the Model Context Protocol use mail, calendars, Teams and contacts as you.</p>\
+            "<p>This server lets an AI assistant that speaks the Model Context Protocol use your mail, calendars, Teams, contacts, files and tasks as you.</p>\
              <p>Add this address to your assistant:</p><p><code>{}</code></p>",
             escape(&config.resource())
         ),

@@ -45,7 +45,7 @@ fn server_info() -> Value {
         "name": "m365-mcp-server",
         "version": env!("CARGO_PKG_VERSION"),
         "title": "Microsoft 365",
-        "description": "Mail, calendars, Teams and people of your Microsoft 365 account",
+        "description": "Mail, calendars, Teams, people, files and tasks of your Microsoft 365 account",
         "icons": icons::SERVER.shown(),
     })
 }
