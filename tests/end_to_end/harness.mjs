@@ -50,27 +50,39 @@ function merged(settings, changes) {
 export async function startStack({ settings = {}, emulatorArgs = [], persistTo, main, without = [] } = {}) {
   const folder = privateFolder();
   const emulator = await startEmulator({ args: emulatorArgs });
-  // Chosen before the start, because the worker must know its own address.
-  const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
-  const places = { origin, emulator: emulator.url };
-  const own = typeof settings === "function" ? settings(places) : settings;
   const state = {
-    folder, emulator, port, origin, main, without,
+    folder, emulator, main, without,
     envFile: join(folder, "settings"),
     statePath: persistTo ?? join(folder, "state"),
-    settings: merged(freshSettings(places), { ...unhurried, ...egress, ...own }),
     lines: [], waiters: new Set(), workerd: undefined,
   };
   stacks.add(state);
-  writeSettings(state.envFile, state.settings);
   try {
-    await startWorker(state);
+    await startSomewhere(state, settings);
   } catch (error) {
     await stop(state);
     throw error;
   }
   return stack(state);
+}
+
+/**
+ * The worker must know its own address, so that its port is chosen before the start. Nobody can keep one free until then:
+ * where somebody else was faster, there are others.
+ */
+async function startSomewhere(state, settings) {
+  state.port = await freePort();
+  state.origin = `http://127.0.0.1:${state.port}`;
+  const places = { origin: state.origin, emulator: state.emulator.url };
+  const own = typeof settings === "function" ? settings(places) : settings;
+  state.settings = merged(freshSettings(places), { ...unhurried, ...egress, ...own });
+  writeSettings(state.envFile, state.settings);
+  try {
+    await startWorker(state);
+  } catch (error) {
+    if (error.code !== "ERR_ADDRESS_IN_USE") throw error;
+    await startSomewhere(state, settings);
+  }
 }
 
 async function startWorker(state) {
