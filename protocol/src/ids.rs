@@ -157,6 +157,25 @@ sixteen_byte_id! {
 hexadecimal_text_form!(SessionId);
 
 sixteen_byte_id! {
+    /// One link of a ledger's chain, or a signature under the chain's key: 32 hexadecimal digits.
+    ChainMark
+}
+hexadecimal_text_form!(ChainMark);
+
+impl Default for ChainMark {
+    fn default() -> Self {
+        Self([0; 16])
+    }
+}
+
+sixteen_byte_id! {
+    /// The keyed digest of an address, by which a person is found and from which the address is not: 32 hexadecimal
+    /// digits.
+    AddressMark
+}
+hexadecimal_text_form!(AddressMark);
+
+sixteen_byte_id! {
     /// Names one request to the server, for the ledger, the logs, AI Gateway and Microsoft Graph alike.
     ///
     /// The text is a UUID of version 8 (RFC 9562, section 5.8): 48 bits of Unix milliseconds, so that keys sort

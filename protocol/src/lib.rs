@@ -32,6 +32,7 @@ pub mod notification;
 pub mod oauth;
 pub mod object;
 pub mod office;
+pub mod operator;
 pub mod outbound;
 pub mod policy;
 pub mod prompts;

@@ -13,6 +13,7 @@ use crate::ids::{GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
 use crate::mcp::envelope::Stateless;
 use crate::notification::Notice;
+use crate::operator::Order;
 use crate::stream::{EventId, StreamKey};
 use crate::time::DurationMs;
 use crate::trace::TraceContext;
@@ -90,6 +91,8 @@ pub enum Command {
     },
     /// Store the Microsoft tokens of an account that was claimed for this object.
     Link(Link),
+    /// Do what an operator asks. The caller's client is the operator, as the audit trail names operators.
+    Operate(Order),
 }
 
 /// What the edge established when a person connected a Microsoft account, where Access stands in front.

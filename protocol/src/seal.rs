@@ -54,6 +54,10 @@ pub enum Purpose {
     Cookie,
     /// The signatures of cookies.
     CookieSignature,
+    /// The digests by which operators find a person of an address.
+    AddressIndex,
+    /// The credential of an operator where Access does not take part.
+    Operator,
 }
 
 impl Purpose {
@@ -71,6 +75,8 @@ impl Purpose {
             Self::Cursor => "m365-mcp-server/v1/cursor",
             Self::Cookie => "m365-mcp-server/v1/cookie",
             Self::CookieSignature => "m365-mcp-server/v1/cookie-signature",
+            Self::AddressIndex => "m365-mcp-server/v1/address-index",
+            Self::Operator => "m365-mcp-server/v1/operator",
         }
     }
 }
@@ -276,6 +282,19 @@ impl KeyRing {
     pub fn sign(&self, purpose: Purpose, data: &[u8]) -> Result<(&str, [u8; 16]), CannotOpen> {
         let key = Zeroizing::new(derive(&self.newest.key, purpose, Scope::Anyone)?);
         Ok((&self.newest.id, digest::keyed_digest(&key, &[data])))
+    }
+
+    /// The signatures under every key, the newest first: by them what was found under an older key is found again.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when no key can be derived, which is a fault of this server.
+    pub fn marks(&self, purpose: Purpose, data: &[u8]) -> Result<Vec<[u8; 16]>, CannotOpen> {
+        let ring = std::iter::once(&self.newest).chain(&self.older);
+        ring.map(|key| {
+            let key = Zeroizing::new(derive(&key.key, purpose, Scope::Anyone)?);
+            Ok(digest::keyed_digest(&key, &[data]))
+        })
+        .collect()
     }
 
     /// Checks what [`KeyRing::sign`] made, with the key that it names.
