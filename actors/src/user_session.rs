@@ -12,6 +12,7 @@ mod linking;
 mod listening;
 mod mcp;
 mod opening;
+mod operate;
 mod run;
 mod settle;
 mod streaming;
@@ -257,6 +258,7 @@ impl UserSession {
                     Command::Link(link) => {
                         self.on_link(turn, txn, to, request.request, &request.caller, link)?;
                     }
+                    Command::Operate(order) => self.on_operate(turn, txn, to, &request.caller, order)?,
                     Command::Connect(connect) => {
                         self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
                     }
