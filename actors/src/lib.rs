@@ -7,6 +7,7 @@
 //!
 //! The core must never contain `async`, a clock, a source of randomness or a socket.
 
+pub mod directory;
 pub mod egress;
 pub mod grants;
 pub mod handles;
@@ -32,6 +33,7 @@ mod shell;
 
 #[cfg(target_arch = "wasm32")]
 pub use shell::{
+    directory_object::Directory,
     durable_object::UserSession,
     entropy::random_bytes,
     outgoing::send,

@@ -4,6 +4,7 @@
 //! read at one sitting, because no simulation runs it; the end-to-end tests do.
 
 mod bindings;
+pub(crate) mod directory_object;
 pub(crate) mod durable_object;
 pub(crate) mod entropy;
 pub(crate) mod outgoing;

@@ -19,7 +19,7 @@ use crate::turn::{Effect, Fault};
 /// know under which key they are sealed; the sweep after recovery finds out both.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// The tables of an object, each a map from ordered keys to CBOR values.
+/// The tables of the objects, each a map from ordered keys to CBOR values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// One row: schema version, owner, the ledger's floor.
@@ -38,11 +38,20 @@ pub enum Table {
     Watches,
     /// One row for each answer that named something for the first time.
     Handles,
+    /// Of the directory: one row for each person.
+    People,
+    /// Of the directory: one row for each address of a person, by its digest.
+    Addresses,
+    /// Of the directory: one row for each person whom operators should look at.
+    Attention,
+    /// Of the directory: one row, the counts of all its people together.
+    Fleet,
+    /// Of the directory: one row for each line of the trail of what operators did, in order of time.
+    Trail,
 }
 
 impl Table {
-    /// Every table, for set-up and erasure.
-    pub const ALL: [Self; 8] = [
+    const ALL: [Self; 13] = [
         Self::Meta,
         Self::Tokens,
         Self::Grants,
@@ -51,7 +60,18 @@ impl Table {
         Self::IdempotencyKeys,
         Self::Watches,
         Self::Handles,
+        Self::People,
+        Self::Addresses,
+        Self::Attention,
+        Self::Fleet,
+        Self::Trail,
     ];
+
+    /// The tables of one person's object.
+    pub const OF_A_PERSON: &'static [Self] = Self::ALL.split_at(8).0;
+
+    /// The tables of one shard of the directory.
+    pub const OF_THE_DIRECTORY: &'static [Self] = Self::ALL.split_at(8).1;
 
     /// The table's name in SQL and in messages.
     #[must_use]
@@ -65,6 +85,11 @@ impl Table {
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Watches => "watches",
             Self::Handles => "handles",
+            Self::People => "people",
+            Self::Addresses => "addresses",
+            Self::Attention => "attention",
+            Self::Fleet => "fleet",
+            Self::Trail => "trail",
         }
     }
 }

@@ -3,6 +3,14 @@
 //! What holds here: nothing that a client, Microsoft or an operator sends is unbounded, and the relations that
 //! the design depends on are checked by the compiler at the end of the file.
 
+mod operations;
+
+pub use operations::{
+    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, OPEN_FOR_TOO_LONG,
+    OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER,
+    REPORT_EVERY, TRAIL_KEPT_FOR, TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
+};
+
 use crate::time::DurationMs;
 
 /// The largest body of an MCP request, in bytes. Above it the answer is 413. Larger content enters by reference.

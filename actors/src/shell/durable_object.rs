@@ -35,6 +35,7 @@ use super::sql_rows::{SqlDisk, SqlRows};
 use super::zones::offset_at;
 use crate::egress::depart;
 use crate::log::LogLine;
+use crate::store::Table;
 use crate::turn::{self, Effect, Entropy, Fault, Input, ReplyTo, Turn};
 use crate::user_session::UserSession as Core;
 
@@ -66,7 +67,7 @@ struct Shell {
 impl DurableObject for UserSession {
     fn new(state: State, env: Env) -> Self {
         let config = config_from_env(&env).map(Rc::new);
-        let rows = SqlRows::open(&state);
+        let rows = SqlRows::open(&state, Table::OF_A_PERSON);
         let sockets = Sockets::new(state);
         Self {
             shell: Rc::new(Shell {
@@ -355,7 +356,7 @@ impl Shell {
     }
 }
 
-fn now() -> UnixMs {
+pub(super) fn now() -> UnixMs {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

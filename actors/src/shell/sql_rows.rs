@@ -21,11 +21,11 @@ pub struct SqlRows {
 }
 
 impl SqlRows {
-    /// Opens the storage and makes sure that the tables exist.
+    /// Opens the storage of an object and makes sure that its tables exist.
     ///
     /// # Errors
     /// [`Fault::Storage`] when the storage refuses.
-    pub fn open(state: &State) -> Result<Self, Fault> {
+    pub fn open(state: &State, tables: &[Table]) -> Result<Self, Fault> {
         let storage = state.storage();
         let raw: &JsValue = storage.as_raw().as_ref();
         let rows = Self {
@@ -34,8 +34,8 @@ impl SqlRows {
             #[cfg(feature = "row-counts")]
             counts: std::cell::Cell::default(),
         };
-        for table in Table::ALL {
-            rows.sql.exec(create(table), None).map_err(|_| Fault::Storage)?;
+        for table in tables {
+            rows.sql.exec(create(*table), None).map_err(|_| Fault::Storage)?;
         }
         Ok(rows)
     }
@@ -125,7 +125,7 @@ impl SqlRows {
         }
         let key = || blob(b"k");
         let mut plans = Vec::new();
-        for table in Table::ALL {
+        for table in Table::OF_A_PERSON.iter().copied() {
             let statements = [
                 (select(table).to_owned(), vec![key()]),
                 (upsert(table).to_owned(), vec![key(), key()]),
@@ -219,4 +219,9 @@ statements! {
     IdempotencyKeys => "idempotency_keys",
     Watches => "watches",
     Handles => "handles",
+    People => "people",
+    Addresses => "addresses",
+    Attention => "attention",
+    Fleet => "fleet",
+    Trail => "trail",
 }

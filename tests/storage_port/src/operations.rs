@@ -38,8 +38,8 @@ impl Operations {
     }
 
     fn table(&mut self) -> Table {
-        let position = self.below(Table::ALL.len() as u64);
-        Table::ALL.get(position).copied().unwrap_or(Table::Ledger)
+        let position = self.below(Table::OF_A_PERSON.len() as u64);
+        Table::OF_A_PERSON.get(position).copied().unwrap_or(Table::Ledger)
     }
 
     fn key(&mut self) -> Vec<u8> {

@@ -1,0 +1,46 @@
+//! The bounds of what operators see and do.
+
+use crate::time::DurationMs;
+
+/// How late an object may wake by itself before operators are shown it. The platform gives an alarm up after six failures,
+/// which it spreads over minutes.
+pub const ALARM_OVERDUE_AFTER: DurationMs = DurationMs::from_secs(15 * 60);
+
+/// How long a request may be open before operators are shown it: longer than any is promised to be.
+pub const OPEN_FOR_TOO_LONG: DurationMs = DurationMs::from_secs(20 * 60);
+
+/// How late a token may be renewed before operators are shown it.
+pub const REFRESH_OVERDUE_AFTER: DurationMs = DurationMs::from_secs(10 * 60);
+
+/// At most so often an object reports to the directory.
+pub const REPORT_EVERY: DurationMs = DurationMs::from_secs(60);
+
+/// Hours of which the directory keeps counts.
+pub const DIRECTORY_HOURS_KEPT: usize = 48;
+
+/// The most people or lines in one answer of a shard of the directory.
+pub const DIRECTORY_PAGE_MAX: usize = 200;
+
+/// Up to so many people to look at are counted in a shard.
+pub const ATTENTION_COUNTED_MAX: usize = 1_000;
+
+/// The largest question to the directory, far above a report with all that it can hold.
+pub const QUESTION_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the trail of what operators did is kept: a year and a month, so that a yearly review finds all of it.
+pub const TRAIL_KEPT_FOR: DurationMs = DurationMs::from_secs(400 * 24 * 60 * 60);
+
+/// Lines of the trail that each new one removes at most, when they are too old.
+pub const TRAIL_PRUNE_BATCH: usize = 8;
+
+/// Lines of the trail that are looked through for those about one person.
+pub const TRAIL_SCAN_MAX: usize = 2_000;
+
+/// How long a break-glass credential can be good for: a shift.
+pub const OPERATOR_CREDENTIAL_LIFETIME_MAX: DurationMs = DurationMs::from_secs(12 * 60 * 60);
+
+/// How long an operator can think about whether an action should be done.
+pub const OPERATOR_FORM_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
+
+// Whatever is open for too long was promised to be over before.
+const _: () = assert!(OPEN_FOR_TOO_LONG.0 > 15 * 60 * 1_000);
