@@ -7,7 +7,7 @@ use protocol::access::sign_in::CALLBACK_PATH;
 use protocol::config::AccessMode;
 use protocol::notification::PATH_PREFIX;
 
-/// Where the operators' API begins.
+/// Where the operators' pages and their API begin.
 pub const OPERATORS_PATH: &str = "/ops";
 
 /// Where a request goes.
@@ -48,7 +48,7 @@ pub enum Route {
     Notification,
     /// The way back from the sign-in through Access.
     AccessCallback,
-    /// The operators' API.
+    /// The operators' pages and their API.
     Operators,
     /// A browser asks whether a page of another origin may call.
     Preflight,
@@ -94,7 +94,6 @@ const AUTHORIZATION: [&str; 8] = [
 pub fn route_in(mode: &AccessMode, method: &str, path: &str) -> Route {
     let exists = match path {
         CALLBACK_PATH => mode.sign_in().is_some(),
-        OPERATORS_PATH => mode.application().is_some(),
         _ => !(mode.is_perimeter() && AUTHORIZATION.contains(&path)),
     };
     if exists { route(method, path) } else { Route::NotFound }
@@ -141,13 +140,18 @@ pub fn route(method: &str, path: &str) -> Route {
         "/connect" => page(Route::Connect),
         "/callback" => page(Route::Callback),
         CALLBACK_PATH => page(Route::AccessCallback),
-        OPERATORS_PATH => page(Route::Operators),
+        // Who asks is established before a verb or a path is looked at.
+        _ if is_of_operators(path) => Route::Operators,
         _ if is_notification_address(path) => match method {
             "POST" => Route::Notification,
             _ => Route::WrongMethod { allow: "POST" },
         },
         _ => Route::NotFound,
     }
+}
+
+fn is_of_operators(path: &str) -> bool {
+    path.strip_prefix(OPERATORS_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a path is one segment below that of notifications. Whose it is, if anybody's, is found out later.
@@ -179,9 +183,8 @@ mod tests {
         for path in AUTHORIZATION {
             assert_eq!(exists(path), [true, false, true, true], "{path}");
         }
-        assert_eq!(exists("/ops"), [false, true, true, false]);
         assert_eq!(exists("/callback/access"), [false, false, false, true]);
-        for path in ["/mcp", "/connect", "/callback", "/healthz", "/"] {
+        for path in ["/mcp", "/ops", "/ops/users", "/connect", "/callback", "/healthz", "/"] {
             assert_eq!(exists(path), [true; 4], "{path}");
         }
     }

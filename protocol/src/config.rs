@@ -103,6 +103,8 @@ pub struct Config {
     pub public_url: String,
     /// How Cloudflare Access takes part.
     pub access_mode: AccessMode,
+    /// The application of Access that stands in front of the operators' pages alone, where there is one.
+    pub operators: Option<Application>,
     /// The Graph API version.
     pub graph_version: GraphVersion,
     /// The application's registration with Microsoft.
@@ -264,6 +266,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         is_origin
     });
     let access_mode = access::read(reader);
+    let operators = access::read_operators(reader, access_mode.as_ref());
     let graph_version =
         reader.one_of("GRAPH_API_VERSION", &[("v1.0", GraphVersion::V1), ("beta", GraphVersion::Beta)]);
     let microsoft = read_microsoft(reader);
@@ -308,6 +311,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
+        operators,
         graph_version: graph_version?,
         microsoft: microsoft?,
         gateway: gateway?,

@@ -3,6 +3,7 @@
 //! What holds here: nothing in an answer is a token, a key, an address or what anybody wrote; an order never makes an
 //! object for somebody who is not there; every time is in milliseconds since 1970 and says so in its name.
 
+pub mod credential;
 pub mod directory;
 pub mod record;
 pub mod view;

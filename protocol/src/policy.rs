@@ -39,6 +39,8 @@ pub struct Policy {
     pub access_identity: AccessIdentity,
     /// The service tokens that may use the operators' API, by their client ids.
     pub service_tokens: BTreeSet<String>,
+    /// The people who may use it, by the addresses that Access vouches for, in lower case.
+    pub operators: BTreeSet<String>,
 }
 
 /// To whom messages and invitations may go, and with what.
@@ -118,6 +120,7 @@ struct Setting {
     channel_messages: ChannelMessages,
     access_identity: AccessIdentity,
     service_tokens: BTreeSet<String>,
+    operators: Vec<String>,
 }
 
 /// What becomes of a message to a channel where lists say to whom messages may go: who reads a channel cannot be seen.
@@ -143,8 +146,8 @@ impl Policy {
             "must be a JSON object with the members `confirm` (never, external or always), `internalDomains` (a list), \
              `withoutElicitation` (refuse or send), `allowRecipients`, `denyRecipients`, `denyAttachmentTypes`, \
              `denyFolders`, `denySites`, `fileHosts` (lists), `channelMessages` (refuse or send), `sendsPerHour`, \
-             `attachmentBytesMax` (numbers), `anonymousLinks` (true or false), `accessIdentity` (must_match or any) and \
-             `serviceTokens` (a list), each of them optional"
+             `attachmentBytesMax` (numbers), `anonymousLinks` (true or false), `accessIdentity` (must_match or any), \
+             `serviceTokens` and `operators` (lists), each of them optional"
         })?;
         let lower = |list: Vec<String>| -> BTreeSet<String> {
             list.into_iter().map(|item| item.to_ascii_lowercase()).collect()
@@ -186,6 +189,12 @@ impl Policy {
                 "has a member of `serviceTokens` that is no client id of a service token, such as 0a1b.access",
             );
         }
+        let operators = lower(setting.operators);
+        let is_address =
+            |name: &String| name.split_once('@').is_some_and(|(who, at)| !who.is_empty() && is_domain(at));
+        if !operators.iter().all(is_address) {
+            return Err("has a member of `operators` that is no address");
+        }
         Ok(Self {
             confirm,
             without_elicitation: setting.without_elicitation,
@@ -197,6 +206,7 @@ impl Policy {
             channel_messages: setting.channel_messages,
             access_identity: setting.access_identity,
             service_tokens: setting.service_tokens,
+            operators,
         })
     }
 

@@ -59,13 +59,16 @@ test("the fetcher of documents, and nothing else, reaches the public web only, a
 
 for (const [name, config] of Object.entries({ top, production })) {
   test(`${name}: bindings, secrets and what keeps it closed`, () => {
-    assert.deepEqual(bindingNames(config), ["AI", "MCP_OBJECT", "METADATA", "OAUTH_KV"]);
+    assert.deepEqual(bindingNames(config), ["AI", "DIRECTORY", "MCP_OBJECT", "METADATA", "OAUTH_KV"]);
     assert.deepEqual(config.vars, {}, "settings are secrets");
     assert.equal(config.workers_dev, false);
     assert.equal(config.preview_urls, false);
     assert.equal(config.observability.redact_query_string, true);
     assert.ok(config.compatibility_date >= "2026-11-17", "older dates lack the request's abort signal");
-    assert.deepEqual({ ...config.migrations[0] }, { tag: "v1", new_sqlite_classes: ["UserSession"] });
+    assert.deepEqual(config.migrations.map((migration) => ({ ...migration })), [
+      { tag: "v1", new_sqlite_classes: ["UserSession"] },
+      { tag: "v2", new_sqlite_classes: ["Directory"] },
+    ]);
     const required = ["MICROSOFT_CLIENT_ID", "MICROSOFT_TENANT_ID", "GRAPH_API_VERSION",
       "ENCRYPTION_KEY", "COOKIE_ENCRYPTION_KEY", "COOKIE_SECRET", "PUBLIC_URL", "ACCESS_MODE", "EGRESS", "GATEWAY_ID"];
     assert.deepEqual(config.secrets.required, required);

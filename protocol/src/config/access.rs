@@ -11,6 +11,7 @@ const TEAM: &str = "ACCESS_TEAM_DOMAIN";
 const AUDIENCE: &str = "ACCESS_AUD";
 const CLIENT_ID: &str = "ACCESS_CLIENT_ID";
 const CLIENT_SECRET: &str = "ACCESS_CLIENT_SECRET";
+const OPERATORS_AUDIENCE: &str = "OPS_AUD";
 
 /// How Cloudflare Access takes part (see `docs/architecture.md`, "The edge").
 #[derive(Debug)]
@@ -66,6 +67,13 @@ impl AccessMode {
             Self::OAuth { sign_in, .. } => sign_in.as_ref(),
             Self::Open | Self::Perimeter(_) => None,
         }
+    }
+
+    /// The team's URL, where Access takes part.
+    #[must_use]
+    pub fn team_url(&self) -> Option<&str> {
+        let of_application = self.application().map(|application| application.team_url.as_str());
+        of_application.or_else(|| self.sign_in().map(|application| application.team_url.as_str()))
     }
 
     /// Whether Access stands in front of everything.
@@ -149,6 +157,29 @@ fn read_oauth<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<A
     };
     team_url?;
     Some(AccessMode::OAuth { application: application.flatten(), sign_in })
+}
+
+/// The application of operators' own, in front of `/ops` alone: whoever Access lets through there is an operator.
+pub(super) fn read_operators<L: Fn(&str) -> Option<String>>(
+    reader: &mut Reader<L>,
+    mode: Option<&AccessMode>,
+) -> Option<Application> {
+    reader.optional(OPERATORS_AUDIENCE)?;
+    let audience = reader.identifier(OPERATORS_AUDIENCE)?;
+    let mode = mode?;
+    let Some(team_url) = mode.team_url() else {
+        reader.refuse(
+            OPERATORS_AUDIENCE,
+            "must not be set: ACCESS_MODE is open, in which Access plays no part",
+        );
+        return None;
+    };
+    // One audience for both would make an operator of everybody.
+    if mode.application().is_some_and(|application| application.audience == audience) {
+        reader.refuse(OPERATORS_AUDIENCE, "must be the audience of another application than ACCESS_AUD");
+        return None;
+    }
+    Some(Application { team_url: team_url.to_owned(), audience })
 }
 
 /// Refuses settings that the mode does not use; whether there was none.
