@@ -5,7 +5,7 @@
 //! where Access does that, and never says more than which kind of check failed.
 
 use protocol::access::{Identity, Person};
-use protocol::config::{Application, Config};
+use protocol::config::Application;
 use protocol::connect::ConnectTicket;
 use protocol::ids::GrantId;
 use protocol::object::Caller;
@@ -72,9 +72,11 @@ impl Refused {
                 "This link was made for another person than the one who is signed in here. Open it in a browser that is \
                  signed in as the person who asked for it. Nothing was stored.",
             ),
-            Self::NotAnOperator => {
-                (403, "not_an_operator", "This is for the service tokens that the operators' policy names.")
-            }
+            Self::NotAnOperator => (
+                403,
+                "not_an_operator",
+                "This is for operators: the service tokens and people whom the policy names.",
+            ),
             Self::AddressDiffers => (
                 403,
                 "address_differs",
@@ -154,27 +156,6 @@ pub fn check_ticket(ticket: &ConnectTicket, caller: &Caller) -> Result<(), Refus
     if ticket.user == caller.user { Ok(()) } else { Err(Refused::AnotherPerson) }
 }
 
-/// The first page of the operators' API: which mode this is, and which actions it lacks.
-///
-/// # Errors
-/// [`Refused::NotAnOperator`] for people and for service tokens that the policy does not name.
-pub fn operators_page(config: &Config, identity: &Identity) -> Result<Reply, Refused> {
-    let is_operator =
-        matches!(identity, Identity::ServiceToken(id) if config.policy.service_tokens.contains(id));
-    if !is_operator {
-        return Err(Refused::NotAnOperator);
-    }
-    let lacks: &[&str] = if config.access_mode.is_perimeter() {
-        &["scopes of a single client", "consent for a single client", "withdrawal of a single client"]
-    } else {
-        &[]
-    };
-    let page = json!({
-        "version": env!("CARGO_PKG_VERSION"), "accessMode": config.access_mode.name(), "lacks": lacks,
-    });
-    Ok(Reply::json(200, &page))
-}
-
 #[cfg(test)]
 mod tests {
     use protocol::ids::UserKey;
@@ -220,14 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn a_service_token_gets_what_the_policy_gives_it_and_no_mailbox() {
-        let config = config_with(&PERIMETER);
-        let token = |id: &str| Identity::ServiceToken(id.into());
-        assert_eq!(person(token("0a.access")), Err(Refused::ServiceToken));
-        assert_eq!(operators_page(&config, &token("0a.access")).unwrap().status, 200);
-        for stranger in [token("0b.access"), token(""), Identity::Person(alice())] {
-            assert_eq!(operators_page(&config, &stranger), Err(Refused::NotAnOperator), "{stranger:?}");
-        }
+    fn a_service_token_has_no_mailbox() {
+        assert_eq!(person(Identity::ServiceToken("0a.access".into())), Err(Refused::ServiceToken));
+        assert_eq!(person(Identity::Person(alice())), Ok(alice()));
     }
 
     #[test]

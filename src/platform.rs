@@ -12,6 +12,7 @@ mod mcp;
 mod microsoft;
 mod notifications;
 mod oauth;
+mod operators;
 mod settled;
 mod signatures;
 
@@ -119,7 +120,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
             AccessMode::Open | AccessMode::OAuth { .. } => oauth::callback(config, &request, &env).await,
         },
         Route::AccessCallback => oauth::access_callback(config, &request, &env).await,
-        Route::Operators => access::operators(config, &request, &env).await,
+        Route::Operators => operators::serve(config, &request, &env).await,
         Route::ResourceMetadata | Route::ServerMetadata | Route::Preflight => {
             respond(oauth::document(config, &env, route))
         }

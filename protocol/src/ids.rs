@@ -162,6 +162,7 @@ sixteen_byte_id! {
 }
 hexadecimal_text_form!(ChainMark);
 
+#[expect(clippy::derivable_impls, reason = "the other identifiers must have no default")]
 impl Default for ChainMark {
     fn default() -> Self {
         Self([0; 16])

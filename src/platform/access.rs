@@ -23,7 +23,6 @@ use super::signatures::{self, Doubt, Issuer};
 use super::{ask, demanded, now, query, randomness, respond};
 use crate::access::{self, HEADER, Refused};
 use crate::browser::{self, Returned};
-use crate::reply::Reply;
 
 /// Who stands behind a request, by its assertion.
 pub(super) async fn identity(
@@ -55,18 +54,6 @@ pub(super) async fn person(
     env: &Env,
 ) -> std::result::Result<Person, Refused> {
     access::person(identity(application, request, env).await?)
-}
-
-/// The first page of the operators' API.
-pub(super) async fn operators(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let Some(application) = config.access_mode.application() else {
-        return respond(Reply::not_found());
-    };
-    let page = match identity(application, request, env).await {
-        Ok(identity) => access::operators_page(config, &identity),
-        Err(refused) => Err(refused),
-    };
-    respond(page.unwrap_or_else(Refused::reply))
 }
 
 /// From a link to Microsoft, in a browser of the person who asked for it.

@@ -111,6 +111,18 @@ pub struct ExportPage {
     pub after: Option<RequestId>,
 }
 
+/// One value of an export: a line of NDJSON, or an item of a CBOR sequence (RFC 8742).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExportItem {
+    /// The first.
+    Head(Head),
+    /// Each request.
+    Line(Line),
+    /// The last.
+    Checkpoint(Checkpoint),
+}
+
 /// The key of one person's chain. Whoever has it can verify an export, and could make up another one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
