@@ -16,6 +16,7 @@ pub mod health;
 pub mod mcp_endpoint;
 pub mod notifications;
 pub mod oauth_endpoints;
+pub mod operators;
 pub mod registration_rate;
 pub mod reply;
 pub mod router;
