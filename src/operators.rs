@@ -5,6 +5,8 @@
 
 pub mod api;
 pub mod metrics;
+pub mod pages;
+pub mod render;
 pub mod request;
 pub mod self_test;
 

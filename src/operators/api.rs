@@ -3,7 +3,7 @@
 //! What holds here: an answer is the same for a page and for the API; an error says whose fault it is and what to do
 //! next; whatever is unknown is answered alike, whether it never was or is gone.
 
-use protocol::ids::UserKey;
+use protocol::ids::{RequestId, UserKey};
 use protocol::operator::directory::{AuditPage, Fleet, Person, PersonPage};
 use protocol::operator::record::VerificationKey;
 use protocol::operator::view::{Acted, Overview, RequestPage, RequestView};
@@ -26,11 +26,15 @@ pub enum Answer {
         fleet: Fleet,
         /// People to look at.
         attention: PersonPage,
+        /// Shards of the directory that did not answer, and that the numbers lack.
+        shards_silent: u8,
     },
     /// A list of people.
     People {
         /// The people.
         page: PersonPage,
+        /// Where the page begins.
+        after: Option<UserKey>,
         /// Whether only those are listed whom operators should look at.
         attention: bool,
     },
@@ -56,6 +60,8 @@ pub enum Answer {
     Trail {
         /// About whom alone.
         user: Option<UserKey>,
+        /// Where the page begins.
+        before: Option<RequestId>,
         /// The lines.
         page: AuditPage,
     },
@@ -72,6 +78,8 @@ pub enum Answer {
         user: UserKey,
         /// What.
         action: Action,
+        /// The client that would be cut off.
+        client: Option<String>,
         /// What has to be sent back.
         confirmation: String,
     },
@@ -97,8 +105,10 @@ pub enum Trouble {
     Malformed,
     /// The confirmation is not one for this, or too old.
     NotConfirmed,
-    /// The directory or an object does not answer.
+    /// The directory does not answer, or no line could be added to the trail.
     Unavailable,
+    /// A person's object does not answer.
+    ObjectSilent,
     /// The path has other verbs.
     WrongMethod(&'static str),
 }
@@ -120,7 +130,12 @@ impl Trouble {
             Self::Unavailable => (
                 503,
                 "unavailable",
-                "The directory or this person's object does not answer. Try again; if it goes on, look into the log.",
+                "The directory does not answer. Nothing was done; try again, and if it goes on, look into the log.",
+            ),
+            Self::ObjectSilent => (
+                503,
+                "object_unavailable",
+                "This person's object does not answer. Try again; if it goes on, look into the log.",
             ),
             Self::WrongMethod(_) => (405, "wrong_method", "This address takes other methods; see Allow."),
         }
@@ -162,16 +177,16 @@ pub struct Deployment<'a> {
 #[must_use]
 pub fn reply(answer: &Answer, deployment: &Deployment<'_>) -> Reply {
     let body = match answer {
-        Answer::Fleet { fleet, attention } => {
-            json!({ "deployment": deployment, "fleet": fleet, "attention": attention })
-        }
+        Answer::Fleet { fleet, attention, shards_silent } => json!({
+            "deployment": deployment, "fleet": fleet, "attention": attention, "shardsSilent": shards_silent,
+        }),
         Answer::People { page, .. } => json!(page),
         Answer::Person { person, overview } => json!({ "person": person, "overview": overview }),
         Answer::Ledger { page, .. } => json!(page),
         Answer::Request(request) => json!(request),
         Answer::Trail { page, .. } => json!(page),
         Answer::Found { people, request } => json!({ "people": people, "request": request }),
-        Answer::Asked { user, action, confirmation } => json!({
+        Answer::Asked { user, action, confirmation, .. } => json!({
             "user": user, "action": action.name(), "consequence": action.consequence(),
             "confirmation": confirmation,
         }),

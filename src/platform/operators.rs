@@ -10,7 +10,7 @@ use actors::egress::depart;
 use actors::log::LogLine;
 use actors::turn::Outbound;
 use protocol::config::{Application, Config};
-use protocol::ids::{OpId, RequestId, UserKey};
+use protocol::ids::{GrantId, OpId, RequestId, UserKey};
 use protocol::limits::OPERATOR_CREDENTIAL_LIFETIME_MAX;
 use protocol::operator::credential::Confirmation;
 use protocol::operator::directory::{
@@ -22,8 +22,11 @@ use protocol::secret::Secret;
 use worker::{Env, Request, Response, Result};
 
 use super::{access, body, now, query, random, read_parameters, respond};
+use crate::access::Refused;
 use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
-use crate::operators::api::{self, Answer, Deployment, Trouble};
+use crate::operators::api::{self, Answer, Trouble};
+use crate::operators::pages::{Viewer, links};
+use crate::operators::render::Around;
 use crate::operators::request::{Form, Sought, Wish, prefix_of, read};
 use crate::operators::{self, Guard, Operator, metrics, self_test};
 use crate::reply::Reply;
@@ -41,49 +44,42 @@ const ATTENTION_SHOWN: u32 = 20;
 /// Serves one request below `/ops`.
 pub(super) async fn serve(config: &Config, request: &Request, env: &Env) -> Result<Response> {
     let (form, wish) = read(request.method().as_ref(), &request.path(), &query(request)?);
-    let operator = match identify(config, request, env, form).await? {
-        Ok(operator) => Some(operator),
-        Err(refusal) if !matches!(wish, Wish::SignIn { .. }) => return respond(refusal),
-        Err(_) => None,
+    let guard = operators::guard(config);
+    let logs = operators::gateway_logs_url(config);
+    let viewer = Viewer { operator: None, access_mode: &config.access_mode, guard, now: now() };
+    let around = Around { form, viewer, lacks: operators::lacks(config), gateway_logs_url: logs.as_deref() };
+    let operator = match identify(config, guard, request, env).await? {
+        Ok(Some(operator)) => operator,
+        Ok(None) => return sign_in(config, request, &wish, &around).await,
+        Err(refused) => return respond(around.refusal(refused)),
     };
-    let Some(operator) = operator else { return sign_in(config, request, &wish).await };
-    let looker = Looker { config, env, operator: &operator, form };
+    let around = Around { viewer: Viewer { operator: Some(&operator.0), ..viewer }, ..around };
+    let looker = Looker { config, env, operator: &operator, around };
     let asked = match fields(request, &wish).await? {
         Ok(fields) => looker.serve(&wish, &fields).await,
         Err(trouble) => Err(trouble),
     };
     match asked {
         Ok(served) => served,
-        Err(trouble) => respond(trouble.reply()),
+        Err(trouble) => respond(around.trouble(trouble)),
     }
 }
 
-/// Who asks, or what whoever is no operator is told.
+/// Who asks; `None` where nobody brings a credential that is good.
 async fn identify(
     config: &Config,
+    guard: Guard<'_>,
     request: &Request,
     env: &Env,
-    form: Form,
-) -> Result<std::result::Result<Operator, Reply>> {
-    let guard = operators::guard(config);
-    Ok(match guard {
-        Guard::Own(application) | Guard::Shared(application) => {
-            by_access(config, guard, application, request, env).await.map_err(|refused| match form {
-                Form::Api => refused.reply(),
-                Form::Page => refused.page(),
-            })
-        }
-        Guard::Credential => {
-            let headers = request.headers();
-            let authorization = headers.get("authorization")?;
-            let sent =
-                authorization.as_deref().and_then(|header| header.split_once(' ')).map(|(_, text)| text);
-            let kept = read_text_cookie(config, COOKIE, headers.get("cookie")?.as_deref());
-            let operator =
-                sent.or(kept.as_deref()).and_then(|text| operators::by_credential(config, text, now()));
-            operator.ok_or_else(api::sign_in_first)
-        }
-    })
+) -> Result<std::result::Result<Option<Operator>, Refused>> {
+    if let Guard::Own(application) | Guard::Shared(application) = guard {
+        return Ok(by_access(config, guard, application, request, env).await.map(Some));
+    }
+    let headers = request.headers();
+    let authorization = headers.get("authorization")?;
+    let sent = authorization.as_deref().and_then(|header| header.split_once(' ')).map(|(_, text)| text);
+    let kept = read_text_cookie(config, COOKIE, headers.get("cookie")?.as_deref());
+    Ok(Ok(sent.or(kept.as_deref()).and_then(|text| operators::by_credential(config, text, now()))))
 }
 
 async fn by_access(
@@ -92,7 +88,7 @@ async fn by_access(
     application: &Application,
     request: &Request,
     env: &Env,
-) -> std::result::Result<Operator, crate::access::Refused> {
+) -> std::result::Result<Operator, Refused> {
     let identity = access::identity(application, request, env).await?;
     operators::by_identity(config, guard, &identity)
 }
@@ -123,25 +119,29 @@ async fn fields(
         .ok_or(Trouble::Malformed))
 }
 
-/// The page where a credential is handed over, and what becomes of it.
-async fn sign_in(config: &Config, request: &Request, wish: &Wish) -> Result<Response> {
-    if !matches!(operators::guard(config), Guard::Credential) {
-        return respond(Trouble::NotFound.reply());
+/// Where a credential is handed over, and what everybody without one sees on every other path.
+async fn sign_in(config: &Config, request: &Request, wish: &Wish, around: &Around<'_>) -> Result<Response> {
+    const REFUSED: &str =
+        "This is no credential of this server, or it has ended. Make another one with the command below.";
+    const NEEDED: &str = "This is for operators. Sign in first.";
+    let is_sent = match wish {
+        Wish::SignIn { is_sent } => *is_sent,
+        _ => return respond(around.sign_in(Some(NEEDED))),
+    };
+    if !is_sent {
+        return respond(around.sign_in(None));
     }
-    let Ok(fields) = fields(request, wish).await? else { return respond(Trouble::Malformed.reply()) };
-    let sent = fields.get("credential");
-    let is_good = sent.is_some_and(|text| operators::by_credential(config, text, now()).is_some());
-    match sent.filter(|_| is_good) {
-        Some(credential) => {
-            let kept_for = OPERATOR_CREDENTIAL_LIFETIME_MAX;
-            let cookie = set_cookie(config, COOKIE, credential.trim().as_bytes(), kept_for, random()?);
-            respond(match cookie {
-                Some(cookie) => Reply::see_other("/ops".to_owned()).with("set-cookie", cookie),
-                None => Trouble::Unavailable.reply(),
-            })
-        }
-        None => respond(api::sign_in_first()),
+    let Ok(fields) = fields(request, wish).await? else { return respond(around.sign_in(Some(REFUSED))) };
+    let credential = fields.get("credential").map(str::trim).unwrap_or_default();
+    if operators::by_credential(config, credential, now()).is_none() {
+        return respond(around.sign_in(Some(REFUSED)));
     }
+    let kept_for = OPERATOR_CREDENTIAL_LIFETIME_MAX;
+    let cookie = set_cookie(config, COOKIE, credential.as_bytes(), kept_for, random()?);
+    respond(match cookie {
+        Some(cookie) => Reply::see_other(links::FLEET.to_owned()).with("set-cookie", cookie),
+        None => around.trouble(Trouble::Unavailable),
+    })
 }
 
 /// An operator at work.
@@ -149,7 +149,7 @@ struct Looker<'a> {
     config: &'a Config,
     env: &'a Env,
     operator: &'a Operator,
-    form: Form,
+    around: Around<'a>,
 }
 
 impl Looker<'_> {
@@ -162,10 +162,16 @@ impl Looker<'_> {
             Wish::NotFound => return Err(Trouble::NotFound),
             Wish::WrongMethod(allow) => return Err(Trouble::WrongMethod(allow)),
             Wish::Document => return Ok(respond(Reply::json_text(200, api::DOCUMENT.to_owned()))),
-            Wish::Metrics => return Ok(respond(metrics::reply(&self.asking().fleet().await?))),
-            Wish::SignIn { .. } => return Ok(respond(Reply::see_other("/ops".to_owned()))),
+            Wish::Metrics => {
+                // Counts that lack a part would look like a counter that fell.
+                return match self.asking().fleet().await {
+                    (fleet, 0) => Ok(respond(metrics::reply(&fleet))),
+                    _ => Err(Trouble::Unavailable),
+                };
+            }
+            Wish::SignIn { .. } => return Ok(respond(Reply::see_other(links::FLEET.to_owned()))),
             Wish::SignOut => {
-                let reply = Reply::see_other("/ops/sign-in".to_owned());
+                let reply = Reply::see_other(links::SIGN_IN.to_owned());
                 return Ok(respond(reply.with("set-cookie", end_cookie(self.config, COOKIE))));
             }
             Wish::Export(user, encoding) => {
@@ -204,7 +210,7 @@ impl Looker<'_> {
                 looked?
             }
         };
-        Ok(self.render(&answer))
+        Ok(respond(self.around.answer(&answer)))
     }
 
     const fn asking(&self) -> Asking<'_> {
@@ -217,6 +223,7 @@ impl Looker<'_> {
         Ok(match wish {
             Wish::People { after, limit, attention } => Answer::People {
                 page: asking.people(*after, *limit, *attention).await?,
+                after: *after,
                 attention: *attention,
             },
             Wish::Person(user) => {
@@ -224,7 +231,7 @@ impl Looker<'_> {
                 let overview = match asking.order::<Overview>(user, Order::Look).await {
                     Ok(overview) => overview,
                     // What the directory knows is what can be shown of an object that cannot be read.
-                    Err(Trouble::Unavailable) if person.fault.is_some() => None,
+                    Err(Trouble::ObjectSilent) if person.fault.is_some() => None,
                     Err(trouble) => return Err(trouble),
                 };
                 if overview.is_none() && person.fault.is_none() {
@@ -238,7 +245,8 @@ impl Looker<'_> {
                 Answer::Ledger { user: *user, query: query.clone(), page: page.ok_or(Trouble::NotFound)? }
             }
             Wish::Trail { before, limit, user } => {
-                Answer::Trail { user: *user, page: asking.trail(*before, *limit, *user).await? }
+                let page = asking.trail(*before, *limit, *user).await?;
+                Answer::Trail { user: *user, before: *before, page }
             }
             Wish::VerificationKey(user) => {
                 asking.person(user).await?.ok_or(Trouble::NotFound)?;
@@ -246,9 +254,12 @@ impl Looker<'_> {
                 Answer::VerificationKey(key.ok_or(Trouble::NotFound)?)
             }
             _ => {
-                let fleet = asking.fleet().await?;
-                let attention = asking.people(None, ATTENTION_SHOWN, true).await?;
-                Answer::Fleet { fleet, attention }
+                let (fleet, shards_silent) = asking.fleet().await;
+                let attention = match shards_silent {
+                    0 => asking.people(None, ATTENTION_SHOWN, true).await?,
+                    _ => PersonPage::default(),
+                };
+                Answer::Fleet { fleet, attention, shards_silent }
             }
         })
     }
@@ -318,11 +329,12 @@ impl Looker<'_> {
             Some(text) if is_done && confirmation.is_given_by(keys, text, now()) => {}
             Some(_) if is_done => return Err(Trouble::NotConfirmed),
             // A program asks by sending no confirmation; a form without one is broken.
-            _ if is_done && self.form == Form::Page => return Err(Trouble::NotConfirmed),
+            _ if is_done && self.around.form == Form::Page => return Err(Trouble::NotConfirmed),
             _ => {
                 let nonce = random().map_err(|_| Trouble::Unavailable)?;
                 let confirmation = confirmation.seal(keys, nonce).map_err(|_| Trouble::Unavailable)?;
-                return Ok(Answer::Asked { user, action, confirmation });
+                let client = self.client_of(&user, grant).await?;
+                return Ok(Answer::Asked { user, action, client, confirmation });
             }
         }
         let detail = grant.map(|grant| grant.to_string());
@@ -339,6 +351,18 @@ impl Looker<'_> {
         }
         self.note(wish, Some(user), detail.as_deref(), outcome).await?;
         Ok(Answer::Done { user, acted: acted?.ok_or(Trouble::NotFound)? })
+    }
+
+    /// What the client of a grant calls itself.
+    async fn client_of(
+        &self,
+        user: &UserKey,
+        grant: Option<GrantId>,
+    ) -> std::result::Result<Option<String>, Trouble> {
+        let Some(grant) = grant else { return Ok(None) };
+        let overview = self.asking().order::<Overview>(user, Order::Look).await?.ok_or(Trouble::NotFound)?;
+        let client = overview.grants.into_iter().find(|known| known.id == grant).map(|known| known.client);
+        client.map(Some).ok_or(Trouble::NotFound)
     }
 
     async fn self_test(&self) -> std::result::Result<Vec<self_test::Check>, Trouble> {
@@ -387,14 +411,5 @@ impl Looker<'_> {
         let shard =
             user.map_or_else(|| id.as_bytes().last().map_or(0, |byte| byte % SHARDS), |user| shard_of(&user));
         self.asking().tell(shard, Question::Audit(line)).await
-    }
-
-    fn render(&self, answer: &Answer) -> Result<Response> {
-        let deployment = Deployment {
-            version: env!("CARGO_PKG_VERSION"),
-            access_mode: self.config.access_mode.name(),
-            lacks: operators::lacks(self.config),
-        };
-        respond(api::reply(answer, &deployment))
     }
 }

@@ -51,13 +51,16 @@ impl Asking<'_> {
         answers.into_iter().map(|answer| answer?.ok_or(Trouble::Unavailable)).collect()
     }
 
-    /// All people together.
-    pub(super) async fn fleet(&self) -> std::result::Result<Fleet, Trouble> {
-        let mut fleet = Fleet::default();
-        for shard in self.all_shards(|| Question::Fleet).await? {
-            fleet.add(&shard);
+    /// All people together, and how many shards did not answer.
+    pub(super) async fn fleet(&self) -> (Fleet, u8) {
+        let (mut fleet, mut silent) = (Fleet::default(), 0);
+        for answer in join_all((0..SHARDS).map(|shard| self.shard(shard, &Question::Fleet))).await {
+            match answer {
+                Ok(Some(shard)) => fleet.add(&shard),
+                _ => silent += 1,
+            }
         }
-        Ok(fleet)
+        (fleet, silent)
     }
 
     /// A page of people, in the order of shards, which is that of user keys.
@@ -134,7 +137,8 @@ impl Asking<'_> {
             scopes: Vec::new(),
             access_identity: None,
         };
-        read(ask(self.env, &caller, Command::Operate(order)).await).await
+        let answer = read(ask(self.env, &caller, Command::Operate(order)).await).await;
+        answer.map_err(|_| Trouble::ObjectSilent)
     }
 }
 
