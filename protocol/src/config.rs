@@ -294,20 +294,7 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         reader.number("SESSION_IDLE_MINUTES", SESSION_IDLE_MINUTES_RANGE, SESSION_IDLE_MINUTES);
     let stream_lifetime_seconds =
         reader.number("STREAM_LIFETIME_SECONDS", STREAM_LIFETIME_SECONDS_RANGE, STREAM_LIFETIME_SECONDS);
-    let linked_apps = match reader.optional("LINKED_APPS") {
-        Some(text) => linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok(),
-        None => Some(Vec::new()),
-    };
-    let has_identity = |mode: &AccessMode| mode.is_perimeter() || mode.sign_in().is_some();
-    if linked_apps.as_ref().is_some_and(|apps| !apps.is_empty())
-        && !access_mode.as_ref().is_none_or(has_identity)
-    {
-        reader.refuse(
-            "LINKED_APPS",
-            "needs ACCESS_MODE perimeter, or oauth with ACCESS_CLIENT_ID: applications are called with what Access issued \
-             for the person",
-        );
-    }
+    let linked_apps = read_linked_apps(reader, access_mode.as_ref());
     Some(Config {
         public_url: public_url?,
         access_mode: access_mode?,
@@ -327,6 +314,23 @@ fn read<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option<Config>
         linked_apps: linked_apps?,
         stream_lifetime: DurationMs::from_secs(stream_lifetime_seconds?),
     })
+}
+
+fn read_linked_apps<L: Fn(&str) -> Option<String>>(
+    reader: &mut Reader<L>,
+    access_mode: Option<&AccessMode>,
+) -> Option<Vec<LinkedApp>> {
+    let Some(text) = reader.optional("LINKED_APPS") else { return Some(Vec::new()) };
+    let apps = linked_app::parse(&text).map_err(|reason| reader.refuse("LINKED_APPS", reason)).ok();
+    let has_identity = |mode: &AccessMode| mode.is_perimeter() || mode.sign_in().is_some();
+    if apps.as_ref().is_some_and(|apps| !apps.is_empty()) && !access_mode.is_none_or(has_identity) {
+        reader.refuse(
+            "LINKED_APPS",
+            "needs ACCESS_MODE perimeter, or oauth with ACCESS_CLIENT_ID: applications are called with what Access issued \
+             for the person",
+        );
+    }
+    apps
 }
 
 fn read_client_settings<L: Fn(&str) -> Option<String>>(

@@ -1,3 +1,5 @@
+//! One shard of the directory, question by question: what its counts amount to, whom it finds, and whom it brings up.
+
 use protocol::ids::{AddressMark, RequestId, UserKey};
 use protocol::operator::directory::{
     Attention, AuditLine, AuditPage, Fleet, Person, PersonPage, Question, Report, Tally,
