@@ -59,7 +59,7 @@ pub(super) const fn advice(attention: Attention) -> &'static str {
 /// Reasons to look at a person, as badges.
 pub(super) fn reasons(html: &mut Html, reasons: &[Attention]) {
     if reasons.is_empty() {
-        html.none("nothing");
+        html.none("none");
     }
     for reason in reasons {
         let (tone, words) = attention(*reason);
