@@ -11,7 +11,7 @@ pub(super) const fn standing(standing: Standing) -> (Tone, &'static str) {
         Standing::Connected => (Tone::Good, "Connected"),
         Standing::NotConnected => (Tone::Quiet, "Not connected"),
         Standing::SignInAgain => (Tone::Warn, "Has to sign in again"),
-        Standing::ConsentNeeded => (Tone::Warn, "Has to agree to a permission"),
+        Standing::ConsentNeeded => (Tone::Warn, "Has to consent"),
         Standing::StepUp => (Tone::Warn, "Has to prove more"),
     }
 }
