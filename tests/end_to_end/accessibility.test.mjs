@@ -2,16 +2,13 @@
 // Holds: axe-core finds nothing serious on any page at either width; the whole sign-in is done with the keyboard.
 // Must never: pass unseen where no Chromium is installed: the test says aloud then that it was skipped.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { inRoot } from "../tools/project.mjs";
 import { chromium, openBrowser } from "./chromium.mjs";
 import { startStack } from "./harness.mjs";
 import { oauth, pkce } from "./oauth_client.mjs";
+import { checkPage, widths } from "./page_checks.mjs";
 
 const skip = chromium() ? false : "no Chromium is installed: the pages were NOT looked at";
-const axe = readFileSync(inRoot("node_modules", "axe-core", "axe.min.js"), "utf8");
-const widths = [360, 1280];
 
 describe("pages", { skip }, () => {
   let stack, browser, client, authorizeUrl;
@@ -39,16 +36,7 @@ describe("pages", { skip }, () => {
   for (const [title, url] of Object.entries(pages)) {
     for (const width of widths) {
       test(`${title} at ${width} px: nothing serious for axe, nothing beside the edge`, async () => {
-        await browser.resize(width);
-        await browser.open(url());
-        await browser.evaluate(axe);
-        const found = await browser.evaluate("axe.run().then(({ violations }) => violations)");
-        const serious = found.filter(({ impact }) => ["serious", "critical"].includes(impact));
-        assert.deepEqual(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
-        const [inner, wide] = await browser.evaluate("[innerWidth, document.documentElement.scrollWidth]");
-        assert.ok(wide <= inner, `${wide} px in a window of ${inner} px`);
-        assert.equal(await browser.evaluate("document.documentElement.lang"), "en");
-        assert.equal(await browser.evaluate("document.querySelectorAll('h1').length"), 1);
+        await checkPage(browser, url(), width);
       });
     }
   }

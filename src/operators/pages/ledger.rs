@@ -63,11 +63,8 @@ fn filter(html: &mut Html, user: &UserKey, query: &RequestQuery) {
         ("from", "From (UTC)", "datetime-local", query.from.map(minute)),
         ("to", "Before (UTC)", "datetime-local", query.to.map(minute)),
     ] {
-        html.raw("<div class=\"field\"><label for=\"")
-            .raw(name)
-            .raw("\">")
-            .raw(label)
-            .raw("</label><input id=\"");
+        html.raw(if kind == "text" { "<div class=\"field\">" } else { "<div class=\"field day\">" });
+        html.raw("<label for=\"").raw(name).raw("\">").raw(label).raw("</label><input id=\"");
         html.raw(name).raw("\" name=\"").raw(name).raw("\" type=\"").raw(kind).raw("\" value=\"");
         html.plain(&value.unwrap_or_default()).raw("\"></div>");
     }

@@ -97,24 +97,30 @@ fn table(html: &mut Html, viewer: &Viewer<'_>, people: &[Person]) {
     );
     for person in people {
         html.row().cell().person(&person.user).cell();
-        let Some(report) = &person.report else {
-            html.badge(Tone::Bad, "Never read").cell();
-            words::reasons(html, &person.attention);
-            continue;
+        match &person.report {
+            Some(report) => {
+                let (tone, standing) = words::standing(report.standing);
+                html.badge(tone, standing)
+            }
+            None => html.badge(Tone::Bad, "Never read"),
         };
-        let (tone, standing) = words::standing(report.standing);
-        html.badge(tone, standing).cell();
+        html.cell();
         words::reasons(html, &person.attention);
-        html.cell().time_or(report.last_activity_at_ms, viewer.now, "never");
-        html.cell().time_or(report.token_expires_at_ms, viewer.now, "no token");
-        for number in [
-            person.this_hour.settled,
-            person.this_hour.failed,
-            report.sessions.into(),
-            report.streams.into(),
-            report.waiting.into(),
-        ] {
-            html.cell().number(number);
+        let report = person.report.as_ref();
+        html.cell().time_or(report.and_then(|report| report.last_activity_at_ms), viewer.now, "not known");
+        html.cell().time_or(report.and_then(|report| report.token_expires_at_ms), viewer.now, "none known");
+        html.cell().number(person.this_hour.settled).cell().number(person.this_hour.failed);
+        match report {
+            Some(report) => {
+                for number in [report.sessions, report.streams, report.waiting] {
+                    html.cell().number(number.into());
+                }
+            }
+            None => {
+                for _ in 0..3 {
+                    html.cell().none("?");
+                }
+            }
         }
     }
     html.end_table();

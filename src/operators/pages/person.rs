@@ -254,7 +254,7 @@ fn sessions(html: &mut Html, viewer: &Viewer<'_>, overview: &Overview) {
 
 fn session_row(html: &mut Html, viewer: &Viewer<'_>, session: &SessionView) {
     html.row().cell().text(&session.client).cell().code(&session.id.to_string());
-    html.cell().code(&session.revision).cell().time(session.opened_at_ms, viewer.now);
+    html.cell().badge(Tone::Quiet, &session.revision).cell().time(session.opened_at_ms, viewer.now);
     html.cell().time(session.used_at_ms, viewer.now).cell().number(session.watches);
     html.cell().code(&session.grant.to_string());
 }

@@ -96,7 +96,7 @@ fn way(html: &mut Html, viewer: &Viewer<'_>, request: &RequestView, logs: Option
     let end = end.unwrap_or(begin).max(begin);
     let steps = steps(request, end);
     html.raw("<h2>Its way</h2><figure><figcaption>");
-    html.raw(if request.settled_at_ms.is_some() { "It took " } else { "It is open since " });
+    html.raw(if request.settled_at_ms.is_some() { "It took " } else { "It has been open for " });
     html.plain(&duration(begin, end))
         .raw(", with ")
         .count(request.calls.into(), "call", "calls")

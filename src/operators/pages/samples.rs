@@ -113,7 +113,7 @@ fn somebody(voice: Voice, number: usize) -> Person {
         this_hour: HourCount {
             from_ms: before(30),
             settled: (number as u64 * 13) % 90,
-            failed: if number % 23 == 5 { 41 } else { 0 },
+            failed: if number % 23 == 5 { (number as u64 * 13) % 90 * 2 / 3 } else { 0 },
         },
         attention,
     }
@@ -121,7 +121,7 @@ fn somebody(voice: Voice, number: usize) -> Person {
 
 fn unreadable(voice: Voice, report: Option<Report>) -> Person {
     let fault = FaultView { at_ms: before(4), fault: voice.say("fault", "ledger: a row does not open") };
-    Person { fault: Some(fault), report, attention: vec![Attention::Unreadable], ..somebody(voice, 0) }
+    Person { fault: Some(fault), report, attention: vec![Attention::Unreadable], ..somebody(voice, 49) }
 }
 
 /// A page of people, in the middle of many.

@@ -27,22 +27,29 @@ pub(super) fn timeline(html: &mut Html, lines: &[Line], begin: UnixMs, end: Unix
     html.plain(&height.to_string()).raw("\">");
     for (place, line) in lines.iter().enumerate() {
         let top = place * LINE_PX;
-        html.raw("<text x=\"0\" y=\"").plain(&(top + 14).to_string()).raw("\">").plain(&line.label);
-        html.raw("</text>");
         let from = share(line.from, begin, end);
-        match line.to {
+        let to = line.to.map(|to| share(to, begin, end));
+        html.raw("<text y=\"").plain(&(top + 14).to_string());
+        // A label stands above its line and goes on where there is more room.
+        if from <= 5_000 {
+            html.raw("\" x=\"").plain(&percent(from));
+        } else {
+            html.raw("\" text-anchor=\"end\" x=\"").plain(&percent(to.unwrap_or(from)));
+        }
+        html.raw("\">").plain(&line.label).raw("</text>");
+        match to {
             Some(to) => {
                 // A call of a moment within a request of minutes can be seen too.
-                let width = share(to, begin, end).saturating_sub(from).clamp(60, 10_000);
-                let from = from.min(10_000 - width);
+                let width = to.saturating_sub(from).clamp(60, 10_000);
                 html.raw("<rect class=\"").raw(line.class).raw("\" rx=\"2\" height=\"9\" y=\"");
-                html.plain(&(top + 20).to_string()).raw("\" x=\"").plain(&percent(from));
+                html.plain(&(top + 20).to_string()).raw("\" x=\"").plain(&percent(from.min(10_000 - width)));
                 html.raw("\" width=\"").plain(&percent(width)).raw("\"/>");
             }
             None => {
                 html.raw("<circle class=\"").raw(line.class).raw("\" r=\"5\" cy=\"");
                 html.plain(&(top + 24).to_string()).raw("\" cx=\"");
-                html.plain(&percent(from.clamp(100, 9_900))).raw("\"/>");
+                // Half of a point would be cut off at either end.
+                html.plain(&percent(from.clamp(150, 9_850))).raw("\"/>");
             }
         }
     }

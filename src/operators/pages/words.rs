@@ -11,7 +11,7 @@ pub(super) const fn standing(standing: Standing) -> (Tone, &'static str) {
         Standing::Connected => (Tone::Good, "Connected"),
         Standing::NotConnected => (Tone::Quiet, "Not connected"),
         Standing::SignInAgain => (Tone::Warn, "Has to sign in again"),
-        Standing::ConsentNeeded => (Tone::Warn, "Has to agree to a permission"),
+        Standing::ConsentNeeded => (Tone::Warn, "Has to consent"),
         Standing::StepUp => (Tone::Warn, "Has to prove more"),
     }
 }
@@ -59,7 +59,7 @@ pub(super) const fn advice(attention: Attention) -> &'static str {
 /// Reasons to look at a person, as badges.
 pub(super) fn reasons(html: &mut Html, reasons: &[Attention]) {
     if reasons.is_empty() {
-        html.none("nothing");
+        html.none("none");
     }
     for reason in reasons {
         let (tone, words) = attention(*reason);
