@@ -160,6 +160,8 @@ function stack(state) {
     origin: state.origin,
     mcpUrl: `${state.origin}/mcp`,
     settings: state.settings,
+    /** The same as the file that commands read. */
+    envFile: state.envFile,
     /** Where the objects' rows lie; look into it only while no worker runs. */
     statePath: state.statePath,
     /** A private folder that goes with the stack. */
