@@ -131,6 +131,11 @@ impl Grants {
         self.by_id.get(id).filter(|grant| grant.code.is_none())
     }
 
+    /// All grants, also those whose code was not redeemed.
+    pub fn iter(&self) -> impl Iterator<Item = (&GrantId, &Grant)> {
+        self.by_id.iter()
+    }
+
     /// Whether the person agreed to a client before: to no fewer scopes, and to an answer at the same host.
     #[must_use]
     pub fn covers(&self, consent: &Consented) -> bool {

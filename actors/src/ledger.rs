@@ -4,6 +4,8 @@
 //! was not delivered is recognised when it is asked for again; the cost of a request does not depend on how many
 //! entries there are, because repeats are found through an index of recent entries that is rebuilt from their rows.
 
+mod attempts;
+mod chain;
 mod entry;
 mod retention;
 
@@ -14,9 +16,12 @@ use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
+pub use attempts::{Attempt, Ending, Purpose};
+pub use chain::{Place, Walked};
 pub use entry::{Entry, EntryEvent, EntryState, Kind, TaskMark, Transition};
 pub use retention::{Sweep, Upkeep};
 
+use crate::planted::{self, Bug};
 use crate::store::{Order, Record, Rows, Table, Txn, read_range};
 use crate::turn::Fault;
 
@@ -58,6 +63,8 @@ pub struct Ledger {
     since_floor: BTreeSet<RequestId>,
     oldest: Option<UnixMs>,
     upkeep: Upkeep,
+    /// Whether the newest place in the chain lies where recovery would not see it.
+    head_must_be_stored: bool,
 }
 
 /// What recovery found: the ledger, and the entries that were open when the object stopped.
@@ -88,6 +95,12 @@ impl Ledger {
                 let id = request_id(&key)?;
                 if ledger.is_since_floor(id) {
                     ledger.since_floor.insert(id);
+                }
+                let is_later = |place: &Place| place.sequence > ledger.head().sequence;
+                if let Some(place) = entry.chain.filter(is_later)
+                    && !planted::has(Bug::ChainForgotten)
+                {
+                    ledger.upkeep.head = Some(place);
                 }
                 if id >= window || !entry.state.is_final() || entry.keeps_read_answer() {
                     ledger.index(id, &entry);
@@ -161,6 +174,18 @@ impl Ledger {
         Ok(txn.get::<KeyUse>(key.as_slice())?.map(|KeyUse(id)| id))
     }
 
+    /// Entries that are not settled.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Since when the oldest entry that is not settled is open.
+    #[must_use]
+    pub fn oldest_open(&self) -> Option<UnixMs> {
+        self.open.first_key_value().map(|(id, ())| id.created_at())
+    }
+
     /// Forgets what a repeat can no longer mean. Rows stay.
     pub fn forget_old(&mut self, now: UnixMs) {
         let horizon = RequestId::first_at(now.minus(REPEATED_WITHIN));
@@ -218,7 +243,7 @@ fn last_activity(rows: &dyn Rows) -> Result<Option<UnixMs>, Fault> {
         // One at a time: almost always the newest entry is a client's, and an entry may hold a long answer.
         let newest = read_range::<Entry>(rows, &[], before.as_deref(), 1, Order::Descending)?;
         let Some((key, entry)) = newest.into_iter().next() else { return Ok(None) };
-        if !matches!(entry.kind, Kind::Refresh | Kind::AccessRefresh | Kind::Watch) {
+        if !matches!(entry.kind, Kind::Refresh | Kind::AccessRefresh | Kind::Watch | Kind::RevokeSignIns) {
             return Ok(Some(request_id(&key)?.created_at()));
         }
         before = Some(key);

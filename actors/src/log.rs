@@ -66,8 +66,8 @@ impl LogLine {
             .with_some("accessIdentity", entry.access_identity.clone())
             .with_trace(entry.trace)
             .with("calls", entry.calls)
-            .with_some("aiGatewayLogId", entry.gateway_log_ids.last().cloned())
-            .with_some("graphRequestId", entry.graph_request_ids.last().cloned())
+            .with_some("aiGatewayLogId", entry.all_gateway_log_ids().next_back().cloned())
+            .with_some("graphRequestId", entry.all_graph_request_ids().next_back().cloned())
             .with_some("waitedMs", entry.sent_at.map(|sent| sent.since(received_at).0))
             .with("totalMs", now.since(received_at).0)
             // Microsoft changes the beta version without notice, so each call that used it is recognisable.

@@ -18,6 +18,8 @@ pub enum Bug {
     DoubleRelease,
     /// A write whose answer was lost is sent again without having been looked into.
     BlindRepeat,
+    /// After a recovery the chain of the ledger goes on from where the object's own row says that it is.
+    ChainForgotten,
 }
 
 #[cfg(feature = "planted")]

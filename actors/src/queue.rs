@@ -14,6 +14,7 @@ use protocol::limits::{
     BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, LINKED_APP_CALLS_MAX, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX,
     OTHER_CALLS_MAX, OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, TEAMS_CALLS_MAX,
 };
+use protocol::operator::view::LaneView;
 use protocol::outbound::Lane;
 use protocol::time::{DurationMs, UnixMs};
 
@@ -233,8 +234,7 @@ impl Queue {
     /// For how long nothing leaves because the gateway is down.
     #[must_use]
     pub fn gateway_is_down_for(&self, now: UnixMs) -> Option<DurationMs> {
-        let until = self.breaker.opens_at();
-        (until > now).then(|| until.since(now))
+        self.gateway_opens_at(now).map(|until| until.since(now))
     }
 
     /// For how long Microsoft wants no call of a lane.
@@ -328,6 +328,31 @@ impl Queue {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len() + self.abandoned.len()
+    }
+
+    /// How one lane stands.
+    #[must_use]
+    pub fn lane(&self, lane: Lane, now: UnixMs) -> LaneView {
+        let gate = self.gate_of(lane);
+        LaneView {
+            name: lane.name().to_owned(),
+            waiting: self.waiting.iter().filter(|job| job.lane == lane).count() as u64,
+            in_flight: u64::from(gate.in_flight),
+            limit: u64::from(gate.width(now)),
+            throttled_until_ms: Some(gate.closed_until).filter(|until| *until > now),
+        }
+    }
+
+    /// How the circuit breaker stands, as the log names it.
+    #[must_use]
+    pub const fn gateway(&self) -> &'static str {
+        self.breaker.name()
+    }
+
+    /// Until when the gateway is taken to be down.
+    #[must_use]
+    pub fn gateway_opens_at(&self, now: UnixMs) -> Option<UnixMs> {
+        Some(self.breaker.opens_at()).filter(|until| *until > now)
     }
 
     const fn gate_of(&self, lane: Lane) -> &Gate {

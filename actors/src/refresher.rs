@@ -6,44 +6,26 @@
 //! stored; a lost answer leaves the old refresh token in place, which Microsoft still accepts, so that the refresh can be
 //! tried again; what only the person can change is never tried again before the person signed in.
 
+mod row;
+
 use protocol::config::Config;
 use protocol::entra::{ClaimsChallenge, Denied, Tokens};
 use protocol::ids::{RequestId, UserKey};
-use protocol::limits::{
-    ACTIVE_WITHIN, BACKOFF_BASE, IDLE_REFRESH_EVERY, REFRESH_RETRY_AFTER_MAX, TOKEN_MARGIN,
-};
+use protocol::limits::{ACTIVE_WITHIN, BACKOFF_BASE, IDLE_REFRESH_EVERY, REFRESH_RETRY_AFTER_MAX};
+use protocol::operator::view::Standing;
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::store::{Record, Rows, Table, Txn};
+use crate::store::{Rows, Txn};
 use crate::turn::{Entropy, Fault};
 use crate::vault::{self, MicrosoftTokens, Slot};
 
-/// The key of a slot's row.
-const fn key(slot: Slot) -> &'static [u8] {
-    match slot {
-        Slot::Microsoft => b"microsoft",
-        Slot::Access => b"access",
-    }
-}
+pub use row::{Need, TokenRow};
+
+use row::{key, margin};
 
 const BACKOFF_MAX: DurationMs = DurationMs::from_secs(5 * 60);
-
-/// What the person has to do before there can be new tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Need {
-    /// Sign in: the refresh token is dead.
-    #[serde(rename = "s")]
-    SignIn,
-    /// Sign in and agree to a permission.
-    #[serde(rename = "c")]
-    Consent,
-    /// Sign in and prove more, such as a second factor.
-    #[serde(rename = "u")]
-    StepUp,
-}
 
 /// Why a refresh has to wait although the person can do nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,36 +34,6 @@ pub enum Setback {
     OwnCredential,
     /// The organisation does not let this account use the application.
     NotAllowed,
-}
-
-/// The row of the tokens. Everything but what is sealed is in clear, for operators.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenRow {
-    /// Counts the tokens that were stored.
-    #[serde(rename = "n")]
-    pub generation: u64,
-    /// When they were obtained.
-    #[serde(rename = "o")]
-    pub obtained_at: UnixMs,
-    /// When the access token ends.
-    #[serde(rename = "e")]
-    pub expires_at: UnixMs,
-    /// The Graph permissions that Microsoft granted.
-    #[serde(rename = "p")]
-    pub scopes: Vec<String>,
-    /// The sealed tokens, and the claims that Microsoft demanded; none once Microsoft declared the tokens dead.
-    #[serde(rename = "t")]
-    pub sealed: Option<ByteBuf>,
-    /// What the person has to do before there can be new tokens.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<Need>,
-    /// The subject under which Access knows whom its tokens are for.
-    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-}
-
-impl Record for TokenRow {
-    const TABLE: Table = Table::Tokens;
 }
 
 /// Whether a Graph call can be made.
@@ -178,6 +130,27 @@ impl Refresher {
             return self.setback.map_or(Access::Later(self.not_before), Access::Blocked);
         }
         Access::NeedsRefresh
+    }
+
+    /// The row of the tokens; what is sealed in it stays sealed.
+    #[must_use]
+    pub const fn row(&self) -> Option<&TokenRow> {
+        self.row.as_ref()
+    }
+
+    /// How the person stands with the issuer, in one word.
+    #[must_use]
+    pub fn standing(&self, now: UnixMs) -> Standing {
+        let needs = match (&self.row, self.needs(), self.access(now)) {
+            (None, ..) => return Standing::NotConnected,
+            (_, Some(need), _) | (_, None, Access::SignInAgain(need)) => need,
+            _ => return Standing::Connected,
+        };
+        match needs {
+            Need::SignIn => Standing::SignInAgain,
+            Need::Consent => Standing::ConsentNeeded,
+            Need::StepUp => Standing::StepUp,
+        }
     }
 
     /// Counts the tokens that were stored; zero when no account was ever connected.
@@ -350,6 +323,14 @@ impl Refresher {
         Ok(())
     }
 
+    /// Removes the tokens and everything that is known of them. An answer to a refresh that is under way changes nothing.
+    pub fn forget(&mut self, txn: &mut Txn<'_>) {
+        if self.row.is_some() {
+            txn.delete::<TokenRow>(key(self.slot));
+        }
+        *self = Self::of(self.slot);
+    }
+
     /// Seals the tokens anew if an older key of the ring sealed them. They and their generation stay as they are.
     ///
     /// # Errors
@@ -480,12 +461,6 @@ impl Refresher {
         }
         Some(row.obtained_at.plus(IDLE_REFRESH_EVERY).max(self.not_before))
     }
-}
-
-/// The life that a token must have left to be used: short-lived tokens get a proportionally smaller margin.
-fn margin(row: &TokenRow) -> DurationMs {
-    let life = row.expires_at.since(row.obtained_at);
-    DurationMs(TOKEN_MARGIN.0.min(life.0 / 10))
 }
 
 #[cfg(test)]

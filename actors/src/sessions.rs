@@ -104,6 +104,11 @@ impl Sessions {
         grants.are_of_one_client(&session.grant, &grant).then_some((id, session))
     }
 
+    /// All sessions.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&SessionId, &Session)> {
+        self.by_id.iter()
+    }
+
     /// The revision that a session negotiated.
     #[must_use]
     pub fn revision(&self, id: &SessionId) -> Option<Revision> {

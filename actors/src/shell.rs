@@ -8,6 +8,7 @@ pub(crate) mod directory_object;
 pub(crate) mod durable_object;
 pub(crate) mod entropy;
 pub(crate) mod outgoing;
+mod reports;
 pub(crate) mod settings;
 mod signing;
 mod sockets;

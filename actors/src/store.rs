@@ -141,13 +141,15 @@ pub struct WriteSet {
     pub rows: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
     /// The alarm, if it has to ring earlier than it is set to.
     pub alarm: Option<UnixMs>,
+    /// Whether everything goes, the alarm included. Nothing else is written then.
+    pub erases: bool,
 }
 
 impl WriteSet {
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.alarm.is_none()
+        self.rows.is_empty() && self.alarm.is_none() && !self.erases
     }
 }
 
@@ -215,6 +217,24 @@ impl<'r> Txn<'r> {
         self.writes.alarm = Some(at);
     }
 
+    /// The alarm that this turn sets.
+    #[must_use]
+    pub const fn alarm(&self) -> Option<UnixMs> {
+        self.writes.alarm
+    }
+
+    /// Removes everything. What leaves with the turn leaves, and then the core is thrown away.
+    pub fn erase(&mut self) {
+        self.writes = WriteSet { erases: true, ..WriteSet::default() };
+        self.emit(Effect::Erase);
+    }
+
+    /// Whether this turn removes everything.
+    #[must_use]
+    pub const fn erases(&self) -> bool {
+        self.writes.erases
+    }
+
     /// Whether this turn changes any row.
     #[must_use]
     pub fn has_writes(&self) -> bool {
@@ -264,6 +284,9 @@ pub struct MemoryRows {
 impl MemoryRows {
     /// Applies a write set's rows.
     pub fn apply(&mut self, writes: &WriteSet) {
+        if writes.erases {
+            self.rows.clear();
+        }
         for ((table, key), value) in &writes.rows {
             match value {
                 Some(value) => self.rows.insert((*table, key.clone()), value.clone()),

@@ -28,9 +28,46 @@ pub enum Timer {
     Wake,
     /// A subscription with Microsoft has to be made or renewed.
     Watches,
+    /// The directory is told what has changed.
+    Report,
 }
 
-const TIMERS: usize = 10;
+const TIMERS: usize = 11;
+
+impl Timer {
+    /// Every timer, in the order of its declaration.
+    const ALL: [Self; TIMERS] = [
+        Self::CallTimeout,
+        Self::RequestDeadline,
+        Self::Queue,
+        Self::Refresh,
+        Self::SessionExpiry,
+        Self::Prune,
+        Self::Answers,
+        Self::Sweep,
+        Self::Wake,
+        Self::Watches,
+        Self::Report,
+    ];
+
+    /// The name for operators.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CallTimeout => "call_timeout",
+            Self::RequestDeadline => "request_deadline",
+            Self::Queue => "queue",
+            Self::Refresh => "refresh",
+            Self::SessionExpiry => "session_expiry",
+            Self::Prune => "prune",
+            Self::Answers => "answers",
+            Self::Sweep => "sweep",
+            Self::Wake => "wake",
+            Self::Watches => "watches",
+            Self::Report => "report",
+        }
+    }
+}
 
 /// When each timer is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +81,15 @@ impl TimerTable {
         if let Some(slot) = self.due.get_mut(timer as usize) {
             *slot = at;
         }
+    }
+
+    /// Everything that is due, the earliest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Timer, UnixMs)> {
+        let due = Timer::ALL.into_iter().zip(self.due);
+        let mut due: Vec<_> = due.filter_map(|(timer, at)| Some((timer, at?))).collect();
+        due.sort_by_key(|(_, at)| *at);
+        due
     }
 
     /// The earliest time at which any timer is due.
@@ -64,6 +110,7 @@ mod tests {
         timers.set(Timer::Prune, Some(UnixMs(9)));
         timers.set(Timer::CallTimeout, Some(UnixMs(3)));
         assert_eq!(timers.next(), Some(UnixMs(3)));
+        assert_eq!(timers.all(), [(Timer::CallTimeout, UnixMs(3)), (Timer::Prune, UnixMs(9))]);
         timers.set(Timer::CallTimeout, None);
         assert_eq!(timers.next(), Some(UnixMs(9)));
     }

@@ -7,6 +7,7 @@ use protocol::entra::TokenForm;
 use protocol::ids::{OpId, RequestId};
 use protocol::linked_app::AppCall;
 use protocol::object::{ObjectReply, ObjectRequest};
+use protocol::operator::directory::Report;
 use protocol::outbound::{CallResult, GraphCall};
 use protocol::secret::Secret;
 use protocol::stream::Frame;
@@ -177,6 +178,10 @@ pub enum Effect {
     },
     /// Write a log line.
     Log(LogLine),
+    /// Tell the directory how the object stands. Nobody waits for it.
+    Report(Box<Report>),
+    /// Every row is gone, and the core is worth nothing any more: what is left of the object goes too.
+    Erase,
 }
 
 /// A broken invariant or a row that cannot be read: this server's fault, never the caller's.

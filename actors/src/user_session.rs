@@ -11,8 +11,10 @@ mod identity;
 mod linking;
 mod listening;
 mod mcp;
+mod meta;
 mod opening;
 mod operate;
+mod reporting;
 mod run;
 mod settle;
 mod streaming;
@@ -27,13 +29,12 @@ use std::rc::Rc;
 
 use protocol::config::Config;
 use protocol::digest::keyed_digest;
-use protocol::ids::{RequestId, UserKey};
+use protocol::ids::{AddressMark, RequestId, UserKey};
 use protocol::limits::WAKE_EVERY;
-use protocol::object::{Command, ObjectReply};
+use protocol::object::{Caller, Command, ObjectReply, ObjectRequest};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::zones::{Zone, Zones};
-use serde::{Deserialize, Serialize};
 
 use crate::grants::Grants;
 use crate::handles::Handles;
@@ -43,38 +44,18 @@ use crate::rate::Rate;
 use crate::refresher::{Access, Refresher};
 use crate::sends::Sends;
 use crate::sessions::Sessions;
-use crate::store::{Record, Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
+use crate::store::{Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
 use crate::timers::{Timer, TimerTable};
 use crate::turn::{Effect, Fault, Input, ReplyTo, Turn};
 use crate::vault::{self, Slot};
 use crate::watches::Watches;
 use linking::Ties;
 use listening::Listener;
+use meta::{META_KEY, Meta};
+use operate::Paused;
+use reporting::Reporter;
 use run::{Conversation, Run};
 use sweep::NextSweep;
-
-const META_KEY: &[u8] = b"object";
-
-/// The object's own row: whose it is, and what upkeep it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Meta {
-    #[serde(rename = "v")]
-    schema_version: u32,
-    #[serde(rename = "u")]
-    user: UserKey,
-    #[serde(rename = "l")]
-    upkeep: Upkeep,
-    /// The sealed key under which repeats are recognised. It is the object's own and outlives every rotation of the
-    /// encryption keys, because idempotency keys are recognised by it for months.
-    #[serde(rename = "d", with = "serde_bytes")]
-    sealed_digest_key: Vec<u8>,
-    #[serde(rename = "a", default, skip_serializing_if = "Ties::is_empty")]
-    ties: Ties,
-}
-
-impl Record for Meta {
-    const TABLE: Table = Table::Meta;
-}
 
 /// The key under which repeats are recognised, and the same sealed.
 struct DigestKey {
@@ -102,6 +83,9 @@ pub struct UserSession {
     user: Option<UserKey>,
     meta_is_written: bool,
     ties: Ties,
+    paused: Option<Paused>,
+    addresses: Vec<AddressMark>,
+    reporter: Reporter,
     digest_key: Option<DigestKey>,
     grants: Grants,
     /// How often clients ask.
@@ -173,13 +157,16 @@ impl UserSession {
         };
         let is_swept = recovered.ledger.upkeep().sealed_under == config.encryption_keys.newest_id();
         let next_sweep = (!is_swept).then(|| NextSweep::after(now));
-        Ok(Self {
+        let core = Self {
             rate: Rate::new(config.requests_per_minute),
             sessions: Sessions::recover(rows, config.session_idle)?,
             config,
             user,
             meta_is_written: meta.is_some(),
             ties: meta.as_ref().map(|meta| meta.ties.clone()).unwrap_or_default(),
+            paused: meta.as_ref().and_then(|meta| meta.paused.clone()),
+            addresses: meta.as_ref().map(|meta| meta.addresses.clone()).unwrap_or_default(),
+            reporter: Reporter::default(),
             digest_key,
             grants: Grants::recover(rows)?,
             ledger: recovered.ledger,
@@ -202,7 +189,8 @@ impl UserSession {
             watches: Watches::recover(rows)?,
             handles: Handles::recover(rows)?,
             sends: Sends::default(),
-        })
+        };
+        Ok(core.report_from(now))
     }
 
     /// The same core with the platform's rules of time zones.
@@ -218,57 +206,24 @@ impl UserSession {
     /// A [`Fault`] means that the turn must be discarded and the core recovered.
     pub fn step(&mut self, turn: &mut Turn, input: Input, txn: &mut Txn<'_>) -> Result<(), Fault> {
         self.turn_number += 1;
-        self.adopt_orphans(turn, txn)?;
-        self.on_time(turn, txn)?;
+        let is_alarm = matches!(input, Input::Alarm);
         match input {
-            Input::Request { to, request } => {
-                self.check_owner(request.caller.user)?;
-                self.ensure_digest_key(turn)?;
-                // Mail that comes in is not something that the person does.
-                if !matches!(request.command, Command::Notified { .. }) {
-                    self.last_activity = self.last_activity.max(turn.now);
-                }
-                match request.command {
-                    Command::Mcp(message) => {
-                        self.on_mcp(turn, txn, to, request.request, &request.caller, &message)?;
-                    }
-                    Command::Listen(listen) => self.on_listen(turn, txn, to, &request.caller, listen)?,
-                    Command::Notified { notices } => self.on_notified(turn, txn, to, &notices)?,
-                    Command::Attach(attach) => self.on_attach(turn, txn, to, &request.caller, attach)?,
-                    Command::EndSession { session } => {
-                        self.on_end_session(turn, txn, to, &request.caller, &session)?;
-                    }
-                    Command::SignIn(sign_in) => {
-                        self.on_sign_in(turn, txn, to, request.request, &request.caller, sign_in)?;
-                    }
-                    Command::Redeem(redeem) => self.on_redeem(turn, txn, to, &request.caller, &redeem)?,
-                    Command::Renew(renew) => self.on_renew(turn, txn, to, &request.caller, &renew)?,
-                    Command::Consented(consent) => {
-                        let status = if self.grants.covers(&consent) { 204 } else { 404 };
-                        reply(txn, to, ObjectReply::status(status));
-                    }
-                    Command::Revoke { client_digest } => {
-                        self.grants.revoke(txn, &request.caller.grant, &client_digest);
-                        reply(txn, to, ObjectReply::status(204));
-                    }
-                    Command::Claim { claimant } => {
-                        self.on_claim(turn, txn, to, &request.caller, claimant)?;
-                    }
-                    Command::Release { claimant } => self.on_release(txn, to, claimant)?,
-                    Command::Link(link) => {
-                        self.on_link(turn, txn, to, request.request, &request.caller, link)?;
-                    }
-                    Command::Operate(order) => self.on_operate(turn, txn, to, &request.caller, order)?,
-                    Command::Connect(connect) => {
-                        self.on_connect(turn, txn, to, request.request, &request.caller, connect)?;
-                    }
+            Input::Request {
+                to,
+                request: ObjectRequest { request, caller, command: Command::Operate(order) },
+            } => {
+                let Some(action) = self.look(turn, txn, to, &caller, order)? else { return Ok(()) };
+                self.adopt_orphans(turn, txn)?;
+                self.act(turn, txn, to, (request, &caller), action)?;
+                if txn.erases() {
+                    return Ok(());
                 }
             }
-            Input::CallDone { op, result } => self.on_call_done(turn, txn, op, result)?,
-            Input::Delivered { request } => self.on_delivered(txn, request)?,
-            Input::Late { to } => self.on_late(txn, to),
-            Input::Gone { to } => self.on_gone(turn, txn, to)?,
-            Input::Alarm => self.on_alarm(turn, txn)?,
+            input => {
+                self.adopt_orphans(turn, txn)?;
+                self.on_time(turn, txn)?;
+                self.take(turn, input, txn)?;
+            }
         }
         self.tend_watches(turn, txn)?;
         self.pump(turn, txn)?;
@@ -276,8 +231,68 @@ impl UserSession {
             self.close_orphaned_streams(txn);
         }
         self.log_breaker(turn.now, txn);
+        let has_rows = self.meta_is_written || txn.has_writes();
+        let reports = self.begin_report(turn.now, is_alarm, has_rows);
         self.arm(turn.now, txn);
+        if reports {
+            self.report(turn.now, txn)?;
+        }
         self.keep_meta(txn)
+    }
+
+    fn take(&mut self, turn: &mut Turn, input: Input, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        match input {
+            Input::Request { to, request: ObjectRequest { request, caller, command } } => {
+                self.check_owner(caller.user)?;
+                self.ensure_digest_key(turn)?;
+                // Mail that comes in is not something that the person does.
+                if !matches!(command, Command::Notified { .. }) {
+                    self.last_activity = self.last_activity.max(turn.now);
+                }
+                self.on_command(turn, txn, to, (request, &caller), command)
+            }
+            Input::CallDone { op, result } => self.on_call_done(turn, txn, op, result),
+            Input::Delivered { request } => self.on_delivered(txn, request),
+            Input::Late { to } => {
+                self.on_late(txn, to);
+                Ok(())
+            }
+            Input::Gone { to } => self.on_gone(turn, txn, to),
+            Input::Alarm => self.on_alarm(turn, txn),
+        }
+    }
+
+    fn on_command(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (request, caller): (RequestId, &Caller),
+        command: Command,
+    ) -> Result<(), Fault> {
+        let status = match command {
+            Command::Mcp(message) => return self.on_mcp(turn, txn, to, request, caller, &message),
+            Command::Listen(listen) => return self.on_listen(turn, txn, to, caller, listen),
+            Command::Notified { notices } => return self.on_notified(turn, txn, to, &notices),
+            Command::Attach(attach) => return self.on_attach(turn, txn, to, caller, attach),
+            Command::EndSession { session } => return self.on_end_session(turn, txn, to, caller, &session),
+            Command::SignIn(sign_in) => return self.on_sign_in(turn, txn, to, request, caller, sign_in),
+            Command::Redeem(redeem) => return self.on_redeem(turn, txn, to, caller, &redeem),
+            Command::Renew(renew) => return self.on_renew(turn, txn, to, caller, &renew),
+            Command::Claim { claimant } => return self.on_claim(turn, txn, to, caller, claimant),
+            Command::Release { claimant } => return self.on_release(txn, to, claimant),
+            Command::Link(link) => return self.on_link(turn, txn, to, request, caller, link),
+            Command::Connect(connect) => return self.on_connect(turn, txn, to, request, caller, connect),
+            Command::Consented(consent) if self.grants.covers(&consent) => 204,
+            Command::Consented(_) => 404,
+            Command::Revoke { client_digest } => {
+                self.grants.revoke(txn, &caller.grant, &client_digest);
+                204
+            }
+            Command::Operate(_) => return Err(Fault::Invariant("an order came as a command of a client")),
+        };
+        reply(txn, to, ObjectReply::status(status));
+        Ok(())
     }
 
     /// Takes note that a turn's writes are in the storage.
@@ -348,6 +363,24 @@ impl UserSession {
         Ok(keyed_digest(key.clear.expose(), parts))
     }
 
+    /// The key of the ledger's chain. It stays the same for as long as the object has its key for digests.
+    fn chain_key(&self) -> Result<[u8; 32], Fault> {
+        let (low, high) = (self.fingerprint(&[b"chain", b"1"])?, self.fingerprint(&[b"chain", b"2"])?);
+        let mut key = [0; 32];
+        for (to, from) in key.iter_mut().zip(low.into_iter().chain(high)) {
+            *to = from;
+        }
+        Ok(key)
+    }
+
+    /// The identifier, or a fresh one if there is an entry under it.
+    fn unused(&self, turn: &mut Turn, txn: &Txn<'_>, request: RequestId) -> Result<RequestId, Fault> {
+        Ok(match Ledger::entry(txn, request)? {
+            Some(_) => RequestId::new(turn.now, &self.owner()?, turn.entropy.bytes()),
+            None => request,
+        })
+    }
+
     fn on_alarm(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
         // Whatever the alarm was set to, it has rung and has to be set again.
         self.armed = None;
@@ -379,6 +412,16 @@ impl UserSession {
     /// Sets the alarm if something is due before it rings. It is never moved later and never removed: an early alarm
     /// does nothing, and a row is cheaper than being wrong.
     fn arm(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
+        self.set_timers(now, self.meta_is_written || txn.has_writes());
+        // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
+        if let Some(due) = self.timers.next()
+            && self.armed.is_none_or(|armed| due < armed || armed <= now)
+        {
+            txn.set_alarm(due);
+        }
+    }
+
+    fn set_timers(&mut self, now: UnixMs, has_rows: bool) {
         let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
         let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
@@ -401,31 +444,9 @@ impl UserSession {
         self.timers.set(Timer::Answers, self.ledger.answers_due());
         self.timers.set(Timer::Sweep, self.next_sweep.map(|next| next.at));
         // An object that nothing wakes for years would keep rows under keys that are long gone.
-        let has_rows = self.meta_is_written || txn.has_writes();
         self.timers.set(Timer::Wake, has_rows.then(|| now.plus(WAKE_EVERY)));
         self.timers.set(Timer::Watches, self.watches_due(now));
-        // An alarm whose time is over has either rung or is lost; what is due from now on needs another one.
-        if let Some(due) = self.timers.next()
-            && self.armed.is_none_or(|armed| due < armed || armed <= now)
-        {
-            txn.set_alarm(due);
-        }
-    }
-
-    fn keep_meta(&self, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        if !self.meta_is_written && txn.has_writes() { self.put_meta(txn) } else { Ok(()) }
-    }
-
-    fn put_meta(&self, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        let (Some(user), Some(key)) = (self.user, &self.digest_key) else { return Ok(()) };
-        let meta = Meta {
-            schema_version: SCHEMA_VERSION,
-            user,
-            upkeep: self.ledger.upkeep().clone(),
-            sealed_digest_key: key.sealed.clone(),
-            ties: self.ties.clone(),
-        };
-        txn.put(META_KEY, &meta)
+        self.timers.set(Timer::Report, self.report_due(now));
     }
 }
 

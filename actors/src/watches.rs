@@ -186,6 +186,14 @@ impl Watches {
         self.put(txn, watched, watch)
     }
 
+    /// Forgets every subscription: nothing that Microsoft says of one is believed any more.
+    pub fn forget(&mut self, txn: &mut Txn<'_>) {
+        for watched in self.known.keys() {
+            txn.delete::<Watch>(key(*watched));
+        }
+        *self = Self::default();
+    }
+
     /// Microsoft refused: nothing is attempted until the person signs in again.
     ///
     /// # Errors

@@ -330,8 +330,21 @@ pub const LEDGER_TRIM_EVERY: DurationMs = DurationMs::from_secs(60);
 /// Ledger entries that one batch of the sweep looks at after a rotation of keys.
 pub const LEDGER_SWEEP_BATCH: usize = 200;
 
-/// Rows that the sweep reads at a time: each may hold an answer of [`STORED_ANSWER_BYTES_MAX`].
+/// Rows that the sweep and operators' orders read at a time: each may hold an answer of [`STORED_ANSWER_BYTES_MAX`].
 pub const LEDGER_SWEEP_PAGE_ROWS: usize = 20;
+
+/// An object tells the directory of itself at most once in this time. It costs one request, and where nothing else wakes
+/// the object one row for an alarm.
+pub const REPORT_EVERY: DurationMs = DurationMs::from_secs(60);
+
+/// Ledger entries that one order of an operator looks through; what is further back is asked for with another one.
+pub const ORDER_ROWS_MAX: usize = 2_000;
+
+/// Ledger entries in one page for operators.
+pub const REQUEST_PAGE_MAX: usize = 200;
+
+/// Lines in one page of an export.
+pub const EXPORT_PAGE_LINES: usize = 200;
 
 /// Sealed bytes after which a batch of the sweep ends, whatever its number: about 80 ms of sealing in Wasm.
 pub const LEDGER_SWEEP_BYTES_MAX: usize = 2 * 1024 * 1024;

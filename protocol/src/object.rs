@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::sign_in::AccessTokens;
 use crate::cbor;
 use crate::connect::ConnectTicket;
-use crate::ids::{GrantId, RequestId, SessionId, UserKey};
+use crate::ids::{AddressMark, GrantId, RequestId, SessionId, UserKey};
 use crate::jsonrpc::Id;
 use crate::mcp::envelope::Stateless;
 use crate::notification::Notice;
@@ -110,6 +110,10 @@ pub struct Link {
     pub granted: Vec<String>,
     /// Whether Microsoft was asked with the claims that it had demanded.
     pub stepped_up: bool,
+    /// The keyed digests of the account's addresses ([`address_marks`](crate::operator::directory::address_marks)), by
+    /// the newest key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressMark>,
 }
 
 impl std::fmt::Debug for Link {
@@ -138,6 +142,10 @@ pub struct SignIn {
     pub granted: Vec<String>,
     /// Whether Microsoft was asked with the claims that it had demanded.
     pub stepped_up: bool,
+    /// The keyed digests of the account's addresses ([`address_marks`](crate::operator::directory::address_marks)), by
+    /// the newest key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressMark>,
     /// What Access issued, where the person signed in through it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessTokens>,

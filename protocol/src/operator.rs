@@ -11,6 +11,7 @@ pub mod view;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GrantId, RequestId};
+use crate::outbound::{GraphCall, Lane};
 use crate::time::UnixMs;
 
 /// What an operator asks of one person's object. An object that holds nobody answers 404 to each.
@@ -65,6 +66,13 @@ pub struct ExportQuery {
     pub after: Option<RequestId>,
     /// Only entries that had joined the chain when the export began: the sequence number of its head.
     pub up_to: u64,
+}
+
+/// The call that ends all of the person's sign-ins everywhere (Graph, `user: revokeSignInSessions`). It needs the permission
+/// User.RevokeSessions.All.
+#[must_use]
+pub fn revoke_sign_ins() -> GraphCall {
+    GraphCall::post(Lane::Other, "/me/revokeSignInSessions".to_owned(), None)
 }
 
 /// What operators can do to one person's object. Each can be repeated: what is done already is not done again.

@@ -84,6 +84,31 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane, in the order in which operators see them.
+    pub const ALL: [Self; 7] = [
+        Self::Mailbox,
+        Self::OtherMailbox,
+        Self::Teams,
+        Self::Other,
+        Self::LinkedApp,
+        Self::AccessIdentity,
+        Self::Identity,
+    ];
+
+    /// The name for operators.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::OtherMailbox => "other_mailbox",
+            Self::Teams => "teams",
+            Self::Other => "other",
+            Self::LinkedApp => "linked_app",
+            Self::AccessIdentity => "access_identity",
+            Self::Identity => "identity",
+        }
+    }
+
     /// Whether its calls go to Microsoft Graph, by way of the gateway.
     #[must_use]
     pub const fn is_graph(self) -> bool {

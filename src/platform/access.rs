@@ -15,6 +15,7 @@ use protocol::entra::read_tokens;
 use protocol::ids::{GrantId, UserKey};
 use protocol::oauth::{ErrorCode, OAuthError};
 use protocol::object::{Caller, Command, Connect, Link, STEP_UP};
+use protocol::operator::directory::newest_marks;
 use protocol::outbound::CallResult;
 use worker::{Env, Request, Response, Result};
 
@@ -162,6 +163,8 @@ async fn link(
         lives_for: signed_in.tokens.lives_for,
         granted: signed_in.tokens.scopes.clone(),
         stepped_up: connect.stepped_up,
+        addresses: newest_marks(&config.registration_keys, &signed_in.addresses)
+            .map_err(|_| NotLinked::Page(503))?,
     };
     match ask(env, caller, Command::Link(link)).await {
         Ok(answer) if answer.status_code() == 204 => Ok(()),

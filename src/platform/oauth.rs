@@ -10,6 +10,7 @@ use protocol::oauth::redirect::redirect_host;
 use protocol::oauth::token::{CODE_LIFETIME, CodeClaims, issue_code};
 use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::object::{Caller, Command, Consented, Issue, STEP_UP, SignIn};
+use protocol::operator::directory::newest_marks;
 use protocol::tools::catalogue::{base_scopes, scopes};
 use worker::{Env, Request, Response, Result};
 
@@ -341,6 +342,8 @@ async fn sign_in(
         granted: person.tokens.scopes.clone(),
         stepped_up: journey.stepped_up,
         access: access_sign_in::kept(config, cookies, &consent::secret(config, cookies)),
+        addresses: newest_marks(&config.registration_keys, &person.addresses)
+            .map_err(|_| unavailable.clone())?,
     };
     match ask(env, &caller, Command::SignIn(sign_in)).await {
         Ok(answer) if answer.status_code() == 204 => {}

@@ -140,7 +140,7 @@ impl World {
         match effect {
             Effect::Reply { to, reply } => self.reply(to, reply),
             Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
-            Effect::Push { .. } | Effect::Close { .. } => {}
+            Effect::Push { .. } | Effect::Close { .. } | Effect::Report(_) | Effect::Erase => {}
             Effect::Log(line) => {
                 self.watch.check_log(&line.to_json(), &mut self.report.violations);
                 self.heed(&line);

@@ -10,6 +10,8 @@ use protocol::trace::TraceContext;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
+use super::attempts::Attempt;
+use super::chain::Place;
 use crate::store::{Record, Table};
 
 const IDS_KEPT_MAX: usize = 8;
@@ -32,6 +34,9 @@ pub enum Kind {
     /// A refresh of the tokens that Access issued.
     #[serde(rename = "a")]
     AccessRefresh,
+    /// The end of all of the person's sign-ins with Microsoft, which an operator asked for.
+    #[serde(rename = "o")]
+    RevokeSignIns,
 }
 
 impl Kind {
@@ -44,6 +49,7 @@ impl Kind {
             Self::Connect => "connect",
             Self::Watch => "watch",
             Self::AccessRefresh => "access_refresh",
+            Self::RevokeSignIns => "revoke_sign_ins",
         }
     }
 }
@@ -229,10 +235,10 @@ pub struct Entry {
     /// The stable code of how it ended.
     #[serde(rename = "o")]
     pub outcome: Option<String>,
-    /// The gateway's log entries, newest last.
+    /// The gateway's log entries, newest last, in entries from before there were attempts.
     #[serde(rename = "l")]
     pub gateway_log_ids: Vec<String>,
-    /// Microsoft's request identifiers, newest last.
+    /// Microsoft's request identifiers, newest last, likewise.
     #[serde(rename = "x")]
     pub graph_request_ids: Vec<String>,
     /// What must be known of a write that is under way.
@@ -253,6 +259,12 @@ pub struct Entry {
     /// The trace that the request belongs to.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
+    /// The latest calls that left, in order of time.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Its place in the chain of settled entries.
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Place>,
 }
 
 /// What is known of a request that goes on as a task.
@@ -298,20 +310,8 @@ impl Entry {
             inquiry: None,
             task: None,
             trace: None,
-        }
-    }
-
-    /// Remembers where a call can be found with the gateway and with Microsoft, the newest few.
-    pub fn trace(&mut self, gateway_log_id: Option<&str>, graph_request_id: Option<&str>) {
-        for (list, id) in
-            [(&mut self.gateway_log_ids, gateway_log_id), (&mut self.graph_request_ids, graph_request_id)]
-        {
-            if let Some(id) = id {
-                if list.len() == IDS_KEPT_MAX {
-                    list.remove(0);
-                }
-                list.push(id.to_owned());
-            }
+            attempts: Vec::new(),
+            chain: None,
         }
     }
 

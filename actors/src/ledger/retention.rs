@@ -10,10 +10,11 @@ use protocol::limits::{
     LEDGER_PRUNE_EVERY, LEDGER_SWEEP_BATCH, LEDGER_SWEEP_BYTES_MAX, LEDGER_SWEEP_PAGE_ROWS,
     LEDGER_TRIM_EVERY,
 };
+use protocol::operator::record::Checkpoint;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, KeyUse, Ledger, REPEATED_WITHIN, request_id};
+use super::{Entry, KeyUse, Ledger, Place, REPEATED_WITHIN, request_id};
 use crate::store::{Order, Txn};
 use crate::turn::Fault;
 
@@ -35,6 +36,16 @@ pub struct Upkeep {
     /// How far the sweep is that seals everything anew, if one is under way.
     #[serde(rename = "s", default)]
     pub sweep: Option<Sweep>,
+    /// The newest place in the chain when this was stored. A newer one stands in an entry from the floor on.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Place>,
+    /// The links of entries that were removed.
+    #[serde(rename = "c", default, skip_serializing_if = "is_empty")]
+    pub removed: Checkpoint,
+}
+
+fn is_empty(removed: &Checkpoint) -> bool {
+    *removed == Checkpoint::default()
 }
 
 /// A walk through all entries, from the oldest to the newest.
@@ -200,6 +211,9 @@ impl Ledger {
                 txn.delete::<KeyUse>(used.as_slice());
             }
             txn.delete::<Entry>(&key);
+            if let Some(place) = entry.chain {
+                self.upkeep.removed.remove(place.link());
+            }
             removed += 1;
             if let Some(sweep) = self.upkeep.sweep.as_mut().filter(|sweep| id < sweep.next) {
                 sweep.counted = sweep.counted.saturating_sub(1);

@@ -101,6 +101,16 @@ impl Breaker {
         }
     }
 
+    /// Where it stands, as the log names it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.state {
+            State::Closed => Change::Closed.name(),
+            State::Open { .. } => "open",
+            State::Trying { .. } => Change::HalfOpened.name(),
+        }
+    }
+
     /// When the next call may leave, if that is a matter of time.
     #[must_use]
     pub const fn opens_at(&self) -> UnixMs {

@@ -1,5 +1,7 @@
 //! When tokens are renewed, and which answers may change them.
 
+use protocol::limits::TOKEN_MARGIN;
+
 use super::*;
 use crate::store::MemoryRows;
 use crate::testing::{config, user};

@@ -21,6 +21,12 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     pub(super) fn set_alarm(this: &RawStorage, unix_ms: f64) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = deleteAlarm)]
+    pub(super) fn delete_alarm(this: &RawStorage) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = deleteAll)]
+    pub(super) fn delete_all(this: &RawStorage) -> Result<Promise, JsValue>;
+
     /// The `AI` binding, as far as it is needed here.
     pub(super) type AiBinding;
 

@@ -16,9 +16,10 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 use protocol::config::{Config, Problem};
 use protocol::digest::to_hex;
-use protocol::ids::RequestId;
+use protocol::ids::{RequestId, UserKey};
 use protocol::limits::{PROMPT_ANSWER, REQUEST_BODY_BYTES_MAX};
 use protocol::object::{Challenge, Command, ObjectReply, ObjectRequest, decode};
+use protocol::operator::directory::Question;
 use protocol::stream::EventId;
 use protocol::time::UnixMs;
 use protocol::zones::Zones;
@@ -29,6 +30,7 @@ use worker::{
 
 use super::entropy::random_bytes;
 use super::outgoing;
+use super::reports::{Seldom, tell};
 use super::settings::config_from_env;
 use super::sockets::Sockets;
 use super::sql_rows::{SqlDisk, SqlRows};
@@ -60,6 +62,9 @@ struct Shell {
     replies: Cell<u64>,
     sockets: Sockets,
     is_awake: Cell<bool>,
+    /// When it was last said that the directory cannot be reached, and that this object cannot be read.
+    unreachable: Seldom,
+    faulted: Seldom,
     /// Names this life of the object in its log lines: another name means that memory was lost in between.
     instance: String,
 }
@@ -80,6 +85,8 @@ impl DurableObject for UserSession {
                 replies: Cell::new(sockets.next_number()),
                 sockets,
                 is_awake: Cell::new(false),
+                unreachable: Seldom::default(),
+                faulted: Seldom::default(),
                 instance: random_bytes::<4>().map(|bytes| to_hex(&bytes)).unwrap_or_default(),
             }),
         }
@@ -230,11 +237,18 @@ impl Shell {
     }
 
     fn take_one(self: &Rc<Self>, input: Input) {
+        let asked_for = match &input {
+            Input::Request { request, .. } => Some(request.caller.user),
+            _ => self.core.borrow().as_ref().and_then(Core::user),
+        };
         match self.turn(input) {
             Ok(effects) => self.perform(effects),
             Err(fault) => {
                 self.log(LogLine::new("fault", now()).with("fault", fault.to_string()));
                 *self.core.borrow_mut() = None;
+                if let Some(user) = asked_for.filter(|_| self.faulted.may(now())) {
+                    self.tell(user, Question::Fault { user, at: now(), fault: fault.to_string() });
+                }
                 let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
                 for sender in waiting.into_values() {
                     // Whoever is gone needs no answer.
@@ -243,6 +257,19 @@ impl Shell {
                 self.sockets.close_all();
             }
         }
+    }
+
+    /// Tells the directory something, for which nobody waits.
+    fn tell(self: &Rc<Self>, user: UserKey, question: Question) {
+        let shell = Rc::clone(self);
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Err(error) = tell(&shell.env, &user, &question).await
+                && shell.unreachable.may(now())
+            {
+                let line = LogLine::new("directory_unreachable", now()).with("userKey", user.to_string());
+                shell.log(line.with("error", error.to_string()));
+            }
+        });
     }
 
     fn log(&self, line: LogLine) {
@@ -280,6 +307,16 @@ impl Shell {
                 Effect::Push { to, frame } => self.sockets.send(to, &frame),
                 Effect::Close { to } => self.sockets.close(to),
                 Effect::Log(line) => self.log(line),
+                Effect::Report(report) => self.tell(report.user, Question::Report(report)),
+                Effect::Erase => {
+                    if let Ok(rows) = &self.rows {
+                        rows.delete_all();
+                    }
+                    *self.core.borrow_mut() = None;
+                    // Nobody is answered any more; whoever waited was, before this.
+                    self.waiting.borrow_mut().clear();
+                    self.sockets.close_all();
+                }
                 Effect::Send { op, outbound } => {
                     let Ok(config) = &self.config else { continue };
                     let user = self.core.borrow().as_ref().and_then(Core::user);

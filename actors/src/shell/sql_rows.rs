@@ -34,13 +34,33 @@ impl SqlRows {
             #[cfg(feature = "row-counts")]
             counts: std::cell::Cell::default(),
         };
-        for table in tables {
-            rows.sql.exec(create(*table), None).map_err(|_| Fault::Storage)?;
-        }
+        rows.create_tables(tables)?;
         Ok(rows)
     }
 
+    fn create_tables(&self, tables: &[Table]) -> Result<(), Fault> {
+        for table in tables {
+            self.sql.exec(create(*table), None).map_err(|_| Fault::Storage)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the file as a whole, the platform's own tables and the alarm included, once a write set has emptied the
+    /// tables of this program. Whatever fails here, no row is left.
+    pub(super) fn delete_all(&self) {
+        // The promise is resolved when it is durable, for which the output gate waits anyway.
+        let _when_durable = self.storage.delete_all();
+        let _next_use_says_so = self.create_tables(Table::OF_A_PERSON);
+    }
+
     fn apply(&self, writes: &WriteSet) -> Result<(), Fault> {
+        if writes.erases {
+            for table in Table::OF_A_PERSON {
+                self.sql.exec(empty(*table), None).map_err(|_| Fault::Storage)?;
+            }
+            let _when_durable = self.storage.delete_alarm().map_err(|_| Fault::Storage)?;
+            return Ok(());
+        }
         for ((table, key), value) in &writes.rows {
             let key = blob(key);
             let done = match value {
@@ -181,7 +201,7 @@ fn blob(bytes: &[u8]) -> JsValue {
     Uint8Array::from(bytes).into()
 }
 
-/// The four statements of each table, as constants: the storage caches statements by their text.
+/// The statements of each table, as constants: the storage caches statements by their text.
 macro_rules! statements {
     ($($variant:ident => $name:literal),* $(,)?) => {
         const fn create(table: Table) -> &'static str {
@@ -202,6 +222,10 @@ macro_rules! statements {
                     "INSERT INTO ", $name, " (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v"
                 ),)*
             }
+        }
+
+        const fn empty(table: Table) -> &'static str {
+            match table { $(Table::$variant => concat!("DELETE FROM ", $name),)* }
         }
 
         const fn delete(table: Table) -> &'static str {

@@ -55,6 +55,7 @@ impl UserSession {
             self.access_tokens.signed_in_as(identity, txn, (&config, owner), tokens, turn.now, entropy)?;
         }
         self.watches.signed_in(txn)?;
+        self.found_by(txn, sign_in.addresses)?;
         let redirect_host = redirect_host(&sign_in.redirect_uri).to_owned();
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
         let grant = Grant {
@@ -77,7 +78,7 @@ impl UserSession {
     /// Writes entry and log line of a sign-in, whose call the edge made.
     pub(super) fn record_sign_in(
         &mut self,
-        turn: &Turn,
+        turn: &mut Turn,
         txn: &mut Txn<'_>,
         request: RequestId,
         caller: &Caller,
@@ -92,7 +93,11 @@ impl UserSession {
         entry.settled_at = Some(turn.now);
         entry.apply(EntryEvent::Sent);
         entry.apply(event);
+        // What an entry says once it is settled stays, so that a message which comes twice gets an entry of its own.
+        let request = self.unused(turn, txn, request)?;
+        let key = self.chain_key()?;
         self.ledger.insert(txn, request, &entry)?;
+        self.ledger.settle(txn, &key, request, &mut entry)?;
         txn.emit(Effect::Log(LogLine::settled(&self.config, self.owner()?, request, &entry, turn.now)));
         Ok(())
     }

@@ -7,6 +7,7 @@ use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RECONCILE_FOR, RETRY_AFTER_MAX};
+use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{CallResult, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
@@ -33,6 +34,9 @@ const SHELL_GRACE: DurationMs = DurationMs::from_secs(5);
 impl UserSession {
     /// Lets every call leave that may.
     pub(super) fn pump(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        if !self.may_leave(turn, txn)? {
+            return Ok(());
+        }
         if let Some(wait) = self.queue.gateway_is_down_for(turn.now) {
             // Whoever has sent nothing hears of it at once. What is under way already, and the object's own work, waits.
             self.fail_waiting(turn, txn, |_| ToolError::gateway_is_down(wait), Run::has_no_intent)?;
@@ -99,6 +103,12 @@ impl UserSession {
                 tool: "watch",
                 trace: None,
             },
+            Work::RevokeSignIns => Outbound::Graph {
+                call: revoke_sign_ins(),
+                bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
+                tool: "revoke_sign_ins",
+                trace: None,
+            },
             Work::App(calling) => calling.outbound(self.access_tokens.access(now))?,
             Work::Refresh(Slot::Access) => {
                 let both = self.config.access_mode.sign_in().zip(self.access_tokens.renewal());
@@ -121,10 +131,9 @@ impl UserSession {
             }
             _ => return Err(Fault::Invariant("what makes no calls left the queue as one")),
         };
-        run.entry.calls += 1;
+        run.entry.attempt(run.purpose(), request.created_at(), now);
         run.sequence += 1;
         run.left_at = now;
-        run.entry.sent_at.get_or_insert(now);
         run.token_generation = self.refresher.generation();
         run.in_flight_until = Some(now.plus(CALL_TIMEOUT).plus(SHELL_GRACE));
         if !run.looking {
@@ -135,7 +144,9 @@ impl UserSession {
             let says = (run.entry.state, run.entry.intent.clone());
             // A read that is interrupted is simply over, so its row need not say that it left; and so is a write that
             // is still reading what it needs to know.
-            let must_be_stored = run.entry.intent.is_some() || run.inserted_in_turn == self.turn_number;
+            let must_be_stored = run.entry.intent.is_some()
+                || run.inserted_in_turn == self.turn_number
+                || matches!(run.work, Work::RevokeSignIns);
             if must_be_stored && run.stored.as_ref() != Some(&says) {
                 self.ledger.update(txn, request, &run.entry)?;
                 run.stored = Some(says);
@@ -188,16 +199,15 @@ impl UserSession {
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
-        if matches!(run.work, Work::Tool { .. } | Work::Watch(_)) {
+        if matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns) {
             // What storage says is no word of the gateway; that the call is over has to be known all the same.
             let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
             let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
             self.hear_of_gateway(turn, op.request, heard);
         }
         // An application's headers prove nothing about Microsoft.
-        if let (CallResult::Answered(answer), false) = (&result, matches!(run.work, Work::App(_))) {
-            run.entry.trace(answer.gateway_log_id.as_deref(), answer.graph_request_id.as_deref());
-        }
+        let is_traced = !matches!(run.work, Work::App(_));
+        run.entry.attempt_ended((op.request.created_at(), turn.now), &result, is_traced);
         self.learn_zone(turn.now, &run, &result);
         let next = match &run.work {
             work @ (Work::Tool { .. } | Work::Watch(_)) => {
@@ -209,6 +219,7 @@ impl UserSession {
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next
             }
+            Work::RevokeSignIns => self.after_revoke(turn, &mut run, &result)?,
             Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
             Work::Refresh(slot) => self.after_refresh(turn, txn, (op.request, *slot), result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
@@ -325,16 +336,8 @@ impl UserSession {
                     self.settle(turn, txn, request, run, EntryEvent::Cancelled, &settled)?;
                 }
                 _ => {
-                    // It never left. Who began it has to know, or waits for this one for ever.
-                    match &run.work {
-                        Work::Refresh(slot) => self.refresh_failed(turn, txn, (request, *slot), None)?,
-                        Work::Watch(subscribing) => {
-                            self.watches.failed(txn, subscribing.watched, now, None)?;
-                        }
-                        _ => {}
-                    }
                     let error = ToolError::deadline(DurationMs::from_secs(10));
-                    self.settle(turn, txn, request, run, EntryEvent::Refused, &Settled::Error(error))?;
+                    self.end_unsent(turn, txn, request, run, error)?;
                 }
             }
         }
@@ -379,7 +382,9 @@ impl UserSession {
             let intent = entry.intent.clone().filter(|_| may_have_happened);
             let target = match &entry.kind {
                 Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
+                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch | Kind::RevokeSignIns => {
+                    None
+                }
             };
             match (intent, target) {
                 (Some(intent), Some(target)) => {
@@ -395,6 +400,10 @@ impl UserSession {
                         continue;
                     }
                     self.look_into_orphan(turn, txn, request, entry, Work::Tool { target, plan })?;
+                }
+                _ if entry.kind == Kind::RevokeSignIns && entry.state == EntryState::InFlight => {
+                    let settled = Settled::Error(ToolError::outcome_unknown("this call", "at its effect"));
+                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
                 }
                 _ => {
                     let settled = Settled::Error(ToolError::interrupted());

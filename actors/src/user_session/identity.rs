@@ -3,10 +3,11 @@
 //! What holds here: an account is connected only if it is the very person that the link was made for; tokens and grant
 //! are stored in one commit; calls to Entra ID have ledger entries and places in the queue like all others.
 
-use protocol::entra::{Denied, Refusal, Tokens, identify, read_tokens};
+use protocol::entra::{Denied, Refusal, Tokens, addresses, identify, read_tokens};
 use protocol::ids::RequestId;
 use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::{Caller, Connect, ObjectReply};
+use protocol::operator::directory::newest_marks;
 use protocol::outbound::CallResult;
 use protocol::time::UnixMs;
 
@@ -66,6 +67,9 @@ impl UserSession {
     /// When tokens have to be renewed although nobody asks. Those of Access stay as they are while nobody signs in through
     /// it.
     pub(super) fn refresh_due(&self, slot: Slot, now: UnixMs) -> Option<UnixMs> {
+        if self.paused.is_some() {
+            return None;
+        }
         let last_use = self.last_use(now);
         match slot {
             Slot::Microsoft => self.refresher.due(last_use, now),
@@ -95,6 +99,10 @@ impl UserSession {
                     reply(txn, to, ObjectReply::status_with_body(status, body));
                 }
             }
+            return Ok(());
+        }
+        if self.paused.is_some() {
+            reply(txn, to, ObjectReply::status_with_body(503, r#"{"code":"paused"}"#.to_owned()));
             return Ok(());
         }
         let mut entry = Entry::new(Kind::Connect, false, *request.as_bytes());
@@ -230,8 +238,11 @@ impl UserSession {
             return Ok(Settled::StepUp(claims.clone()));
         }
         let config = self.config.clone();
+        let marks = newest_marks(&config.registration_keys, &addresses(id_token))
+            .map_err(|_| Fault::Invariant("an address could not be digested"))?;
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         self.watches.signed_in(txn)?;
+        self.found_by(txn, marks)?;
         if connect.ticket.permission.is_some() {
             // The link was for a permission, and what the clients may do is as it was.
             return Ok(Settled::Plain { status: 200, code: "ok" });

@@ -165,6 +165,7 @@ impl UserSession {
         let (config, owner) = (self.config.clone(), self.owner()?);
         self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
         self.watches.signed_in(txn)?;
+        self.found_by(txn, link.addresses)?;
         let subject = caller.access_identity.clone();
         self.ties = Ties { account: Some(link.account), subject, claimed_by: self.ties.claimed_by };
         self.put_meta(txn)?;

@@ -205,6 +205,15 @@ impl UserSession {
         }
     }
 
+    /// Closes every stream that stays open; says whether there were any. One that waits for an answer ends with it.
+    pub(super) fn close_all_streams(&mut self, txn: &mut Txn<'_>) -> bool {
+        let streams = self.streams_of(|_| true);
+        for stream in &streams {
+            self.close_stream(txn, *stream);
+        }
+        !streams.is_empty()
+    }
+
     fn streams_of(&self, is_meant: impl Fn(&Listener) -> bool) -> Vec<ReplyTo> {
         self.listeners.iter().filter(|(_, listener)| is_meant(listener)).map(|(to, _)| *to).collect()
     }

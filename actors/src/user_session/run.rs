@@ -7,6 +7,7 @@ use protocol::ids::{GrantId, RequestId, SessionId};
 use protocol::jsonrpc::Id;
 use protocol::limits::REQUEST_DEADLINE;
 use protocol::object::Connect;
+use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{GraphCall, Lane};
 use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
@@ -15,7 +16,7 @@ use protocol::tools::{Plan, Target, ToolError, WriteIntent};
 use super::apps::Calling;
 use super::mcp::inquiry::Inquiry;
 use super::watching::Subscribing;
-use crate::ledger::{Entry, EntryState};
+use crate::ledger::{Entry, EntryState, Purpose};
 use crate::queue::{Job, Priority};
 use crate::turn::ReplyTo;
 use crate::vault::Slot;
@@ -35,6 +36,8 @@ pub(super) enum Work {
     Connect(Box<Connect>),
     /// The making or renewal of a subscription to changes.
     Watch(Box<Subscribing>),
+    /// The end of all of the person's sign-ins with Microsoft.
+    RevokeSignIns,
     /// What a fixture of the conformance suite does, which no queue knows.
     #[cfg(feature = "conformance")]
     Talk(Box<super::talking::Talking>),
@@ -212,6 +215,7 @@ impl Run {
         match &self.work {
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
+            Work::RevokeSignIns => Some(revoke_sign_ins()),
             _ => None,
         }
     }
@@ -222,6 +226,16 @@ impl Run {
             Work::Tool { plan, .. } => plan.intent(),
             Work::App(calling) => calling.call.writes().then_some(WriteIntent::CallApp),
             _ => None,
+        }
+    }
+
+    /// What the next call is for.
+    pub const fn purpose(&self) -> Purpose {
+        match self.work {
+            _ if self.looking => Purpose::Reconcile,
+            Work::Refresh(_) | Work::Connect(_) => Purpose::Token,
+            Work::Watch(_) => Purpose::Watch,
+            _ => Purpose::Call,
         }
     }
 
@@ -240,7 +254,8 @@ impl Run {
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.
     pub fn has_no_intent(&self) -> bool {
-        let is_a_clients = !matches!(self.work, Work::Refresh(_) | Work::Connect(_) | Work::Watch(_));
+        let is_a_clients =
+            !matches!(self.work, Work::Refresh(_) | Work::Connect(_) | Work::Watch(_) | Work::RevokeSignIns);
         is_a_clients && !self.looking && self.entry.intent.is_none()
     }
 

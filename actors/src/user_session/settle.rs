@@ -157,7 +157,8 @@ impl UserSession {
             let sealed = vault::seal_answer(&self.config, user, request, &kept, &mut turn.entropy)?;
             entry.answer = Some(ByteBuf::from(sealed));
         }
-        self.ledger.update(txn, request, &entry)?;
+        let key = self.chain_key()?;
+        self.ledger.settle(txn, &key, request, &mut entry)?;
         txn.emit(Effect::Log(LogLine::settled(&self.config, user, request, &entry, turn.now)));
         for waiter in waiters {
             answer_waiter(txn, request, &entry, (waiter, turn.now), settled, answer.as_ref())?;

@@ -11,6 +11,7 @@ use protocol::ids::{GrantId, OpId};
 use protocol::linked_app::AppCall;
 use protocol::mcp::envelope::Stateless;
 use protocol::object::{Assertion, Caller, McpMessage, ObjectRequest};
+use protocol::operator::directory::Report;
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
 use protocol::time::DurationMs;
@@ -53,6 +54,8 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         upkeep: Upkeep { pruned_at: UnixMs(1_800_000_000_000), ..Upkeep::default() },
         sealed_digest_key: vec![1, 2, 3],
         ties: Ties::default(),
+        paused: None,
+        addresses: Vec::new(),
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -97,6 +100,8 @@ struct Object {
     lines: Vec<crate::log::LogLine>,
     pushed: Vec<(ReplyTo, Frame)>,
     closed: Vec<ReplyTo>,
+    reports: Vec<Report>,
+    is_erased: bool,
 }
 
 impl Object {
@@ -122,6 +127,8 @@ impl Object {
             upkeep: Upkeep::default(),
             sealed_digest_key: vault::seal_digest_key(&config(), user(), &key, &mut entropy).unwrap(),
             ties: Ties::default(),
+            paused: None,
+            addresses: Vec::new(),
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {
@@ -157,6 +164,8 @@ impl Object {
             lines,
             pushed,
             closed,
+            reports: Vec::new(),
+            is_erased: false,
         };
         object.open(&json!({}));
         object
@@ -206,6 +215,8 @@ impl Object {
                 }
                 Effect::Push { to, frame } => self.pushed.push((to, frame)),
                 Effect::Close { to } => self.closed.push(to),
+                Effect::Report(report) => self.reports.push(*report),
+                Effect::Erase => self.is_erased = true,
             }
         }
     }

@@ -55,6 +55,9 @@ impl UserSession {
     }
 
     fn watch_due(&self, watched: Watched, now: UnixMs) -> Option<UnixMs> {
+        if self.paused.is_some() {
+            return None;
+        }
         let due = self.watches.due(watched, self.config.encryption_keys.newest_id())?;
         (self.may_hear_of(watched, now).is_ok() && self.is_watched(watched)).then_some(due)
     }

@@ -37,6 +37,20 @@ pub fn address_marks(keys: &KeyRing, address: &str) -> Result<Vec<AddressMark>, 
     Ok(marks.into_iter().map(AddressMark::from_bytes).collect())
 }
 
+/// The digests of an account's addresses by the newest key of the ring, in order and each once.
+///
+/// # Errors
+/// [`CannotOpen`] when no key can be derived, which is a fault of this server.
+pub fn newest_marks(keys: &KeyRing, addresses: &[String]) -> Result<Vec<AddressMark>, CannotOpen> {
+    let mut marks = Vec::new();
+    for address in addresses {
+        marks.extend(address_marks(keys, address)?.first().copied());
+    }
+    marks.sort_unstable();
+    marks.dedup();
+    Ok(marks)
+}
+
 /// Counts since the chain of a person's ledger began. They only rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -203,6 +203,28 @@ impl ToolError {
         )
     }
 
+    /// The operators let nothing leave for this account.
+    #[must_use]
+    pub fn paused() -> Self {
+        Self::new(
+            Fault::Operator,
+            "paused",
+            "The operators of this server paused this account, so that nothing is sent to Microsoft for it. Nothing \
+             happened; call again once they have resumed it.",
+        )
+    }
+
+    /// The operators cut the account or the client off while the call waited.
+    #[must_use]
+    pub fn cut_off() -> Self {
+        Self::new(
+            Fault::Operator,
+            "cut_off",
+            "The operators of this server disconnected this account or this client while the call waited. It was not \
+             sent. Sign in again to go on.",
+        )
+    }
+
     /// The client gave up on a call that had not left yet.
     #[must_use]
     pub fn cancelled() -> Self {

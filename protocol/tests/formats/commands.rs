@@ -1,13 +1,14 @@
 //! The requests of the edge to an object: the exact bytes of every command.
 
 use protocol::digest::{from_hex, to_hex};
-use protocol::ids::RequestId;
+use protocol::ids::{AddressMark, RequestId};
 use protocol::jsonrpc::Id;
 use protocol::notification::{Notice, Says};
 use protocol::object::{
     Attach, Caller, Command, Connect, Consented, Link, Listen, Malformed, McpMessage, ObjectRequest, Redeem,
     Renew, SignIn, decode, encode,
 };
+use protocol::operator::{Action, Order};
 use protocol::time::DurationMs;
 
 use super::{GRANT, USER, stream, ticket};
@@ -28,6 +29,7 @@ const fn place(command: &Command) -> usize {
         Command::Notified { .. } => 10,
         Command::Claim { .. } => 11,
         Command::Release { .. } => 12,
+        Command::Operate(_) => 15,
         Command::Link(_) => 13,
         Command::Consented(_) => 14,
     }
@@ -44,6 +46,7 @@ fn sign_in() -> SignIn {
         granted: vec!["Mail.Read".into()],
         stepped_up: false,
         access: None,
+        addresses: Vec::new(),
     }
 }
 
@@ -105,17 +108,19 @@ fn commands() -> Vec<Command> {
             lives_for: DurationMs::from_secs(3_600),
             granted: vec!["Mail.Read".into()],
             stepped_up: true,
+            addresses: vec![AddressMark::from_bytes([0x99; 16])],
         }),
         Command::Consented(Consented {
             client_digest: vec![0x44; 32],
             redirect_host: "app.example".into(),
             scopes: vec!["mail.read".into()],
         }),
+        Command::Operate(Order::Act(Action::RevokeClient { grant: GRANT })),
     ]
 }
 
 /// What the edge sends for each of [`commands`], in their order and in hexadecimal.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -204,9 +209,10 @@ const COMMANDS: [&str; 15] = [
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
         31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
-        616e64a1644c696e6ba6676163636f756e7450111111111111111111111111111111116c6163636573735f746f6b656e\
+        616e64a1644c696e6ba7676163636f756e7450111111111111111111111111111111116c6163636573735f746f6b656e\
         666163636573736d726566726573685f746f6b656e6772656672657368696c697665735f666f721a0036ee8067677261\
-        6e74656481694d61696c2e526561646a737465707065645f7570f5",
+        6e74656481694d61696c2e526561646a737465707065645f7570f5696164647265737365738150999999999999999999\
+        99999999999999",
     "\
         a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
         1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
@@ -214,6 +220,12 @@ const COMMANDS: [&str; 15] = [
         616e64a169436f6e73656e746564a36d636c69656e745f64696765737458204444444444444444444444444444444444\
         4444444444444444444444444444446d72656469726563745f686f73746b6170702e6578616d706c656673636f706573\
         81696d61696c2e72656164",
+    "\
+        a3677265717565737450777777777777777777777777777777776663616c6c6572a56475736572501111111111111111\
+        1111111111111111656772616e74502222222222222222222222222222222266636c69656e7471436c61756465202861\
+        31623263336434296673636f70657381696d61696c2e726561646f6163636573735f6964656e74697479f667636f6d6d\
+        616e64a1674f706572617465a163416374a16c5265766f6b65436c69656e74a1656772616e7450222222222222222222\
+        22222222222222",
 ];
 
 /// What stands around every command.

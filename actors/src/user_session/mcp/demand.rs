@@ -301,6 +301,12 @@ impl UserSession {
         planned: Result<Planned, ToolError>,
     ) -> Result<(), Fault> {
         let target = started.target;
+        let planned = match planned {
+            Ok(Planned::Work(_) | Planned::Linked(_) | Planned::Ask(_)) if self.paused.is_some() => {
+                Err(ToolError::paused())
+            }
+            planned => planned,
+        };
         let work = match planned {
             Ok(Planned::Work(plan)) => Work::Tool { target, plan },
             Ok(Planned::Linked(call)) => {

@@ -309,7 +309,7 @@ impl UserSession {
     }
 
     /// Calls off what a session that has ended was asked for, unless another one waits for it too.
-    pub(super) fn stop_asking(
+    pub(in super::super) fn stop_asking(
         &mut self,
         turn: &mut Turn,
         txn: &mut Txn<'_>,

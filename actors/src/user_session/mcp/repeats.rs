@@ -14,7 +14,7 @@ use protocol::tools::{DECLINED, ToolError};
 use super::super::settle::{in_its_era, result_for, to_json};
 use super::super::{Txn, UserSession, reply};
 use super::demand::Demand;
-use super::refuse;
+use super::{Asking, refuse};
 use crate::ledger::{Entry, EntryState, Ledger};
 use crate::planted::{self, Bug};
 use crate::turn::{Fault, Turn};
@@ -62,8 +62,13 @@ impl UserSession {
                         }
                         Ok(())
                     }
-                    // A read whose answer was too large to be kept runs again.
-                    _ if !answered => self.begin(turn, txn, call),
+                    // A read whose answer was too large to be kept runs again, under a name of its own: what the first
+                    // entry says stays.
+                    _ if !answered => {
+                        let request = self.unused(turn, txn, call.asking.request)?;
+                        let asking = Asking { request, ..call.asking };
+                        self.begin(turn, txn, Demand { asking, ..call })
+                    }
                     _ => Ok(()),
                 }
             }

@@ -217,7 +217,7 @@ impl UserSession {
 fn target_scope(entry: &Entry) -> Option<&'static str> {
     match &entry.kind {
         Kind::Tool(name) => protocol::tools::Target::from_name(name)?.scope(),
-        Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch => None,
+        Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch | Kind::RevokeSignIns => None,
     }
 }
 

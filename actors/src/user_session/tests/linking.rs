@@ -36,6 +36,7 @@ impl Object {
             lives_for: DurationMs::from_secs(3_600),
             granted: vec!["User.Read".into(), "Mail.Read".into()],
             stepped_up: false,
+            addresses: Vec::new(),
         }))
     }
 }

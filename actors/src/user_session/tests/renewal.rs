@@ -3,6 +3,7 @@
 //! What holds here: a token's life is an hour, and the alarm renews it after 48 minutes; Microsoft's answers are given in
 //! the form of its documentation.
 
+use protocol::ids::AddressMark;
 use protocol::object::{Listen, Redeem, Renew, STEP_UP, SignIn};
 
 use super::*;
@@ -90,6 +91,7 @@ impl Object {
             granted: MAIL.iter().map(|scope| (*scope).to_owned()).collect(),
             stepped_up,
             access: None,
+            addresses: vec![AddressMark::from_bytes([7; 16])],
         }));
         self.replies.last().unwrap().status
     }
