@@ -279,8 +279,6 @@ describe("the deployment", () => {
     assert.ok(!(await ops.trail()).some((line) => line.startsWith("metrics")));
   });
 
-  test("an object that cannot be read stands out", { skip: "covered by poison.test.mjs" }, () => {});
-
   test("every look is in the trail and in the log, by the operator's name", async () => {
     const since = stack.logMark();
     await ops.get("/fleet");
