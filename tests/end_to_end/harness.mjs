@@ -198,6 +198,8 @@ function stack(state) {
     /** Turns the object named `name` out of memory; webSockets: "hibernate" keeps its sockets, "close" ends them. */
     evict: (name, { className = "UserSession", webSockets = "hibernate" } = {}) =>
       state.workerd.miniflare.unsafeEvictDurableObject(state.workerd.name, className, { name, webSockets }),
+    /** A class of objects, to speak to one as the edge does. */
+    namespace: (binding) => state.workerd.miniflare.getDurableObjectNamespace(binding, state.workerd.name),
     kv: () => state.workerd.miniflare.getKVNamespace("OAUTH_KV", state.workerd.name),
     pid: () => state.workerd.pid,
     stop: () => stop(state),

@@ -78,7 +78,7 @@ impl Trouble {
                 "Nothing was done. Load the page again in a few seconds; people are served all the same.",
             ),
             Self::ConfirmationOver => (
-                400,
+                409,
                 "This confirmation does not work any more",
                 "Nothing was done. A confirmation works for a few minutes, for one action on one person, and only for the \
                  operator whom it asked. Go back to the person and begin again.",
