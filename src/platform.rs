@@ -41,6 +41,9 @@ thread_local! {
     static CONFIG: OnceCell<&'static std::result::Result<Config, Vec<Problem>>> = const { OnceCell::new() };
 }
 
+/// A year, for this host alone: what lies below it is not this server's to decide about (RFC 6797, section 6.1).
+const TLS_ALWAYS: &str = "max-age=31536000";
+
 static TRACING: Once = Once::new();
 
 /// Serves one request.
@@ -78,6 +81,14 @@ fn configuration(env: &Env) -> &'static std::result::Result<Config, Vec<Problem>
             Box::leak(Box::new(parsed))
         })
     })
+}
+
+/// Whether people reach this server by TLS alone. A server must not say so in clear (RFC 6797, section 7.2).
+fn is_reached_by_tls() -> bool {
+    let known = CONFIG.with(|cell| cell.get().copied());
+    known
+        .and_then(|parsed| parsed.as_ref().ok())
+        .is_some_and(|config| config.public_url.starts_with("https://"))
 }
 
 async fn serve(request: Request, env: Env) -> Result<Response> {
@@ -262,6 +273,9 @@ fn host(request: &Request) -> Result<String> {
 
 fn respond(reply: Reply) -> Result<Response> {
     let headers = Headers::new();
+    if is_reached_by_tls() {
+        headers.set("strict-transport-security", TLS_ALWAYS)?;
+    }
     for (name, value) in &reply.headers {
         headers.append(name, value)?;
     }

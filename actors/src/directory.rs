@@ -308,7 +308,6 @@ fn view(user: UserKey, row: PersonRow, now: UnixMs) -> Person {
 fn attention(row: &PersonRow, now: UnixMs) -> Vec<Attention> {
     let is_past = |at: Option<UnixMs>| at.is_some_and(|at| at < now);
     let hour = row.this_hour;
-    let is_this_hour = now.since(hour.from_ms).0 < 2 * HOUR_MS;
     let [overdue, stuck, not_renewed] = patience(row);
     let report = row.report.as_ref();
     let stands = report.map(|report| report.standing);
@@ -317,7 +316,7 @@ fn attention(row: &PersonRow, now: UnixMs) -> Vec<Attention> {
         (is_past(overdue), Attention::Overdue),
         (is_past(stuck), Attention::Stuck),
         (is_past(not_renewed), Attention::NotRenewed),
-        (hour.settled >= FAILING_FROM && hour.failed * 2 > hour.settled && is_this_hour, Attention::Failing),
+        (hour.settled >= FAILING_FROM && hour.failed * 2 > hour.settled, Attention::Failing),
         (
             report.and_then(|report| report.gateway_down_until_ms).is_some_and(|until| until > now),
             Attention::GatewayDown,
@@ -342,9 +341,14 @@ fn patience(row: &PersonRow) -> [Option<UnixMs>; 3] {
     ]
 }
 
-/// From when on somebody should look: at once if there is a reason, else when patience ends.
+/// From when on somebody should look: where there is a reason, from now on, and from the beginning of time if it is not
+/// for the person to do something about it, so that those come first; else when patience ends.
 fn attention_from(row: &PersonRow, at: UnixMs) -> Option<UnixMs> {
-    if attention(row, at).is_empty() { patience(row).into_iter().flatten().min() } else { Some(UnixMs(0)) }
+    match attention(row, at).first() {
+        Some(Attention::PersonMustAct | Attention::Paused) => Some(at),
+        Some(urgent) => Some(UnixMs(*urgent as u64)),
+        None => patience(row).into_iter().flatten().min(),
+    }
 }
 
 fn attention_key(from: UnixMs, user: &UserKey) -> Vec<u8> {
@@ -390,7 +394,9 @@ fn flagged(txn: &Txn<'_>, after: Option<UserKey>, limit: usize, now: UnixMs) -> 
     let mut page =
         PersonPage { people: Vec::new(), next: users.last().copied().filter(|_| users.len() == limit) };
     for user in users {
-        page.people.extend(txn.get::<PersonRow>(user.as_bytes())?.map(|row| view(user, row, now)));
+        let person = txn.get::<PersonRow>(user.as_bytes())?.map(|row| view(user, row, now));
+        // A gateway that was down may be up by now.
+        page.people.extend(person.filter(|person| !person.attention.is_empty()));
     }
     Ok(page)
 }

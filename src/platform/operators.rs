@@ -256,7 +256,7 @@ impl Looker<'_> {
             _ => {
                 let (fleet, shards_silent) = asking.fleet().await;
                 let attention = match shards_silent {
-                    0 => asking.people(None, ATTENTION_SHOWN, true).await?,
+                    0 => asking.most_urgent(ATTENTION_SHOWN).await?,
                     _ => PersonPage::default(),
                 };
                 Answer::Fleet { fleet, attention, shards_silent }

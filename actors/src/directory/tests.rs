@@ -123,7 +123,7 @@ fn the_counts_of_a_shard_are_those_of_its_people_whatever_happens_to_them() {
     shard.ask(Question::Fault { user: user(4), at: later, fault: "a row of table ledger".into() }, later);
     shard.ask(Question::Forget { user: user(5) }, later);
     shard.ask(Question::Forget { user: user(5) }, later);
-    let fleet = shard.fleet(later);
+    let fleet = shard.fleet(later.plus(DurationMs(1)));
     assert_eq!(
         (fleet.people, fleet.connected, fleet.must_act, fleet.not_connected, fleet.unreadable, fleet.paused),
         (8, 6, 1, 1, 1, 1)
@@ -166,6 +166,14 @@ fn each_reason_to_look_is_named_and_time_alone_brings_up_whoever_fell_silent() {
     let page = shard.flagged(None, 9, minutes(21));
     assert_eq!(page.people.iter().map(|person| person.user).collect::<Vec<_>>(), [user(2)]);
     assert_eq!(shard.fleet(minutes(70)).attention, 2);
+    // Who cannot be served comes before whoever has to act.
+    shard.report(Report { standing: Standing::SignInAgain, ..well(3) });
+    shard.ask(Question::Fault { user: user(4), at: minutes(1), fault: "x".into() }, minutes(1));
+    let order: Vec<_> = shard.flagged(None, 9, minutes(21)).people.iter().map(|person| person.user).collect();
+    assert_eq!(order, [user(4), user(3), user(2)]);
+    for number in [3, 4] {
+        shard.ask(Question::Forget { user: user(number) }, NOW);
+    }
     // A page goes on where the one before ended.
     let first = shard.flagged(None, 1, minutes(70));
     let second = shard.flagged(first.next, 1, minutes(70));

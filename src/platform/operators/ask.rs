@@ -86,6 +86,16 @@ impl Asking<'_> {
         Ok(page)
     }
 
+    /// The people to look at first, the most urgent of all shards.
+    pub(super) async fn most_urgent(&self, limit: u32) -> std::result::Result<PersonPage, Trouble> {
+        let question = || Question::List { after: None, limit, attention: true };
+        let pages: Vec<PersonPage> = self.all_shards(question).await?;
+        let mut people: Vec<Person> = pages.into_iter().flat_map(|page| page.people).collect();
+        people.sort_by_key(|person| person.attention.first().copied());
+        people.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(PersonPage { people, next: None })
+    }
+
     /// What the directory knows of a person.
     pub(super) async fn person(&self, user: &UserKey) -> std::result::Result<Option<Person>, Trouble> {
         self.shard(shard_of(user), &Question::Find { user: *user }).await
