@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { fetcherConfig, plannedDeployment, placeholders, workerConfig } from "../tools/operations/wrangler.mjs";
 import { inRoot } from "../tools/project.mjs";
+import { dryRun } from "../tools/validate.mjs";
 
 const { unstable_readConfig } = createRequire(import.meta.url)("wrangler");
 const read = (env) => unstable_readConfig({ config: inRoot("wrangler.toml"), env }, { hideWarnings: true });
 const [top, production, local] = [undefined, "production", "local"].map(read);
 
-/** Differences between environments that are meant: their names, and identifiers of what each owns. */
+/** Differences between environments that are meant: their names, where they answer, and identifiers of what each owns. */
 function comparable(config) {
-  const { name, topLevelName, targetEnvironment, definedEnvironments, ...rest } = config;
+  const { name, topLevelName, targetEnvironment, definedEnvironments, routes, ...rest } = config;
   return { ...rest, kv_namespaces: rest.kv_namespaces.map(({ id, ...binding }) => binding) };
 }
 
@@ -22,8 +24,30 @@ const bindingNames = (config) =>
     ...config.kv_namespaces.map(({ binding }) => binding),
   ].filter(Boolean).sort();
 
-test("production equals the top level, apart from names and identifiers", () => {
+test("production equals the top level, apart from names, routes and identifiers", () => {
   assert.deepEqual(comparable(production), comparable(top));
+});
+
+test("production answers on a custom domain alone", () => {
+  assert.deepEqual(production.routes.map(({ custom_domain: isCustom }) => isCustom), [true]);
+});
+
+for (const [what, config, env] of [
+  ["the fetcher of documents", fetcherConfig], ["the top level", workerConfig], ["production", workerConfig, "production"],
+]) {
+  test(`wrangler would deploy ${what}`, async () => {
+    assert.deepEqual(await dryRun(config, env), { ok: true, ended: 0, kept: [] });
+  });
+}
+
+test("what a clone leaves to its operators is found, and what they put there is not", () => {
+  const untouched = plannedDeployment("production");
+  assert.equal(placeholders(untouched).length, 2);
+  const namespaces = [{ binding: "OAUTH_KV", id: "0f2ac74b498b48028cb68387c421e279" }];
+  const filled = { ...untouched, hosts: ["mcp.contoso.com"], namespaces };
+  assert.deepEqual(placeholders(filled), []);
+  assert.match(placeholders({ ...filled, hosts: [] })[0], /no route/);
+  assert.match(placeholders({ ...filled, hosts: ["x.example/mcp"] })[0], /x\.example/);
 });
 
 test("the environments do not share a namespace", () => {
