@@ -16,6 +16,10 @@ use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::Offer;
 use protocol::tools::catalogue::scopes;
 
+mod settings_file;
+
+use settings_file::setting_of;
+
 /// The demo tenant's people. The emulator knows the same identifiers.
 const USERS: [(&str, &str); 4] = [
     ("alice", "a11ce000-0000-4000-8000-000000000001"),
@@ -117,14 +121,6 @@ fn mint(options: &Options) -> Result<String, String> {
         "userKey": user.to_string(),
     });
     Ok(printed.to_string())
-}
-
-/// The value of `NAME=value` in a settings file, where the value may stand in any of the three kinds of quotes.
-fn setting_of(file: &str, name: &str) -> Option<String> {
-    file.lines().rev().find_map(|line| {
-        let (known, value) = line.trim().split_once('=')?;
-        (known.trim() == name).then(|| value.trim().trim_matches(['"', '\'', '`']).to_owned())
-    })
 }
 
 fn now() -> Result<UnixMs, String> {

@@ -25,6 +25,8 @@ const questions = {
   accessCallback: (to) => to.get("/callback/access"),
   notifications: (to) => to.form("/notifications/nobody", {}),
   operators: (to) => to.get("/ops"),
+  operatorsApi: (to) => to.get("/ops/api/users"),
+  metrics: (to) => to.get("/ops/metrics"),
   unknown: (to) => to.get("/no-such-page"),
   wrongVerb: (to) => to.form("/healthz", {}),
 };

@@ -28,7 +28,7 @@ export async function verifyAccess(scene) {
     const why = "the mode is open: there is no Access, by decision";
     report.add("cannot tell", "Access asks whoever signs in", why, "Set ACCESS_MODE if there should be one.");
   }
-  if (seen.mode === "perimeter" || seen.mode === "oauth") insideAccess(report);
+  insideAccess(scene);
   notifications(scene);
   const how = "In the dashboard: Workers & Pages, the Worker, Settings, Domains & Routes: workers.dev and previews are off.";
   report.add("cannot tell", "no other hostname leads to the Worker", "other names are not visible from here", how);
@@ -60,14 +60,15 @@ function oauthMode(scene) {
 }
 
 /** What happens on Access's own pages, to a person. */
-function insideAccess(report) {
+function insideAccess({ report, seen }) {
+  const why = seen.mode === "open" ? "the mode is open: only Microsoft's sign-in could ask for it" : "it happens on Access's own pages";
   const log = "Zero Trust, Logs, Access: open one sign-in of today";
   const lines = [
     ["single sign-on is asked for", `${log}; it names the identity provider.`],
     ["multi-factor authentication is asked for", `${log}; then open the policy: it requires an authentication method, or MFA is on.`],
     ["the device's posture is asked for", "Sign in from a device that is not enrolled: Access must refuse it. The policy lists the posture checks."],
   ];
-  for (const [what, how] of lines) report.add("cannot tell", what, "it happens on Access's own pages", how);
+  for (const [what, how] of lines) report.add("cannot tell", what, why, how);
 }
 
 function notifications({ report, seen }) {

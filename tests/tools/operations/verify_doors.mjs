@@ -46,6 +46,8 @@ export function verifyDoors(scene) {
   refused(scene, "an unknown page is a plain 404", seen.unknown, [404], "Portals fall back on nothing else.");
   refused(scene, "a wrong verb is a 405 that names the right ones", seen.wrongVerb, [405]);
   refused(scene, "operators' pages are closed to strangers", seen.operators, [401, 403, 404]);
+  refused(scene, "operators' API is closed to strangers", seen.operatorsApi, [401, 403, 404]);
+  refused(scene, "metrics are closed to strangers", seen.metrics, [401, 403, 404]);
   pageHeaders(scene);
 }
 
