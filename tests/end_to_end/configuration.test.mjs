@@ -41,13 +41,19 @@ for (const [what, config, env] of [
 }
 
 test("what a clone leaves to its operators is found, and what they put there is not", () => {
-  const untouched = plannedDeployment("production");
-  assert.equal(placeholders(untouched).length, 2);
-  const namespaces = [{ binding: "OAUTH_KV", id: "0f2ac74b498b48028cb68387c421e279" }];
-  const filled = { ...untouched, hosts: ["mcp.contoso.com"], namespaces };
-  assert.deepEqual(placeholders(filled), []);
-  assert.match(placeholders({ ...filled, hosts: [] })[0], /no route/);
-  assert.match(placeholders({ ...filled, hosts: ["x.example/mcp"] })[0], /x\.example/);
+  const found = (hosts, id) => placeholders({ hosts, namespaces: [{ binding: "OAUTH_KV", id }] });
+  const real = "0f2ac74b498b48028cb68387c421e279";
+  assert.deepEqual(found(["mcp.contoso.com"], real), []);
+  assert.match(found(["mcp.contoso.com"], "1".repeat(32))[0], /^OAUTH_KV has a placeholder/);
+  for (const host of ["mcp.example.com", "mcp.example/mcp"]) assert.match(found([host], real)[0], /^the route .* is a placeholder/);
+  assert.match(found([], real)[0], /^there is no route/);
+});
+
+test("what would be deployed is read from the same file", () => {
+  const planned = plannedDeployment("production");
+  assert.equal(planned.name, production.name);
+  assert.deepEqual(planned.hosts, production.routes.map(({ pattern }) => pattern));
+  assert.deepEqual([planned.isClosed, planned.redactsQueries, planned.hasFetcher], [true, true, true]);
 });
 
 test("the environments do not share a namespace", () => {

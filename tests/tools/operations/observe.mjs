@@ -32,7 +32,10 @@ const questions = {
 };
 
 /** The mode, as far as it shows: `perimeter`, `oauth`, `open`, or nothing while the settings are not complete. */
-function modeOf(seen) {
+function modeOf(seen, origin) {
+  // Where Access signs clients in, it has a document of its own; the Worker's is there in the other modes alone.
+  const isOwnServer = seen.server.json?.authorization_endpoint === `${origin}/authorize`;
+  if (isOfAccess(seen.mcp) && isOwnServer) return "oauth";
   if (isOfAccess(seen.mcp) || seen.mcp.json?.error === "access_assertion_missing") return "perimeter";
   if (seen.server.status !== 200) return undefined;
   const hasSignIn = seen.accessCallback.status !== 404 && seen.accessCallback.status !== 0;
@@ -54,5 +57,5 @@ export async function observe(origin) {
   const names = Object.keys(questions);
   const answers = await Promise.all(names.map((name) => (name === "health" ? first : questions[name](to))));
   const seen = Object.fromEntries(names.map((name, index) => [name, answers[index]]));
-  return { origin, ...seen, mode: modeOf(seen), isConfigured: first.status !== 503 };
+  return { origin, ...seen, mode: modeOf(seen, origin), isConfigured: first.status !== 503 };
 }
