@@ -126,6 +126,20 @@ describe("applied", () => {
     }
   });
 
+  test("operators' pages have an application, policies and an audience of their own", async () => {
+    for (const mode of ["perimeter", "oauth"]) {
+      const wishes = { ...base, mode, name: mode, host: `${mode}.contoso.com`, people, operators: { groups: [id("d")] }, serviceTokens: [id("b")] };
+      const { code, output } = await run(wishes, "--apply");
+      assert.equal(code, 0, output);
+      const found = (domain) => api.store["access/apps"].find((application) => application.domain === domain);
+      const [main, operations] = [found(`${mode}.contoso.com${mode === "oauth" ? "/authorize" : ""}`), found(`${mode}.contoso.com/ops`)];
+      assert.deepEqual(main.policies.map(({ name }) => name), [`${mode}: people`]);
+      assert.deepEqual(operations.policies.map(({ name }) => name), [`${mode}: operators`, `${mode}: service tokens`]);
+      assert.equal(main.destinations.length, 1, "operators' pages stand behind both");
+      assert.ok(output.includes(`OPS_AUD=${operations.aud}`) && output.includes(`ACCESS_AUD=${main.aud}`));
+    }
+  });
+
   test("open: a gateway and a namespace, and no question about Access", async () => {
     const { code, output } = await run({ ...base, mode: "open" }, "--apply");
     assert.equal(code, 0, output);
@@ -218,6 +232,7 @@ describe("wishes", () => {
     "a host with a scheme": [{ ...perimeter, host: "https://mcp.contoso.com" }, /host must match pattern/],
     "nobody who may come in": [{ ...perimeter, people: undefined }, /needs people/],
     "people in the mode open": [{ ...perimeter, mode: "open" }, /has no Access, so that people, serviceTokens would do nothing/],
+    "service tokens without an application": [{ ...oauth, application: false, serviceTokens: [id("b")] }, /serviceTokens need an application/],
     "a sign-in in the perimeter": [{ ...perimeter, signIn: true }, /signIn belongs to the mode oauth/],
     "oauth with neither": [{ ...base, mode: "oauth", people, application: false }, /needs application, signIn or both/],
     "Graph somewhere else": [{ ...perimeter, gateway: { id: "g", graph: "https://attacker.example" } }, /gateway.graph/],

@@ -37,6 +37,7 @@ async function settingsThatFollow(wishes, made, api) {
     ACCESS_MODE: mode,
     ACCESS_TEAM_DOMAIN: team,
     ACCESS_AUD: made.application?.aud,
+    OPS_AUD: made.operations?.aud,
     ACCESS_CLIENT_ID: client?.client_id,
     ACCESS_CLIENT_SECRET: client?.client_secret,
     EGRESS: "custom_provider",

@@ -9,9 +9,10 @@ use protocol::config::{AccessMode, Config, Credential};
 use protocol::outbound::Transport;
 use serde_json::{Map, Value, json};
 
-mod settings_file;
+#[expect(dead_code, reason = "this command needs neither the clock nor random bytes")]
+mod surroundings;
 
-use settings_file::setting_of;
+use surroundings::setting_of;
 
 const KEY_RINGS: [&str; 4] = ["ENCRYPTION_KEY", "REGISTRATION_KEY", "COOKIE_ENCRYPTION_KEY", "COOKIE_SECRET"];
 

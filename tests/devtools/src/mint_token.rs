@@ -4,21 +4,20 @@
 //! reads the key from a settings file and prints nothing else of it. It is for local development and tests and is never
 //! deployed.
 
+mod surroundings;
+
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::access_token::{AccessClaims, issue};
 use protocol::config::Config;
 use protocol::connect::{ConnectTicket, seal_ticket};
 use protocol::ids::{GrantId, UserKey};
 use protocol::limits::CONNECT_TICKET_LIFETIME;
-use protocol::time::{DurationMs, UnixMs};
+use protocol::time::DurationMs;
 use protocol::tools::Offer;
 use protocol::tools::catalogue::scopes;
 
-mod settings_file;
-
-use settings_file::setting_of;
+use surroundings::{now, random, setting_of};
 
 /// The demo tenant's people. The emulator knows the same identifiers.
 const USERS: [(&str, &str); 4] = [
@@ -121,15 +120,4 @@ fn mint(options: &Options) -> Result<String, String> {
         "userKey": user.to_string(),
     });
     Ok(printed.to_string())
-}
-
-fn now() -> Result<UnixMs, String> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    u64::try_from(since_epoch.as_millis()).map(UnixMs).map_err(|error| error.to_string())
-}
-
-fn random<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0_u8; N];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes)
 }

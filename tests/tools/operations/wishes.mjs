@@ -30,14 +30,15 @@ function described({ instancePath, message, params }) {
 }
 
 /** What the schema alone does not see: a mode has what it needs and nothing that it does not use. */
-function incoherent({ mode, people, serviceTokens, application = true, signIn, linkedApps }) {
+function incoherent({ mode, people, operators, serviceTokens, application = true, signIn, linkedApps }) {
   const mistakes = [];
   if (mode === "open") {
-    const unused = Object.entries({ people, serviceTokens, signIn, linkedApps }).filter(([, value]) => value).map(([name]) => name);
+    const unused = Object.entries({ people, operators, serviceTokens, signIn, linkedApps }).filter(([, value]) => value).map(([name]) => name);
     if (unused.length > 0) mistakes.push(`mode open has no Access, so that ${unused.join(", ")} would do nothing`);
     return mistakes;
   }
   if (!people) mistakes.push(`mode ${mode} needs people: who may come in`);
+  if (serviceTokens && !operators && !application) mistakes.push("serviceTokens need an application: operators, or application");
   if (mode === "perimeter" && signIn) mistakes.push("signIn belongs to the mode oauth");
   if (mode === "perimeter" && !application) mistakes.push("mode perimeter is an application; it cannot be left out");
   if (mode === "oauth" && !application && !signIn) mistakes.push("mode oauth needs application, signIn or both");
@@ -61,8 +62,9 @@ function peoplePolicy(name, people) {
   return { name, decision: "allow", include, require, exclude: [] };
 }
 
-function policies({ name, mode, people, serviceTokens, application, linkedApps }) {
+function policies({ name, mode, people, operators, serviceTokens, linkedApps }) {
   const list = [{ key: "people", kind: "policy", body: () => peoplePolicy(`${name}: people`, people) }];
+  if (operators) list.push({ key: "operators", kind: "policy", body: () => peoplePolicy(`${name}: operators`, operators) });
   if (serviceTokens) {
     const include = serviceTokens.map((id) => ({ service_token: { token_id: id } }));
     const body = { name: `${name}: service tokens`, decision: "non_identity", include, require: [], exclude: [] };
@@ -73,7 +75,7 @@ function policies({ name, mode, people, serviceTokens, application, linkedApps }
     list.push({ key: "everyone", kind: "policy", body: () => body });
   }
   if (linkedApps) {
-    const owner = mode === "oauth" ? "signIn" : application && "application";
+    const owner = mode === "oauth" ? "signIn" : "application";
     const rule = (made) => ({ linked_app_token: { app_uid: made[owner].uid ?? made[owner].id } });
     const body = (made) => ({ name: `${name}: linked apps`, decision: "non_identity", include: [rule(made)], require: [], exclude: [] });
     list.push({ key: "linkedApps", kind: "policy", body });
@@ -110,8 +112,9 @@ const managedOAuth = (redirects = []) => ({
 });
 
 function applications(wishes) {
-  const { name, host, mode, clientRedirects } = wishes;
-  const inside = ["people", "programs"];
+  const { name, host, mode, operators, clientRedirects } = wishes;
+  // A service token has no mailbox: where operators have an application of their own, it belongs there alone.
+  const inside = operators ? ["people"] : ["people", "programs"];
   const list = [];
   if (mode === "perimeter") {
     const main = selfHosted(wishes, "", [""], inside, managedOAuth(clientRedirects));
@@ -120,7 +123,12 @@ function applications(wishes) {
     list.push(...open.map((path) => ({ key: path, kind: "application", body: selfHosted(wishes, ` ${path.slice(1)}`, [path], ["everyone"]) })));
   }
   if (mode === "oauth" && wishes.application) {
-    list.push({ key: "application", kind: "application", body: selfHosted(wishes, "", ["/authorize", "/ops"], inside) });
+    const paths = operators ? ["/authorize"] : ["/authorize", "/ops"];
+    list.push({ key: "application", kind: "application", body: selfHosted(wishes, "", paths, inside) });
+  }
+  if (operators) {
+    // The longer path wins at Access: these policies count for it, and the host's do not.
+    list.push({ key: "operations", kind: "application", body: selfHosted(wishes, " operators", ["/ops"], ["operators", "programs"]) });
   }
   if (mode === "oauth" && wishes.signIn) {
     const saas = {
