@@ -112,8 +112,9 @@ describe("validate", () => {
     const ran = [];
     const stage = (name, ok) => ({ name, run: async () => (ran.push(name), { ok, ended: 1, kept: [] }) });
     const thrown = { name: "thrown", run: () => Promise.reject(new Advice("no such tool")) };
-    assert.equal(await validate([stage("first", false), thrown, stage("last", true)]), 2);
-    assert.deepEqual(ran, ["first", "last"]);
-    assert.equal(await validate([stage("alone", true)]), 0);
+    const prepare = () => void ran.push("prepare");
+    assert.equal(await validate([stage("first", false), thrown, stage("last", true)], prepare), 2);
+    assert.deepEqual(ran, ["prepare", "first", "last"]);
+    assert.equal(await validate([stage("alone", true)], prepare), 0);
   });
 });

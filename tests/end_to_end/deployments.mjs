@@ -2,9 +2,12 @@
 // the commands themselves, run as a person runs them.
 // Holds: every server is on a free port of the loopback address and goes with the test that started it.
 // Must never: let a command reach an account: its credentials are taken out of the environment.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer, request as forward } from "node:http";
-import { inRoot, root, wranglerNode } from "../tools/project.mjs";
+import { createServer as createTlsServer } from "node:https";
+import { join } from "node:path";
+import { inRoot, root, which, wranglerNode } from "../tools/project.mjs";
 
 /** Runs a command of the operations to its end: its exit code, and what it printed, both streams together. */
 export function command(name, args = [], env = {}) {
@@ -51,14 +54,35 @@ export const accessFront = ({ to, open = ["/notifications/"], guards = () => tru
       else response.writeHead(302, { location: team });
       return response.end();
     }
-    const options = { method: request.method, headers: request.headers };
-    const onward = forward(new URL(request.url, to()), options, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
-    });
-    onward.once("error", () => response.destroy());
-    return request.pipe(onward);
+    return passOn(request, response, to());
   }));
+
+/** A request as it came, to somebody behind. */
+function passOn(request, response, origin, more = {}) {
+  const options = { method: request.method, headers: request.headers };
+  const onward = forward(new URL(request.url, origin), options, (answer) => {
+    response.writeHead(answer.statusCode, { ...answer.headers, ...more });
+    answer.pipe(response);
+  });
+  onward.once("error", () => response.destroy());
+  request.pipe(onward);
+}
+
+/** Why there is no TLS here, if there is none. */
+export const withoutTls = which("openssl") ? false : "openssl is not installed";
+
+/** TLS in front of a Worker, as Cloudflare's edge puts it; `file` is the certificate for whoever is to trust it. */
+export async function tlsFront({ to, folder, days, headers = {} }) {
+  const [file, key] = ["certificate.pem", "key.pem"].map((name) => join(folder, `${days}-${name}`));
+  const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", String(days)];
+  args.push("-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", file);
+  const made = spawnSync("openssl", args, { encoding: "utf8" });
+  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`);
+  const options = { cert: readFileSync(file), key: readFileSync(key) };
+  const server = createTlsServer(options, (request, response) => passOn(request, response, to(), headers));
+  const { origin, stop } = await listening(server);
+  return { origin: origin.replace("http://127.0.0.1", "https://localhost"), stop, file };
+}
 
 /** Says yes to everybody: no challenge, weak PKCE, redirects to wherever it is told, pages that may be framed. */
 export const wrongDeployment = () =>

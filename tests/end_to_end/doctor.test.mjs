@@ -6,6 +6,8 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { writeSettings } from "../tools/dev_vars.mjs";
+import { lookAtClone } from "../tools/operations/doctor_inside.mjs";
+import { Report } from "../tools/operations/report.mjs";
 import { accessMode, audience } from "./access.mjs";
 import { address, setEmulator } from "./client.mjs";
 import { accessFront, command, failing, findings, wrongDeployment } from "./deployments.mjs";
@@ -117,6 +119,17 @@ describe("services", () => {
     const { output } = await command("doctor", ["--settings", changed("there", there)]);
     assert.equal(stateOf(output, "the keys of the Access team"), "ok");
   });
+});
+
+test("wrangler.toml of the clone: its bindings, what keeps it closed, and a route that is not the host", () => {
+  const report = new Report(["ok", "warn", "fail", "cannot tell"]);
+  lookAtClone(report, "production", "https://nobody-has-this.contoso.com");
+  const found = Object.fromEntries(report.lines.map(({ state, what }) => [what, state]));
+  assert.equal(found.bindings, "ok");
+  for (const what of ["no address of workers.dev, no previews", "query strings stay out of Cloudflare's logs", "the fetcher of clients' documents is bound"]) {
+    assert.equal(found[what], "ok");
+  }
+  assert.ok(found["a placeholder stands there"] === "warn" || found["its route is this host"] === "warn", "any host will do");
 });
 
 describe("a deployment", () => {

@@ -2,12 +2,13 @@
 // Holds: what is right has no failing line, and every fault that was built in has one; the exit code says the same.
 // Must never: pass a line because nothing was asked.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { accessMode, audience } from "./access.mjs";
 import { recordMark, records } from "./client.mjs";
-import { accessFront, command, failing, findings, wrongDeployment } from "./deployments.mjs";
+import { accessFront, command, failing, findings, tlsFront, withoutTls, wrongDeployment } from "./deployments.mjs";
 import { startStack } from "./harness.mjs";
 
 const states = (output, what) => findings(output).filter(({ rest }) => what.test(rest)).map(({ state }) => state);
@@ -161,6 +162,43 @@ describe("Access in front", () => {
     const { code, output } = await behind("oauth", { guards }, ({ access }) => command("verify", [access.origin]));
     assert.equal(code, 1);
     assert.match(failing(output).join("\n"), /it answers for the MCP endpoint, resource's document/);
+  });
+});
+
+describe("TLS in front", { skip: withoutTls }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "m365-verify-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function verified(front, env) {
+    let stack;
+    const tls = await tlsFront({ to: () => stack.origin, folder, ...front });
+    stack = await startStack({ settings: { PUBLIC_URL: tls.origin, LOCAL_CLIENT_DOCUMENTS: undefined } });
+    const result = await command("verify", [tls.origin], env(tls));
+    await tls.stop();
+    await stack.stop();
+    return result;
+  }
+  const trusting = ({ file }) => ({ NODE_EXTRA_CA_CERTS: file });
+
+  test("a good certificate, and HSTS", async () => {
+    const headers = { "strict-transport-security": "max-age=31536000" };
+    const { output } = await verified({ days: 90, headers }, trusting);
+    assert.deepEqual(states(output, /connection is encrypted|without encryption|HSTS/), ["pass", "pass", "pass"]);
+    assert.match(output, /TLSv1\.3, certificate for (89|90) more days/);
+    // The emulator stands where Microsoft would: on a deployment, that is somebody else.
+    assert.deepEqual(failing(output).map((line) => line.split(":")[0]), ["a person's yes leads to Microsoft's page"]);
+  });
+
+  test("a certificate that ends, and no HSTS, are failing lines", async () => {
+    const lines = failing((await verified({ days: 5 }, trusting)).output).join("\n");
+    assert.match(lines, /connection is encrypted: the certificate ends in [45] days/);
+    assert.match(lines, /HSTS/);
+  });
+
+  test("a certificate of nobody's is one failing line with the reason", async () => {
+    const { code, output } = await verified({ days: 90 }, () => ({}));
+    assert.equal(code, 1);
+    assert.deepEqual(failing(output), ["it answers: the certificate is self-signed"]);
   });
 });
 

@@ -31,8 +31,8 @@ export const validation = [
 ];
 
 /** How many of the checks failed. */
-export async function validate(stages = validation) {
-  await setup();
+export async function validate(stages = validation, prepare = setup) {
+  await prepare();
   return runStages(stages);
 }
 

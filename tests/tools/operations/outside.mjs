@@ -28,8 +28,9 @@ export function originOf(text) {
   } catch {
     throw new Advice(`${text} is no URL; write https://mcp.example.com`);
   }
-  const isLocal = loopback.includes(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLocal)) {
+  // The local run: this machine, without TLS.
+  const isLocal = url.protocol === "http:" && loopback.includes(url.hostname);
+  if (url.protocol !== "https:" && !isLocal) {
     throw new Advice("The address must begin with https:// (http:// for this machine alone).");
   }
   if (url.pathname !== "/" || url.search || url.hash || url.username) {
@@ -87,7 +88,7 @@ export async function ask(url, { headers = {}, ...init } = {}) {
     const code = error.cause?.code ?? error.name;
     const failure = reasons[code] ?? (code === "TimeoutError" ? `no answer within ${patience / 1000} s` : String(code));
     const none = { headers: new Headers(), text: "", type: "", location: null, cookies: [], json: undefined };
-    return { url: String(url), status: 0, failure, ...none };
+    return { url: String(url), status: 0, failure, code, ...none };
   }
 }
 

@@ -6,6 +6,7 @@ import { request, toolCall } from "./outside.mjs";
 
 const everyday = ["authenticate", "getEmails", "searchEmails", "getCalendarEvents"];
 const oversized = 4 * 1024 * 1024 + 1;
+const hungUp = ["EPIPE", "ECONNRESET", "UND_ERR_SOCKET"];
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const failureOf = (answer) =>
@@ -91,7 +92,8 @@ async function doorsBehindTheToken({ report, to, token }, session) {
   const foreign = await to.rpc(list, { token, session, headers: { origin: "https://attacker.invalid" } });
   closed("another origin is refused in spite of the token", foreign.status === 403, foreign);
   const large = await to.rpc(" ".repeat(oversized), { token, session });
-  closed("a body above 4 MiB is refused", large.status === 413, large);
+  // Whoever refuses by the announced length may hang up before the rest was sent, and then the answer is lost.
+  closed("a body above 4 MiB is refused", large.status === 413 || hungUp.includes(large.code), large);
   const stranger = await to.rpc(list, { token, session: "0".repeat(32) });
   closed("a session that never was is 404", stranger.status === 404, stranger);
   const middle = Math.floor(token.length / 2);
