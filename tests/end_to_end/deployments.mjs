@@ -43,15 +43,16 @@ const team = "https://contoso.cloudflareaccess.com/cdn-cgi/access/login/host";
 
 /**
  * Access in front of a Worker: a stranger gets a challenge at /mcp and a redirect anywhere else, except at `open` paths.
- * `to()` gives the Worker's origin, which is known only after this one, because the Worker has to know this address.
+ * `to()` gives the Worker's origin, which is known only after this one, because the Worker has to know this address;
+ * `isNamed` is whether its answers say whose they are.
  */
-export const accessFront = ({ to, open = ["/notifications/"], guards = () => true }) =>
+export const accessFront = ({ to, open = ["/notifications/"], guards = () => true, isNamed = true }) =>
   listening(createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://front");
     if (guards(pathname) && !open.some((path) => pathname.startsWith(path))) {
-      response.setHeader("cf-access-domain", "mcp.contoso.com");
+      if (isNamed) response.setHeader("cf-access-domain", "mcp.contoso.com");
       if (pathname === "/mcp") response.writeHead(401, { "www-authenticate": 'Bearer realm="OAuth"' });
-      else response.writeHead(302, { location: team });
+      else response.writeHead(302, { location: team, ...(isNamed && { "www-authenticate": "Cloudflare-Access" }) });
       return response.end();
     }
     return passOn(request, response, to());

@@ -126,13 +126,15 @@ describe("Access in front", () => {
   };
   const verified = (mode) => ({ access }) => command("verify", [access.origin, "--expect", mode]);
 
-  test("perimeter: no failing line, and Access's lines pass", async () => {
-    const { code, output } = await behind("perimeter", {}, verified("perimeter"));
-    assert.deepEqual(failing(output), []);
-    assert.equal(code, 0);
-    assert.deepEqual(states(output, /^Access stands in front/), ["pass", "pass", "pass"]);
-    assert.deepEqual(states(output, /Managed OAuth/), ["pass"]);
-  });
+  for (const isNamed of [true, false]) {
+    test(`perimeter: no failing line, and Access's lines pass, ${isNamed ? "by its headers" : "by what it does alone"}`, async () => {
+      const { code, output } = await behind("perimeter", { isNamed }, verified("perimeter"));
+      assert.deepEqual(failing(output), []);
+      assert.equal(code, 0);
+      assert.deepEqual(states(output, /^Access stands in front/), ["pass", "pass", "pass"]);
+      assert.deepEqual(states(output, /Managed OAuth/), ["pass"]);
+    });
+  }
 
   test("perimeter without a way for notifications fails that line alone", async () => {
     const { code, output } = await behind("perimeter", { open: [] }, verified("perimeter"));

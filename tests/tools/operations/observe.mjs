@@ -32,9 +32,7 @@ const questions = {
 };
 
 /** The mode, as far as it shows: `perimeter`, `oauth`, `open`, or nothing while the settings are not complete. */
-function modeOf(seen, origin) {
-  // Where Access signs clients in, it has a document of its own; the Worker's is there in the other modes alone.
-  const isOwnServer = seen.server.json?.authorization_endpoint === `${origin}/authorize`;
+function modeOf(seen, isOwnServer) {
   if (isOfAccess(seen.mcp) && isOwnServer) return "oauth";
   if (isOfAccess(seen.mcp) || seen.mcp.json?.error === "access_assertion_missing") return "perimeter";
   if (seen.server.status !== 200) return undefined;
@@ -57,5 +55,12 @@ export async function observe(origin) {
   const names = Object.keys(questions);
   const answers = await Promise.all(names.map((name) => (name === "health" ? first : questions[name](to))));
   const seen = Object.fromEntries(names.map((name, index) => [name, answers[index]]));
-  return { origin, ...seen, mode: modeOf(seen, origin), isConfigured: first.status !== 503 };
+  // The Worker's own document is there in every mode in which the Worker signs clients in. Without it a challenge for
+  // bearers is that of Managed OAuth, which need not name Access.
+  const isOwnServer = seen.server.json?.authorization_endpoint === `${origin}/authorize`;
+  for (const name of ["mcp", "mcpJunk", "mcpQuery", "mcpForeign"]) {
+    const isChallenge = seen[name].status === 401 && /^bearer/i.test(seen[name].headers.get("www-authenticate") ?? "");
+    seen[name].ofAccess = isChallenge && !isOwnServer;
+  }
+  return { origin, ...seen, mode: modeOf(seen, isOwnServer), isConfigured: first.status !== 503 };
 }

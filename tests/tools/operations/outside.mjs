@@ -123,11 +123,11 @@ export function deployment(origin) {
 export const request = (id, method, params) => ({ jsonrpc: "2.0", id, method, ...(params && { params }) });
 export const toolCall = (id, name, args = {}) => request(id, "tools/call", { name, arguments: args });
 
-/** Whether it was Access that answered, and not what stands behind it. */
-export function isOfAccess({ status, location, headers }) {
+/** Whether it was Access that answered, and not what stands behind it; `ofAccess` is what somebody found out otherwise. */
+export function isOfAccess({ status, location, headers, ofAccess }) {
   const challenge = headers.get("www-authenticate") ?? "";
-  if (headers.get("cf-access-domain") || headers.get("cf-access-aud")) return true;
-  if (status === 401 && /cloudflareaccess\.com|cloudflare-access/i.test(challenge)) return true;
+  if (ofAccess || headers.get("cf-access-domain") || headers.get("cf-access-aud")) return true;
+  if (/cloudflareaccess\.com|^cloudflare-access/i.test(challenge)) return true;
   if (!location || status < 300 || status >= 400) return false;
   try {
     const { hostname, pathname } = new URL(location);
