@@ -6,7 +6,9 @@
 // Must never: print a credential, or deploy the Worker without the one that it calls.
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { fetcherConfig, placeholders, plannedDeployment, workerConfig, wranglerCommand, wranglerEnvironment } from "./operations/wrangler.mjs";
+import {
+  fetcherConfig, placeholders, plannedDeployment, workerConfig, wranglerCommand, wranglerEnvironment,
+} from "./operations/wrangler.mjs";
 import { Advice, capture, exitCode, runIfMain, say } from "./project.mjs";
 import { validate } from "./validate.mjs";
 import { verify } from "./verify.mjs";

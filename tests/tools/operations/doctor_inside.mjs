@@ -71,7 +71,11 @@ export async function lookAtServices(report, settings) {
   const tenant = await ask(`${loginUrl}/${tenantId}/v2.0/.well-known/openid-configuration`);
   const what = "Microsoft knows the tenant";
   if (tenant.status === 200 && tenant.json?.issuer?.includes(tenantId)) report.add("ok", what);
-  else report.add("fail", what, tenant.failure ?? `${tenant.status}`, "Compare MICROSOFT_TENANT_ID and MICROSOFT_LOGIN_URL.");
+  else {
+    const isEmulated = tenant.failure && loginUrl.startsWith("http://");
+    const next = isEmulated ? "Run npm start: the emulator is in its place." : "Compare MICROSOFT_TENANT_ID and MICROSOFT_LOGIN_URL.";
+    report.add("fail", what, tenant.failure ?? `${tenant.status}`, next);
+  }
   if (teamUrl) {
     const certs = await ask(`${teamUrl}/cdn-cgi/access/certs`);
     const count = certs.json?.keys?.length ?? 0;

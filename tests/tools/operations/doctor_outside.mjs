@@ -64,22 +64,26 @@ function access(scene) {
   const state = isLocal ? "warn" : "fail";
   const inFront = (what, answer) => {
     if (isOfAccess(answer)) report.add("ok", what);
-    else if (isGuardedByWorker(answer) || answer.json?.error) report.add(state, what, "the Worker refuses, but Access is not in front", next);
-    else report.add(state, what, `it is answered with ${answer.status}`, next);
+    else if (isGuardedByWorker(answer) || answer.json?.error) {
+      report.add(state, what, "the Worker refuses, but Access is not in front", next);
+    } else report.add(state, what, `it is answered with ${answer.status}`, next);
   };
   if (seen.mode === "perimeter") {
     inFront("Access in front of /mcp", seen.mcp);
-    if (seen.mcp.status === 302) report.add("warn", "Managed OAuth", "clients get a redirect and cannot sign in", "Switch it on in the application.");
+    const why = "clients get a redirect and cannot sign in";
+    if (seen.mcp.status === 302) report.add("warn", "Managed OAuth", why, "Switch it on in the application.");
   }
   if (seen.mode === "oauth") {
     if (isOfAccess(seen.authorize) || isGuardedByWorker(seen.authorize)) {
       inFront("Access in front of /authorize", seen.authorize);
       inFront("Access in front of /ops", seen.operators);
     }
-    if (isOfAccess(seen.mcp)) report.add("fail", "clients reach /mcp", "Access stands before it", "The application's paths are /authorize and /ops.");
+    const paths = "The application's paths are /authorize and /ops.";
+    if (isOfAccess(seen.mcp)) report.add("fail", "clients reach /mcp", "Access stands before it", paths);
   }
   if (seen.mode === "open") report.add("warn", "Access", "none, by decision: Microsoft's sign-in alone decides who comes in");
-  if (seen.operators.status === 200) report.add("fail", "/ops is closed", "a stranger gets a page", "Take the route away until that is mended.");
+  const isOpen = seen.operators.status >= 200 && seen.operators.status < 300;
+  if (isOpen) report.add("fail", "/ops is closed", "a stranger gets a page", "Take the route away until that is mended.");
   else report.add("ok", "/ops is closed", `${seen.operators.status}`);
 }
 

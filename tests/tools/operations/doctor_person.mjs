@@ -10,7 +10,9 @@ export async function lookAsPerson(scene) {
   await namespace(scene);
   if (scene.token) return signedIn(scene);
   const how = "Give an access token with --token-file, or connect a client and call authenticate and getEmails.";
-  for (const what of ["MCP_OBJECT", "consent and scopes", "AI Gateway"]) scene.report.add("cannot tell", what, "no access token was given", how);
+  for (const what of ["MCP_OBJECT", "consent and scopes", "AI Gateway"]) {
+    scene.report.add("cannot tell", what, "no access token was given", how);
+  }
   return undefined;
 }
 

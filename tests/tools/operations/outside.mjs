@@ -85,7 +85,7 @@ export async function ask(url, { headers = {}, ...init } = {}) {
     const json = messageOf(text, type);
     return { url: String(url), status: response.status, headers: response.headers, text, type, location, cookies, json };
   } catch (error) {
-    const code = error.cause?.code ?? error.name;
+    const code = error.cause?.code ?? error.cause?.message ?? error.name;
     const failure = reasons[code] ?? (code === "TimeoutError" ? `no answer within ${patience / 1000} s` : String(code));
     const none = { headers: new Headers(), text: "", type: "", location: null, cookies: [], json: undefined };
     return { url: String(url), status: 0, failure, code, ...none };

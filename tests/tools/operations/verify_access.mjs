@@ -66,7 +66,10 @@ function insideAccess({ report, seen }) {
   const lines = [
     ["single sign-on is asked for", `${log}; it names the identity provider.`],
     ["multi-factor authentication is asked for", `${log}; then open the policy: it requires an authentication method, or MFA is on.`],
-    ["the device's posture is asked for", "Sign in from a device that is not enrolled: Access must refuse it. The policy lists the posture checks."],
+    [
+      "the device's posture is asked for",
+      "Sign in from a device that is not enrolled: Access must refuse it. The policy lists the posture checks.",
+    ],
   ];
   for (const [what, how] of lines) report.add("cannot tell", what, why, how);
 }

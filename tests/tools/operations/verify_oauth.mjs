@@ -34,7 +34,8 @@ function documents(scene) {
   const isServer = server.issuer === origin && endpoints.every((name) => server[name]?.startsWith(`${origin}/`));
   check(scene, "the authorization server is this host", isServer, `its issuer is ${server.issuer}`, "PUBLIC_URL must be this host.");
   const only = (name, value) => JSON.stringify(server[name]) === JSON.stringify([value]);
-  check(scene, "codes alone, and S256 alone", only("response_types_supported", "code") && only("code_challenge_methods_supported", "S256"));
+  const isNarrow = only("response_types_supported", "code") && only("code_challenge_methods_supported", "S256");
+  check(scene, "codes alone, and S256 alone", isNarrow);
   check(scene, "answers name their issuer (RFC 9207)", server.authorization_response_iss_parameter_supported === true);
 }
 
@@ -80,9 +81,11 @@ async function clientsWay(scene, client) {
   const isConsent = page.status === 200 && /frame-ancestors 'none'/.test(policy) && page.text.includes("Deployment check");
   check(scene, "the consent page names the client and cannot be framed", isConsent, `${page.status}`);
   if (isConsent) await agreed(scene, page);
-  const junk = { grant_type: "authorization_code", client_id: client, code: "junk", code_verifier: "x".repeat(43), redirect_uri: redirectUri };
-  const answer = await to.form("/token", junk);
-  check(scene, "a made-up code is worth nothing", answer.status === 400 && answer.json?.error === "invalid_grant", `${answer.status} ${answer.text}`);
+  const answer = await to.form("/token", {
+    grant_type: "authorization_code", client_id: client, code: "junk", code_verifier: "x".repeat(43), redirect_uri: redirectUri,
+  });
+  const isRefused = answer.status === 400 && answer.json?.error === "invalid_grant";
+  check(scene, "a made-up code is worth nothing", isRefused, `${answer.status} ${answer.text}`);
 }
 
 /** A person's yes leads to Microsoft's page, or through Access first; nobody goes there. */

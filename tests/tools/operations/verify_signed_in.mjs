@@ -79,9 +79,10 @@ async function oneCall({ report, to, token }, session) {
   const isSame = again.status === 200 && JSON.stringify(again.json?.result) === JSON.stringify(answer.json?.result);
   if (isSame) report.add("pass", "state outlives a call: the same request gets the first answer and does nothing again");
   else report.add("fail", "state outlives a call: the same request gets the first answer and does nothing again", failureOf(again));
-  const gateway = `AI, AI Gateway, the gateway, Logs: filter the metadata by requestId ${id || "of a call"}; userId and mcpTool stand beside it.`;
+  const named = id || "of a call";
+  const gateway = `AI, AI Gateway, the gateway, Logs: filter the metadata by requestId ${named}; userId and mcpTool stand beside it.`;
   report.add("cannot tell", "the gateway's log has the call with its metadata", "it is inside the account", gateway);
-  const logs = `Workers & Pages, the Worker, Logs: filter by requestId ${id || "of a call"}; accessIdentity is in Access's log too.`;
+  const logs = `Workers & Pages, the Worker, Logs: filter by requestId ${named}; accessIdentity is in Access's log too.`;
   report.add("cannot tell", "the logs of Access and the Worker agree", "they are inside the account", logs);
 }
 

@@ -33,7 +33,8 @@ function described({ instancePath, message, params }) {
 function incoherent({ mode, people, operators, serviceTokens, application = true, signIn, linkedApps }) {
   const mistakes = [];
   if (mode === "open") {
-    const unused = Object.entries({ people, operators, serviceTokens, signIn, linkedApps }).filter(([, value]) => value).map(([name]) => name);
+    const wanted = Object.entries({ people, operators, serviceTokens, signIn, linkedApps }).filter(([, value]) => value);
+    const unused = wanted.map(([name]) => name);
     if (unused.length > 0) mistakes.push(`mode open has no Access, so that ${unused.join(", ")} would do nothing`);
     return mistakes;
   }
@@ -120,7 +121,8 @@ function applications(wishes) {
     const main = selfHosted(wishes, "", [""], inside, managedOAuth(clientRedirects));
     list.push({ key: "application", kind: "application", body: main });
     const open = ["/notifications", ...(wishes.health ? ["/healthz"] : [])];
-    list.push(...open.map((path) => ({ key: path, kind: "application", body: selfHosted(wishes, ` ${path.slice(1)}`, [path], ["everyone"]) })));
+    const bypassed = (path) => selfHosted(wishes, ` ${path.slice(1)}`, [path], ["everyone"]);
+    list.push(...open.map((path) => ({ key: path, kind: "application", body: bypassed(path) })));
   }
   if (mode === "oauth" && wishes.application) {
     const paths = operators ? ["/authorize"] : ["/authorize", "/ops"];
@@ -138,7 +140,8 @@ function applications(wishes) {
       scopes: ["openid", "email", "profile"],
       refresh_token_options: { lifetime: "90d" },
     };
-    const body = (made) => ({ type: "saas", name: `${name} sign-in`, app_launcher_visible: false, saas_app: saas, policies: ordered(made, ["people"]) });
+    const fixed = { type: "saas", name: `${name} sign-in`, app_launcher_visible: false, saas_app: saas };
+    const body = (made) => ({ ...fixed, policies: ordered(made, ["people"]) });
     list.push({ key: "signIn", kind: "application", body, keepsSecret: true });
   }
   return list;
