@@ -53,7 +53,7 @@ const common = { name: text, policies: list(policyLink), app_launcher_visible: f
 const selfHostedFields = {
   ...common, type: choice("self_hosted"), domain: text, destinations: list(destination), session_duration: text,
   http_only_cookie_attribute: flag, same_site_cookie_attribute: text, enable_binding_cookie: flag, oauth_configuration: oauth,
-  skip_interstitial: flag, service_auth_401_redirect: flag,
+  skip_interstitial: flag, service_auth_401_redirect: flag, logo_url: text,
 };
 const application = {
   oneOf: [
@@ -61,7 +61,7 @@ const application = {
     closed({ ...common, type: choice("saas"), saas_app: saasApp }, ["type"]),
   ],
 };
-const storedApplication = { id: text, uid: text, aud: text, ...times, policies: list(closed({ ...policyFields, ...times, id: text, precedence: whole, reusable: flag }, ["id"])) };
+const storedApplication = { id: text, uid: text, aud: text, ...times, logo_url: { type: ["string", "null"] }, policies: list(closed({ ...policyFields, ...times, id: text, precedence: whole, reusable: flag }, ["id"])) };
 const dlp = closed({ enabled: flag, action: choice("BLOCK", "FLAG"), profiles: list(text) }, ["enabled", "action", "profiles"]);
 const gatewayFields = {
   authentication: flag, cache_invalidate_on_update: flag, cache_ttl: whole, collect_logs: flag, dlp, logpush: flag,
@@ -105,7 +105,8 @@ const kinds = {
     },
     added: () => {
       const id = randomUUID();
-      return { id, uid: id, aud: randomBytes(32).toString("hex"), created_at: new Date().toISOString() };
+      // What was never set is answered as null, and refused as such.
+      return { id, uid: id, aud: randomBytes(32).toString("hex"), created_at: new Date().toISOString(), logo_url: null };
     },
   },
 };
@@ -137,7 +138,7 @@ function write(api, path, kind, body, existing) {
   if (links.some(({ id }) => !api.store["access/policies"].some((known) => known.id === id))) return failure(400, 12130, "unknown policy");
   const list = api.store[path];
   if (!existing && kind.unique && list.some((known) => known[kind.unique] === body[kind.unique])) return failure(409, 1003, "already exists");
-  const own = existing ? { id: existing.id, uid: existing.uid, aud: existing.aud, created_at: existing.created_at } : kind.added();
+  const own = existing ? { id: existing.id, uid: existing.uid, aud: existing.aud, created_at: existing.created_at, logo_url: body.logo_url ?? existing.logo_url } : kind.added();
   const kept = kind.verb === "PATCH" && existing ? existing : {};
   const known = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   const stored = { ...kept, ...withPolicies(api.store, body), ...known };

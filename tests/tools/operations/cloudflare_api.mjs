@@ -66,7 +66,8 @@ export const kinds = {
 /** What a change sends: the wanted fields over those that were there, as far as they can be written. */
 export function changeBody({ fields, verb }, existing, wanted) {
   if (verb === "PATCH") return wanted;
-  const kept = Object.entries(existing).filter(([name, value]) => fields.includes(name) && value !== undefined);
+  // What was never set is answered as null, which is no value to send back.
+  const kept = Object.entries(existing).filter(([name, value]) => fields.includes(name) && value !== null);
   const all = { ...Object.fromEntries(kept), ...wanted };
   // Its client identifier and whatever else belongs to a sign-in application stay as they are.
   if (wanted.saas_app) all.saas_app = { ...existing.saas_app, ...wanted.saas_app };
