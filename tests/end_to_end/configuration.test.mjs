@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { fetcherConfig, plannedDeployment, placeholders, workerConfig } from "../tools/operations/wrangler.mjs";
 import { inRoot } from "../tools/project.mjs";
+import { dryRun } from "../tools/validate.mjs";
 
 const { unstable_readConfig } = createRequire(import.meta.url)("wrangler");
 const read = (env) => unstable_readConfig({ config: inRoot("wrangler.toml"), env }, { hideWarnings: true });
 const [top, production, local] = [undefined, "production", "local"].map(read);
 
-/** Differences between environments that are meant: their names, and identifiers of what each owns. */
+/** Differences between environments that are meant: their names, where they answer, and identifiers of what each owns. */
 function comparable(config) {
-  const { name, topLevelName, targetEnvironment, definedEnvironments, ...rest } = config;
+  const { name, topLevelName, targetEnvironment, definedEnvironments, routes, ...rest } = config;
   return { ...rest, kv_namespaces: rest.kv_namespaces.map(({ id, ...binding }) => binding) };
 }
 
@@ -22,8 +24,36 @@ const bindingNames = (config) =>
     ...config.kv_namespaces.map(({ binding }) => binding),
   ].filter(Boolean).sort();
 
-test("production equals the top level, apart from names and identifiers", () => {
+test("production equals the top level, apart from names, routes and identifiers", () => {
   assert.deepEqual(comparable(production), comparable(top));
+});
+
+test("production answers on a custom domain alone", () => {
+  assert.deepEqual(production.routes.map(({ custom_domain: isCustom }) => isCustom), [true]);
+});
+
+for (const [what, config, env] of [
+  ["the fetcher of documents", fetcherConfig], ["the top level", workerConfig], ["production", workerConfig, "production"],
+]) {
+  test(`wrangler would deploy ${what}`, async () => {
+    assert.deepEqual(await dryRun(config, env), { ok: true, ended: 0, kept: [] });
+  });
+}
+
+test("what a clone leaves to its operators is found, and what they put there is not", () => {
+  const found = (hosts, id) => placeholders({ hosts, namespaces: [{ binding: "OAUTH_KV", id }] });
+  const real = "0f2ac74b498b48028cb68387c421e279";
+  assert.deepEqual(found(["mcp.contoso.com"], real), []);
+  assert.match(found(["mcp.contoso.com"], "1".repeat(32))[0], /^OAUTH_KV has a placeholder/);
+  for (const host of ["mcp.example.com", "mcp.example/mcp"]) assert.match(found([host], real)[0], /^the route .* is a placeholder/);
+  assert.match(found([], real)[0], /^there is no route/);
+});
+
+test("what would be deployed is read from the same file", () => {
+  const planned = plannedDeployment("production");
+  assert.equal(planned.name, production.name);
+  assert.deepEqual(planned.hosts, production.routes.map(({ pattern }) => pattern));
+  assert.deepEqual([planned.isClosed, planned.redactsQueries, planned.hasFetcher], [true, true, true]);
 });
 
 test("the environments do not share a namespace", () => {

@@ -153,12 +153,8 @@ fn named_tests(row: &str) -> Vec<(String, String)> {
     quoted.chunks(2).map(|pair| (pair[0].to_owned(), pair.get(1).unwrap_or(&"").to_string())).collect()
 }
 
-#[test]
-fn every_rule_of_the_authorization_server_names_tests_that_exist() {
-    let document = read("docs/oauth-conformance.md");
-    let rows: Vec<&str> =
-        document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Rule")).collect();
-    assert!(rows.len() > 40, "only {} rules were found", rows.len());
+/// What is wrong with the tests that the rows of a document's tables name.
+fn missing_tests(rows: &[&str]) -> Vec<String> {
     let mut findings = Vec::new();
     for row in rows {
         let tests = named_tests(row);
@@ -174,5 +170,24 @@ fn every_rule_of_the_authorization_server_names_tests_that_exist() {
             }
         }
     }
-    report("docs/oauth-conformance.md names a test for each rule.", &findings);
+    findings
+}
+
+#[test]
+fn every_rule_of_the_authorization_server_names_tests_that_exist() {
+    let document = read("docs/oauth-conformance.md");
+    let rows: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Rule")).collect();
+    assert!(rows.len() > 40, "only {} rules were found", rows.len());
+    report("docs/oauth-conformance.md names a test for each rule.", &missing_tests(&rows));
+}
+
+#[test]
+fn every_known_defect_is_answered_by_tests_that_exist() {
+    let document = read("docs/operations/defects.md");
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| D")).collect();
+    let numbers: Vec<&str> = rows.iter().filter_map(|row| row.split(' ').nth(1)).collect();
+    let expected: Vec<String> = (1..=34).map(|number| format!("D{number}")).collect();
+    assert_eq!(numbers, expected, "docs/operations/defects.md must have each number once, in order");
+    report("docs/operations/defects.md names a test for each defect.", &missing_tests(&rows));
 }

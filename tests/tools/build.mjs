@@ -1,4 +1,4 @@
-// Builds the worker into `build/` and the native helpers (emulator, mint-token, mint-operator, rmcp-client) into cargo's target folder.
+// Builds the worker into `build/` and the native helpers (emulator, tools, rmcp-client) into cargo's target folder.
 // Holds: nothing is built when nothing changed; every program that worker-build needs is handed to it.
 // Must never: let worker-build download a program, or leave a stale bundle that looks fresh.
 import { createHash } from "node:crypto";
@@ -125,9 +125,10 @@ export async function buildWorker(name = "worker", { mode = "--release", force =
 }
 
 export async function buildNative() {
-  say("emulator, mint-token, mint-operator and rmcp-client: building (cargo, debug)");
+  say("the native programs: building (cargo, debug)");
   // Built one by one: together, the client would bring its features of rmcp into the product's crates.
-  await run("cargo", ["build", "--bin", "emulator", "--bin", "mint-token", "--bin", "mint-operator"]);
+  const programs = ["emulator", "mint-token", "mint-operator", "check-settings", "verify-ledger"];
+  await run("cargo", ["build", ...programs.flatMap((program) => ["--bin", program])]);
   await run("cargo", ["build", "--package", "rmcp-client"]);
 }
 

@@ -76,6 +76,25 @@ function followPort(text, name, value) {
   return text;
 }
 
+/** The settings of a file as `check-settings` reads them: a later line wins, quotes are no part of a value. */
+export function parseSettings(text) {
+  const found = text.split("\n").map((each) => each.match(/^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=(.*)$/)).filter(Boolean);
+  const unquoted = (value) => value.trim().replace(/^(["'`])([\s\S]*)\1$/, "$2");
+  return Object.fromEntries(found.map(([, name, value]) => [name, unquoted(value)]).filter(([, value]) => value !== ""));
+}
+
+/** Puts settings into a file, which may not be there yet; every other line stays. */
+export function setInFile(file, settings) {
+  const lines = existsSync(file) ? readFileSync(file, "utf8").replace(/\n+$/, "").split("\n") : [];
+  for (const [name, value] of Object.entries(settings)) {
+    const kept = lines.filter((text) => text.match(/^\s*(?:export\s+)?([\w.-]+)\s*=/)?.[1] !== name);
+    const at = lines.findIndex((text) => !kept.includes(text));
+    lines.splice(0, lines.length, ...kept);
+    lines.splice(at < 0 ? lines.length : at, 0, line(name, value));
+  }
+  writePrivately(file, lines);
+}
+
 function writePrivately(file, lines) {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.new`;
