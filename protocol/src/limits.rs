@@ -333,10 +333,6 @@ pub const LEDGER_SWEEP_BATCH: usize = 200;
 /// Rows that the sweep and operators' orders read at a time: each may hold an answer of [`STORED_ANSWER_BYTES_MAX`].
 pub const LEDGER_SWEEP_PAGE_ROWS: usize = 20;
 
-/// An object tells the directory of itself at most once in this time. It costs one request, and where nothing else wakes
-/// the object one row for an alarm.
-pub const REPORT_EVERY: DurationMs = DurationMs::from_secs(60);
-
 /// Ledger entries that one order of an operator looks through; what is further back is asked for with another one.
 pub const ORDER_ROWS_MAX: usize = 2_000;
 
