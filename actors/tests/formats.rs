@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use actors::grants::{Grant, PendingCode};
-use actors::ledger::{Entry, EntryState, KeyUse, Kind, TaskMark, Upkeep};
+use actors::ledger::{Attempt, Ending, Entry, EntryState, KeyUse, Kind, Place, Purpose, TaskMark, Upkeep};
 use actors::refresher::TokenRow;
 use actors::sessions::Session;
 use actors::store::{MemoryRows, Record, SCHEMA_VERSION, Txn};
@@ -23,9 +23,10 @@ use actors::vault::{
 use actors::watches::{Standing, Watch};
 use protocol::config::Config;
 use protocol::digest::{from_hex, to_hex};
-use protocol::ids::{GrantId, RequestId, SessionId, UserKey};
+use protocol::ids::{ChainMark, GrantId, RequestId, SessionId, UserKey};
 use protocol::mcp::envelope::ClientCapabilities;
 use protocol::mcp::{Revision, Watched};
+use protocol::operator::record::{Checkpoint, Link};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
@@ -286,6 +287,54 @@ fn the_row_of_a_task() {
         6666666666666666666179f6616e006166f66165f6616ff6616c806178806174f66164f46161f661714204056168a261\
         631b000001a3185c50006165f5617658180af7651916cd43dd8448eb211c80319cb7ad6b7169203331",
     );
+}
+
+#[test]
+fn the_row_of_an_entry_with_attempts_and_a_place_in_the_chain() {
+    let lost = Attempt {
+        purpose: Purpose::Call,
+        sent_ms: 12,
+        took_ms: Some(30_000),
+        ending: Some(Ending::Timeout),
+        gateway_log_id: None,
+        graph_request_id: None,
+    };
+    let found = Attempt {
+        purpose: Purpose::Reconcile,
+        sent_ms: 31_012,
+        took_ms: Some(140),
+        ending: Some(Ending::Answered(200)),
+        gateway_log_id: Some("log-2".into()),
+        graph_request_id: Some("graph-2".into()),
+    };
+    let under_way = Attempt { purpose: Purpose::Token, took_ms: None, ending: None, ..lost.clone() };
+    let settled = Entry {
+        state: EntryState::Done,
+        attempts: vec![lost, found, under_way],
+        chain: Some(Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 }),
+        ..Entry::new(Kind::RevokeSignIns, true, [0x66; 16])
+    };
+    assert_row(&settled, "\
+        b561736164616b616f6177f56163606167f6616df66169f66172f6616250666666666666666666666666666666666179\
+        f6616e006166f66165f6616ff6616c806178806174f66164f46161f6617083a46170616361730c616519753061726174\
+        a66170617261731979246165188c6172a1616118c8616c656c6f672d3261786767726170682d32a26170617461730c61\
+        7aa4616e07616c50cccccccccccccccccccccccccccccccc616602617501");
+}
+
+#[test]
+fn the_upkeep_of_a_chain() {
+    let mut removed = Checkpoint::default();
+    removed.remove(Link { sequence: 1, link: ChainMark::from_bytes([0xaa; 16]) });
+    removed.remove(Link { sequence: 5, link: ChainMark::from_bytes([0xbb; 16]) });
+    let head = Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 };
+    let upkeep = Upkeep { head: Some(head), removed, ..Upkeep::default() };
+    let written = protocol::cbor::encode(&upkeep).unwrap();
+    assert_eq!(to_hex(&written), "\
+        a76166f6617000616200616b606173f66168a4616e07616c50cccccccccccccccccccccccccccccccc61660261750161\
+        63a36b72656d6f7665645570546fa26873657175656e636501646c696e6b50aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa6b\
+        616c736f52656d6f76656481a26873657175656e636505646c696e6b50bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb697369\
+        676e61747572655000000000000000000000000000000000");
+    assert_eq!(protocol::cbor::decode(&written), Some(upkeep));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod credential;
 pub mod directory;
 pub mod record;
+pub mod verify;
 pub mod view;
 
 use serde::{Deserialize, Serialize};

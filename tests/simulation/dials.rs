@@ -24,7 +24,7 @@ pub(crate) enum Planted {
 
 impl Planted {
     /// Every bug, by the name that `PLANT` takes.
-    pub(crate) const ALL: [(&'static str, Self); 7] = [
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("effects-before-commit", Self::EffectsBeforeCommit),
         ("alarm-outside-commit", Self::AlarmOutsideCommit),
         ("resend-after-recovery", Self::ResendsAfterRecovery),
@@ -32,6 +32,7 @@ impl Planted {
         ("stale-refresh", Self::Product(Bug::StaleRefreshOverwrites)),
         ("double-release", Self::Product(Bug::DoubleRelease)),
         ("blind-repeat", Self::Product(Bug::BlindRepeat)),
+        ("chain-forgotten", Self::Product(Bug::ChainForgotten)),
     ];
 
     pub(crate) const fn in_product(self) -> Option<Bug> {

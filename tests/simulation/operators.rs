@@ -1,4 +1,5 @@
-//! What operators do: they deploy over rows of an earlier version, and they rotate the encryption key.
+//! What operators do: they deploy over rows of an earlier version, they rotate the encryption key, and they export the
+//! ledger.
 //!
 //! What holds here: the rows of version 1 are those that its program left in a run of this simulation: a connected account,
 //! a session, answered calls, and a write that was under way when the object died. An old key is removed only after the
@@ -7,10 +8,19 @@
 use actors::ledger::EntryState;
 use actors::log::LogLine;
 use actors::store::{Table, WriteSet};
+use actors::turn::{self, Effect, Entropy, Input, ReplyTo, Turn};
+use actors::user_session::UserSession;
+use protocol::ids::{GrantId, RequestId};
+use protocol::object::{Caller, Command, ObjectRequest};
+use protocol::operator::record::{Checkpoint, ExportPage, Head, VerificationKey};
+use protocol::operator::verify::Export;
+use protocol::operator::{ExportQuery, Order};
 use protocol::time::UnixMs;
+use serde::de::DeserializeOwned;
 
+use crate::disk::Capture;
 use crate::event_log::Record;
-use crate::world::{Event, World};
+use crate::world::{Event, World, user};
 
 const VERSION_1_ROWS: &str = include_str!("version_1_rows.txt");
 
@@ -100,5 +110,65 @@ impl World {
             let what = format!("table {} holds a value under the old key", table.name());
             self.violation(what);
         }
+    }
+
+    /// What one order is answered, by a core that is recovered for it from the durable rows.
+    fn order<T: DeserializeOwned>(&self, order: Order) -> Result<T, String> {
+        let (now, rows) = (self.wall(), &self.disk.durable.rows);
+        let mut core = UserSession::recover(self.config.clone(), rows, now).map_err(|it| it.to_string())?;
+        let caller = Caller {
+            user: user(),
+            grant: GrantId::from_bytes([0; 16]),
+            client: "operator".to_owned(),
+            scopes: Vec::new(),
+            access_identity: None,
+        };
+        let request = RequestId::new(now, &user(), [0; 5]);
+        let request = ObjectRequest { request, caller, command: Command::Operate(order) };
+        let turn = Turn { now, entropy: Entropy::new([8; 32]) };
+        let mut disk = Capture::default();
+        let input = Input::Request { to: ReplyTo(u64::MAX), request };
+        let effects = turn::run(&mut core, rows, &mut disk, turn, input).map_err(|it| it.to_string())?;
+        if !disk.writes.is_empty() {
+            return Err("looking writes".to_owned());
+        }
+        let answer = effects.into_iter().find_map(|effect| match effect {
+            Effect::Reply { reply, .. } => reply.body,
+            _ => None,
+        });
+        let answer = answer.ok_or("an order was not answered")?;
+        serde_json::from_str(&answer).map_err(|error| error.to_string())
+    }
+
+    fn export(&self) -> Result<(Export, [u8; 32]), String> {
+        let head: Head = self.order(Order::ExportHead)?;
+        let (mut lines, mut after) = (Vec::new(), None);
+        loop {
+            let query = ExportQuery { after, up_to: head.newest.sequence };
+            let page: ExportPage = self.order(Order::Export(query))?;
+            lines.extend(page.lines);
+            after = page.after;
+            if after.is_none() {
+                break;
+            }
+        }
+        let checkpoint: Checkpoint = self.order(Order::ExportEnd)?;
+        let key: VerificationKey = self.order(Order::VerificationKey)?;
+        let key = bytes(&key.key).try_into().map_err(|_| "the key has another length")?;
+        Ok((Export { head, lines, checkpoint }, key))
+    }
+
+    /// The ledger as it is exported is as it was settled, and nothing that was settled is missing.
+    pub(crate) fn check_chain(&mut self) {
+        let settled = self.watch.durable.values().filter(|entry| entry.state.is_final()).count();
+        let found = match self.export() {
+            Ok((export, key)) => match export.verify(&key) {
+                Ok(verified) if verified.proved + verified.unproved == settled as u64 => return,
+                Ok(verified) => format!("of {settled} settled requests the export has {verified:?}"),
+                Err(finding) => format!("the exported ledger is not good: {finding}"),
+            },
+            Err(why) => format!("the ledger cannot be exported: {why}"),
+        };
+        self.violation(found);
     }
 }

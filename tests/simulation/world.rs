@@ -204,7 +204,13 @@ impl World {
         world.heal();
         world.run_until(active + SETTLES_WITHIN_MS);
         // What follows a violation says nothing.
-        for phase in [Self::check_everything_is_settled, Self::probe, Self::check_the_end, Self::check_keys] {
+        for phase in [
+            Self::check_everything_is_settled,
+            Self::probe,
+            Self::check_the_end,
+            Self::check_keys,
+            Self::check_chain,
+        ] {
             if world.report.violations.is_empty() {
                 phase(&mut world);
             }

@@ -28,6 +28,7 @@ mod confirming;
 mod linked;
 mod linking;
 mod naming;
+mod operating;
 mod stateless;
 mod tasks;
 mod watching;
@@ -67,7 +68,18 @@ fn the_row_of_the_object_itself_keeps_its_form() {
     assert_eq!(protocol::digest::to_hex(&written), golden);
     let mut rows = MemoryRows::default();
     rows.apply(&writes);
-    assert_eq!(Txn::new(&rows).get::<Meta>(META_KEY), Ok(Some(meta)));
+    assert_eq!(Txn::new(&rows).get::<Meta>(META_KEY), Ok(Some(meta.clone())));
+    // What operators and the edge said of it stands behind.
+    let paused = Meta {
+        paused: Some(Paused { since: UnixMs(5), by: "olga".into(), drains: true }),
+        addresses: vec![AddressMark::from_bytes([7; 16])],
+        ..meta
+    };
+    let mut txn = Txn::new(&rows);
+    txn.put(META_KEY, &paused).unwrap();
+    let written = txn.finish().0.rows[&(Table::Meta, META_KEY.to_vec())].clone().unwrap();
+    let behind = "6170a3617305616264".to_owned() + "6f6c67616164f5616d815007070707070707070707070707070707";
+    assert_eq!(protocol::digest::to_hex(&written), golden.replacen("a4", "a6", 1) + &behind);
 }
 
 /// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
