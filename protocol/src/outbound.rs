@@ -128,6 +128,43 @@ impl std::fmt::Debug for StorageUrl {
     }
 }
 
+/// Some of the bytes of a file, counted from zero, the last one included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte.
+    pub last: u64,
+    /// How many bytes the whole file has.
+    pub total: u64,
+}
+
+impl ByteRange {
+    /// At most `most` bytes of a file of `total` bytes, from `first` on; of an empty file the whole.
+    #[must_use]
+    pub fn part(first: u64, most: u64, total: u64) -> Self {
+        Self { first, last: first.saturating_add(most).min(total).saturating_sub(1), total }
+    }
+
+    /// How many bytes these are.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        if self.total == 0 { 0 } else { self.last + 1 - self.first }
+    }
+
+    /// Whether these are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the file ends with these.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.last + 1 >= self.total
+    }
+}
+
 /// One call to Microsoft Graph, before a transport and a token are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphCall {
@@ -145,6 +182,8 @@ pub struct GraphCall {
     pub media: Media,
     /// Where it goes instead of Graph, without a token.
     pub storage: Option<StorageUrl>,
+    /// Which bytes of a file at storage it is about; the whole file without it.
+    pub range: Option<ByteRange>,
     /// The concurrency limit that applies.
     pub lane: Lane,
     /// Whether it may be sent again blindly.
@@ -163,6 +202,7 @@ impl GraphCall {
             body: None,
             media: Media::Json,
             storage: None,
+            range: None,
             lane,
             safety: Safety::Read,
         }
@@ -190,6 +230,20 @@ impl GraphCall {
     #[must_use]
     pub fn fetch(url: StorageUrl) -> Self {
         Self { storage: Some(url), ..Self::get(Lane::Other, String::new()) }
+    }
+
+    /// Bytes of a file, in base64, to the address of an upload session.
+    #[must_use]
+    pub fn store(lane: Lane, url: StorageUrl, base64: String, range: ByteRange) -> Self {
+        Self {
+            method: Method::Put,
+            body: Some(base64),
+            media: Media::Base64,
+            range: Some(range),
+            safety: Safety::Write,
+            lane,
+            ..Self::fetch(url)
+        }
     }
 
     /// The same call with `Prefer` values.

@@ -251,6 +251,7 @@ impl Run {
                 self.entry.intent,
                 Some(
                     WriteIntent::SendDraft { .. }
+                        | WriteIntent::FillDraft
                         | WriteIntent::CreateEvent { .. }
                         | WriteIntent::ChangeEvent { .. }
                         | WriteIntent::ChangeItem

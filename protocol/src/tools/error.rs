@@ -64,6 +64,14 @@ impl ToolError {
         self
     }
 
+    /// The same error with one more sentence.
+    #[must_use]
+    pub fn adding(mut self, sentence: &str) -> Self {
+        self.message.push(' ');
+        self.message.push_str(sentence);
+        self
+    }
+
     /// Whether it would help to connect the Microsoft account, or to connect it again.
     #[must_use]
     pub fn is_mended_by_connecting(&self) -> bool {
