@@ -70,7 +70,10 @@ impl Target {
 
     /// The scopes that a call needs beside [`Target::scope`]: whoever passes on an attachment of a mail, or a file of a drive,
     /// reads it.
-    pub fn scopes_of_references(self, arguments: &Map<String, Value>) -> impl Iterator<Item = &'static str> {
+    pub fn scopes_of_references(
+        self,
+        arguments: &Map<String, Value>,
+    ) -> impl Iterator<Item = &'static str> + use<> {
         let attachments = match self {
             Self::Tool(Tool::SendEmail | Tool::DraftEmail) => arguments.get("attachments"),
             _ => None,
