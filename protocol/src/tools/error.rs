@@ -240,7 +240,7 @@ impl ToolError {
             Lost::TooLarge => Self::new(
                 Fault::Caller,
                 "answer_too_large",
-                "Microsoft's answer is larger than this server accepts. Ask for fewer items.",
+                "Microsoft's answer is larger than this server accepts. Ask for fewer items, or open a large one where it is.",
             ),
             Lost::Connection | Lost::Timeout | Lost::Interrupted => Self::new(
                 Fault::Microsoft,
