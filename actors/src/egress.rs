@@ -278,6 +278,7 @@ mod tests {
     use protocol::entra::{Freshness, refresh_form};
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
+    use protocol::policy::Policy;
     use protocol::time::UnixMs;
     use protocol::trace::TraceContext;
 
@@ -342,6 +343,31 @@ mod tests {
         assert_eq!(header("cf-aig-skip-cache"), Some("true"));
         assert_eq!(header("cf-aig-collect-log-payload"), Some("false"));
         assert_eq!(header("prefer"), Some("IdType=\"ImmutableId\""));
+    }
+
+    #[test]
+    fn bytes_at_storage_are_named_by_their_range_and_nobody_is_named() {
+        let rules = Policy::parse(r#"{"fileHosts":["storage.example"]}"#).unwrap().files;
+        let url = || rules.storage("https://storage.example/f?tempauth=x").unwrap();
+        let range = ByteRange::part(3, 3, 8);
+        let sent = |call: GraphCall| {
+            let outbound =
+                Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "t", trace: None };
+            match depart(&config_with(&[]), user(), op(), &outbound) {
+                Departure::Storage { method, headers, body, .. } => (method, headers, body),
+                _ => panic!("it went to Graph"),
+            }
+        };
+        let owned = |pairs: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+            pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+        };
+        let put = sent(GraphCall::store(Lane::Mailbox, url(), "AAEC".into(), range));
+        let named = owned(&[("content-type", OCTETS), ("content-range", "bytes 3-5/8")]);
+        assert_eq!(put, ("PUT", named, Some(vec![0, 1, 2])));
+        let part = sent(GraphCall { range: Some(range), ..GraphCall::fetch(url()) });
+        let named = owned(&[("range", "bytes=3-5"), ("accept-encoding", "identity")]);
+        assert_eq!(part, ("GET", named, None));
+        assert_eq!(sent(GraphCall::fetch(url())), ("GET", Vec::new(), None));
     }
 
     #[test]

@@ -300,3 +300,17 @@ pub enum CallResult {
     /// No answer was read, and it is unknown whether the call was executed.
     Lost(Lost),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_file_follow_each_other_to_its_end() {
+        let whole = [ByteRange::part(0, 4, 9), ByteRange::part(4, 4, 9), ByteRange::part(8, 4, 9)];
+        assert_eq!(whole.map(|part| (part.first, part.last, part.len())), [(0, 3, 4), (4, 7, 4), (8, 8, 1)]);
+        assert_eq!(whole.map(|part| part.is_last()), [false, false, true]);
+        let none = ByteRange::part(0, 4, 0);
+        assert!(none.is_empty() && none.is_last());
+    }
+}
