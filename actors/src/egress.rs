@@ -12,7 +12,7 @@ use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
 use protocol::limits::{CALL_TIMEOUT, CHALLENGE_BYTES_MAX};
 use protocol::linked_app::AppCall;
-use protocol::outbound::{Answer, GraphCall, Media, StorageUrl, Transport};
+use protocol::outbound::{Answer, ByteRange, GraphCall, Media, StorageUrl, Transport};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
 use serde_json::{Map, Value, json};
@@ -90,7 +90,7 @@ pub fn form_departure(config: &Config, form: &TokenForm, client_request_id: Opti
 pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> Departure {
     match outbound {
         Outbound::Token { form } => form_departure(config, form, Some(op.request.to_string())),
-        Outbound::Graph { call: GraphCall { storage: Some(url), .. }, .. } => storage(outbound, url),
+        Outbound::Graph { call: call @ GraphCall { storage: Some(url), .. }, .. } => storage(call, url),
         Outbound::AccessToken { url, form } => {
             let headers = vec![
                 ("content-type", "application/x-www-form-urlencoded".to_owned()),
@@ -155,19 +155,25 @@ fn graph_headers(op: OpId, call: &GraphCall, bearer: &Secret<String>) -> Vec<(&'
 }
 
 /// A call that goes past the gateway: no token, no identifier of ours, and nothing of Graph's conventions.
-fn storage(outbound: &Outbound, url: &StorageUrl) -> Departure {
-    let (mut method, mut headers, mut body) = ("GET", Vec::new(), None);
-    if let Outbound::Graph { call: GraphCall { method: verb, body: Some(encoded), .. }, .. } = outbound {
-        let bytes = STANDARD.decode(encoded).unwrap_or_default();
-        method = verb.as_str();
+fn storage(call: &GraphCall, url: &StorageUrl) -> Departure {
+    let body = call.body.as_ref().map(|encoded| STANDARD.decode(encoded).unwrap_or_default());
+    let mut headers = Vec::new();
+    if body.is_some() {
         headers.push(("content-type", OCTETS.to_owned()));
-        // RFC 9110, section 14.4: the whole in one part.
-        if let Some(last) = bytes.len().checked_sub(1) {
-            headers.push(("content-range", format!("bytes 0-{last}/{}", bytes.len())));
-        }
-        body = Some(bytes);
     }
-    Departure::Storage { method, url: url.clone(), headers, body }
+    match (call.range, &body) {
+        // RFC 9110, section 14.4.
+        (Some(ByteRange { first, last, total }), Some(_)) => {
+            headers.push(("content-range", format!("bytes {first}-{last}/{total}")));
+        }
+        // RFC 9110, section 14.2: a range counts the bytes of what is sent, which therefore must not be compressed.
+        (Some(ByteRange { first, last, .. }), None) => {
+            headers.push(("range", format!("bytes={first}-{last}")));
+            headers.push(("accept-encoding", "identity".to_owned()));
+        }
+        (None, _) => {}
+    }
+    Departure::Storage { method: call.method.as_str(), url: url.clone(), headers, body }
 }
 
 fn ai_run(
@@ -272,6 +278,7 @@ mod tests {
     use protocol::entra::{Freshness, refresh_form};
     use protocol::ids::RequestId;
     use protocol::outbound::Lane;
+    use protocol::policy::Policy;
     use protocol::time::UnixMs;
     use protocol::trace::TraceContext;
 
@@ -336,6 +343,31 @@ mod tests {
         assert_eq!(header("cf-aig-skip-cache"), Some("true"));
         assert_eq!(header("cf-aig-collect-log-payload"), Some("false"));
         assert_eq!(header("prefer"), Some("IdType=\"ImmutableId\""));
+    }
+
+    #[test]
+    fn bytes_at_storage_are_named_by_their_range_and_nobody_is_named() {
+        let rules = Policy::parse(r#"{"fileHosts":["storage.example"]}"#).unwrap().files;
+        let url = || rules.storage("https://storage.example/f?tempauth=x").unwrap();
+        let range = ByteRange::part(3, 3, 8);
+        let sent = |call: GraphCall| {
+            let outbound =
+                Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "t", trace: None };
+            match depart(&config_with(&[]), user(), op(), &outbound) {
+                Departure::Storage { method, headers, body, .. } => (method, headers, body),
+                _ => panic!("it went to Graph"),
+            }
+        };
+        let owned = |pairs: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+            pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+        };
+        let put = sent(GraphCall::store(Lane::Mailbox, url(), "AAEC".into(), range));
+        let named = owned(&[("content-type", OCTETS), ("content-range", "bytes 3-5/8")]);
+        assert_eq!(put, ("PUT", named, Some(vec![0, 1, 2])));
+        let part = sent(GraphCall { range: Some(range), ..GraphCall::fetch(url()) });
+        let named = owned(&[("range", "bytes=3-5"), ("accept-encoding", "identity")]);
+        assert_eq!(part, ("GET", named, None));
+        assert_eq!(sent(GraphCall::fetch(url())), ("GET", Vec::new(), None));
     }
 
     #[test]

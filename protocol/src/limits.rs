@@ -465,9 +465,28 @@ pub const OFFICE_PART_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest argument that is the content of a file, so that the call fits into a request with the rest of it.
 pub const UPLOAD_BYTES_MAX: usize = 3 * 1024 * 1024;
 
-/// All attachments of one mail that is written, in bytes: Graph's request bound of 4 MB less the text and base64.
-pub const ATTACHMENTS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The attachments that travel inside of a mail, in bytes: Graph's request bound of 4 MB less the text and base64. If they
+/// are more, each is attached to the draft by a call of its own.
+pub const INLINE_ATTACHMENTS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
+/// All attachments of one mail that is written, in bytes: what Exchange Online takes at most, if an administrator raised
+/// the limit of 35 MB. No more than a part of one is ever held.
+pub const ATTACHMENTS_BYTES_MAX: u64 = 150 * 1024 * 1024;
+
+/// From this size on an attachment goes to an upload session in parts, below it into one call (Graph, "Attach large files
+/// to Outlook messages or events").
+pub const UPLOAD_SESSION_BYTES_MIN: u64 = 3 * 1024 * 1024;
+
+/// One part of an upload, in bytes: a multiple of 320 KiB below 4 MB, and of three, so that base64 can be cut there.
+pub const UPLOAD_PART_BYTES: u64 = 12 * 320 * 1024;
+
+/// The largest attachment of a mail that is passed on by reference, in bytes. Graph gives it whole and as base64 alone, for
+/// which [`UPSTREAM_BODY_BYTES_MAX`] has to suffice.
+pub const PASSED_ON_BYTES_MAX: u64 = 6_000_000;
+
+const _: () = assert!(UPLOAD_PART_BYTES.is_multiple_of(320 * 1024) && UPLOAD_PART_BYTES.is_multiple_of(3));
+const _: () = assert!(UPLOAD_PART_BYTES < 4_000_000 && UPLOAD_PART_BYTES < UPSTREAM_BODY_BYTES_MAX as u64);
+const _: () = assert!(PASSED_ON_BYTES_MAX * 4 / 3 + 8 * 1024 < UPSTREAM_BODY_BYTES_MAX as u64);
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(INQUIRY_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(TASK_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);

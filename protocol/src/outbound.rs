@@ -153,6 +153,43 @@ impl std::fmt::Debug for StorageUrl {
     }
 }
 
+/// Some of the bytes of a file, counted from zero, the last one included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte.
+    pub last: u64,
+    /// How many bytes the whole file has.
+    pub total: u64,
+}
+
+impl ByteRange {
+    /// At most `most` bytes of a file of `total` bytes, from `first` on; of an empty file the whole.
+    #[must_use]
+    pub fn part(first: u64, most: u64, total: u64) -> Self {
+        Self { first, last: first.saturating_add(most).min(total).saturating_sub(1), total }
+    }
+
+    /// How many bytes these are.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        if self.total == 0 { 0 } else { self.last + 1 - self.first }
+    }
+
+    /// Whether these are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the file ends with these.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.last + 1 >= self.total
+    }
+}
+
 /// One call to Microsoft Graph, before a transport and a token are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphCall {
@@ -170,6 +207,8 @@ pub struct GraphCall {
     pub media: Media,
     /// Where it goes instead of Graph, without a token.
     pub storage: Option<StorageUrl>,
+    /// Which bytes of a file at storage it is about; the whole file without it.
+    pub range: Option<ByteRange>,
     /// The concurrency limit that applies.
     pub lane: Lane,
     /// Whether it may be sent again blindly.
@@ -188,6 +227,7 @@ impl GraphCall {
             body: None,
             media: Media::Json,
             storage: None,
+            range: None,
             lane,
             safety: Safety::Read,
         }
@@ -215,6 +255,20 @@ impl GraphCall {
     #[must_use]
     pub fn fetch(url: StorageUrl) -> Self {
         Self { storage: Some(url), ..Self::get(Lane::Other, String::new()) }
+    }
+
+    /// Bytes of a file, in base64, to the address of an upload session.
+    #[must_use]
+    pub fn store(lane: Lane, url: StorageUrl, base64: String, range: ByteRange) -> Self {
+        Self {
+            method: Method::Put,
+            body: Some(base64),
+            media: Media::Base64,
+            range: Some(range),
+            safety: Safety::Write,
+            lane,
+            ..Self::fetch(url)
+        }
     }
 
     /// The same call with `Prefer` values.
@@ -270,4 +324,18 @@ pub enum CallResult {
     Answered(Answer),
     /// No answer was read, and it is unknown whether the call was executed.
     Lost(Lost),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_file_follow_each_other_to_its_end() {
+        let whole = [ByteRange::part(0, 4, 9), ByteRange::part(4, 4, 9), ByteRange::part(8, 4, 9)];
+        assert_eq!(whole.map(|part| (part.first, part.last, part.len())), [(0, 3, 4), (4, 7, 4), (8, 8, 1)]);
+        assert_eq!(whole.map(|part| part.is_last()), [false, false, true]);
+        let none = ByteRange::part(0, 4, 0);
+        assert!(none.is_empty() && none.is_last());
+    }
 }

@@ -157,6 +157,8 @@ pub enum WriteIntent {
     PostMessage,
     /// A draft is being created that stays one.
     KeepDraft,
+    /// A draft is being created and gets its attachments one after the other; nothing was sent.
+    FillDraft,
     /// Messages are being moved or marked. Doing it again changes nothing.
     ChangeMessages,
     /// A task or a file is being made, changed or shared, which keeps nothing of ours to recognise it by.

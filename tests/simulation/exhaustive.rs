@@ -7,7 +7,7 @@
 use crate::clients::Kind;
 use crate::dials::Dials;
 use crate::scenarios::{NO_VIOLATION, connected, finish, run_for};
-use crate::tools::Tool;
+use crate::tools::{ATTACHED, Tool};
 use crate::world::{Event, Planned, World};
 
 /// A tool, and whether Microsoft grants what makes looking into it possible.
@@ -17,6 +17,7 @@ fn ways() -> Vec<Way> {
     let reads_chats = Dials { reads_chats: true, ..Dials::calm(true) };
     vec![
         ("sendEmail, draft then send", Tool::Mail, Dials::calm(true)),
+        ("sendEmail, attachments onto the draft", Tool::LargeMail, Dials::calm(true)),
         ("sendEmail in one step", Tool::Mail, Dials::calm(false)),
         ("createCalendarEvent", Tool::Event, Dials::calm(true)),
         ("createTeamsMeeting", Tool::Meeting, Dials::calm(true)),
@@ -25,6 +26,14 @@ fn ways() -> Vec<Way> {
         ("sendTeamsMessage", Tool::Message, Dials::calm(true)),
         ("sendTeamsMessage, chats may be read", Tool::Message, reads_chats),
     ]
+}
+
+/// The mail did not leave without one of its attachments, or with one of them twice. Whatever else left is the probe at the
+/// end of a world.
+fn assert_complete(world: &World, tool: Tool) {
+    let expected = if tool == Tool::LargeMail { ATTACHED } else { 0 };
+    let found = world.microsoft.attached_by_subject.get("CANARY subject 0");
+    assert!(found.is_none_or(|found| *found == expected), "{tool:?}: {found:?}");
 }
 
 fn begin(world: &mut World, tool: Tool) -> usize {
@@ -40,19 +49,21 @@ fn survives((name, tool, dials): &Way, planned: impl Fn(u64, u64) -> Planned) ->
     world.planned = Some(planned(world.report.turns, world.call_counter));
     let operation = begin(&mut world, *tool);
     run_for(&mut world, 10_000);
+    assert_complete(&world, *tool);
     if world.report.crashes == 0 {
         // The place lies after the end, so this was an ordinary call, and it must have worked.
         assert!(world.clients.operations[operation].has_succeeded, "{name}");
         return false;
     }
     let world = finish(world);
+    assert_complete(&world, *tool);
     assert_eq!(world.report.violations, NO_VIOLATION, "{name}: {:?}", planned(0, 0));
     assert!(world.clients.operations[operation].is_done, "{name}: {:?}", planned(0, 0));
     true
 }
 
 /// More turns than any call takes.
-const TURNS_MAX: u64 = 16;
+const TURNS_MAX: u64 = 24;
 
 /// At how many of a run of places the object died, up to the first that a call does not come to.
 fn places(found: impl Fn(u64) -> bool) -> u32 {
@@ -96,6 +107,7 @@ fn every_step_of_every_write_taken_twice_has_the_effect_of_one() {
         let operation = begin(&mut world, tool);
         run_for(&mut world, 60_000);
         assert!(world.clients.operations[operation].has_succeeded, "{name}");
+        assert_complete(&world, tool);
         assert_eq!(world.microsoft.sent_by_subject.values().sum::<u32>(), 1, "{name}");
         assert_eq!(finish(world).report.violations, NO_VIOLATION, "{name}");
     }

@@ -37,6 +37,7 @@ struct Mail {
     subject: String,
     operation: String,
     is_draft: bool,
+    attachments: usize,
     /// When the copy in Sent Items can be seen; `None` for never.
     visible_at: Option<u64>,
 }
@@ -49,6 +50,8 @@ pub(crate) struct Microsoft {
     pub sent_by_operation: BTreeMap<String, u32>,
     /// Mails that left, by subject.
     pub sent_by_subject: BTreeMap<String, u32>,
+    /// How many attachments each mail that left had, by subject.
+    pub attached_by_subject: BTreeMap<String, usize>,
     /// Subjects of events, by `transactionId`.
     pub events: BTreeMap<String, String>,
     /// The `externalId` of every meeting.
@@ -96,6 +99,7 @@ impl Microsoft {
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), segments.as_slice()) {
             ("POST", ["me", "messages"]) => self.create(&request.body),
+            (method, ["me", "messages", id, "attachments"]) => self.attachments(method, id, &request.body),
             ("POST", ["me", "messages", id, "send"]) => self.send_draft(id, now, dials, random),
             ("POST", ["me", "sendMail"]) => {
                 if request.body["saveToSentItems"] == Value::Bool(false) {
@@ -133,10 +137,27 @@ impl Microsoft {
             subject: subject.to_owned(),
             operation: operation.to_owned(),
             is_draft: true,
+            attachments: message["attachments"].as_array().map_or(0, Vec::len),
             visible_at: None,
         };
         self.mails.insert(id.clone(), mail);
         answer(201, &json!({"id": id, "subject": subject, "isDraft": true}))
+    }
+
+    /// What a draft has, and one more of it.
+    fn attachments(&mut self, method: &str, id: &str, attachment: &Value) -> Response {
+        let Some(draft) = self.mails.get_mut(id).filter(|mail| mail.is_draft) else {
+            return graph_error(404, "ErrorItemNotFound");
+        };
+        if method == "GET" {
+            let value: Vec<Value> = (0..draft.attachments).map(|at| json!({"id": at.to_string()})).collect();
+            return answer(200, &json!({ "value": value }));
+        }
+        if attachment["contentBytes"].as_str().is_none() {
+            return graph_error(400, "ErrorInvalidRequest");
+        }
+        draft.attachments += 1;
+        answer(201, &json!({"id": draft.attachments.to_string()}))
     }
 
     fn send_draft(&mut self, id: &str, now: u64, dials: &Dials, random: &mut Random) -> Response {
@@ -157,6 +178,7 @@ impl Microsoft {
             mail.visible_at = visible_at;
             *self.sent_by_operation.entry(mail.operation.clone()).or_default() += 1;
             *self.sent_by_subject.entry(mail.subject.clone()).or_default() += 1;
+            self.attached_by_subject.insert(mail.subject.clone(), mail.attachments);
         }
     }
 

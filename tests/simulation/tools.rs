@@ -7,10 +7,15 @@ use serde_json::{Value, json};
 
 use crate::random::Random;
 
+/// Attachments of a [`Tool::LargeMail`].
+pub(crate) const ATTACHED: usize = 2;
+
 /// A tool that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
     Mail,
+    /// A mail whose attachments do not fit into it, so that its draft gets them one after the other.
+    LargeMail,
     /// An event whose times are the mailbox's, so that its zone is read first.
     Event,
     /// A meeting with a place in the calendar.
@@ -41,6 +46,12 @@ impl Tool {
             Self::Mail => {
                 let body = format!("CANARY body{}", "x".repeat(padding));
                 let mail = json!({"to": ["CANARY@example.com"], "subject": subject, "body": body});
+                ("sendEmail", mail)
+            }
+            Self::LargeMail => {
+                let file = json!({"name": "CANARY.txt", "text": "x".repeat(1_100_000)});
+                let mail = json!({"to": ["CANARY@example.com"], "subject": subject, "body": "CANARY body",
+                                  "attachments": vec![file; ATTACHED]});
                 ("sendEmail", mail)
             }
             Self::Event => (

@@ -266,6 +266,7 @@ impl Run {
                 self.entry.intent,
                 Some(
                     WriteIntent::SendDraft { .. }
+                        | WriteIntent::FillDraft
                         | WriteIntent::CreateEvent { .. }
                         | WriteIntent::ChangeEvent { .. }
                         | WriteIntent::ChangeItem

@@ -21,7 +21,7 @@ use protocol::tools::{Finished, Target, ToolError, cursor, handles};
 use serde_bytes::ByteBuf;
 use serde_json::value::RawValue;
 
-use super::run::{Run, Waiter};
+use super::run::{Run, Waiter, Work};
 use super::{Txn, UserSession, reply};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Ledger, Transition};
 use crate::log::LogLine;
@@ -113,6 +113,13 @@ impl UserSession {
         event: EntryEvent,
         settled: &Settled,
     ) -> Result<(), Fault> {
+        let left_behind = match (&run.work, settled) {
+            (Work::Tool { plan, .. }, Settled::Error(error)) if event == EntryEvent::Refused => {
+                plan.left_behind().map(|what| Settled::Error(error.clone().adding(what)))
+            }
+            _ => None,
+        };
+        let settled = left_behind.as_ref().unwrap_or(settled);
         self.settle_entry(turn, txn, request, run.entry, &run.waiters, event, settled)
     }
 

@@ -21,12 +21,14 @@ pub struct SiteRules {
 }
 
 impl SiteRules {
-    /// Refuses arguments that name such a place.
+    /// Refuses arguments that name such a place, themselves or in a list.
     ///
     /// # Errors
     /// A [`ToolError`] of the account that says so.
     pub fn check(&self, arguments: &Map<String, Value>) -> Result<(), ToolError> {
-        if self.is_off(arguments) { Err(site_refused()) } else { Ok(()) }
+        let listed = arguments.values().filter_map(Value::as_array).flatten().filter_map(Value::as_object);
+        let is_named = self.is_off(arguments) || listed.into_iter().any(|item| self.is_off(item));
+        if is_named { Err(site_refused()) } else { Ok(()) }
     }
 
     /// Takes whatever lies in such a place out of a result.
@@ -80,7 +82,10 @@ mod tests {
         let check =
             |arguments: Value| rules.check(arguments.as_object().unwrap()).map_err(|error| error.code);
         assert_eq!(check(json!({"driveId": "b!open", "siteId": "h.example,1,3"})), Ok(()));
-        for arguments in [json!({"driveId": "b!secret"}), json!({"siteId": "h.example,1,2", "x": 1})] {
+        let attached = json!({"attachments": [{"name": "a"}, {"driveId": "b!secret", "itemId": "1"}]});
+        for arguments in
+            [json!({"driveId": "b!secret"}), json!({"siteId": "h.example,1,2", "x": 1}), attached]
+        {
             assert_eq!(check(arguments), Err("site_not_allowed"));
         }
         let mut result = json!({

@@ -60,14 +60,14 @@ fn recipients(message: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What a person is shown of a mail.
-pub(super) fn mail(message: &Value) -> String {
+/// What a person is shown of a mail, beside which there may be attachments that are not in it yet.
+pub(super) fn mail(message: &Value, waiting: impl Iterator<Item = String>) -> String {
     let mut lines = vec!["Send this email?".to_owned()];
     lines.extend(recipients(message));
     lines.push(format!("Subject: {}", plain_at(message, "/subject")));
     lines.push(format!("Text: {}", shortened(&plain_at(message, "/body/content"))));
-    let names: Vec<&str> =
-        list(message, "/attachments").iter().filter_map(|one| text(one, "/name")).collect();
+    let attached = list(message, "/attachments").iter().filter_map(|one| text(one, "/name"));
+    let names: Vec<String> = attached.map(str::to_owned).chain(waiting).collect();
     if !names.is_empty() {
         lines.push(format!("Attachments: {}", plain(&names.join(", "))));
     }

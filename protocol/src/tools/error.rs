@@ -64,6 +64,14 @@ impl ToolError {
         self
     }
 
+    /// The same error with one more sentence.
+    #[must_use]
+    pub fn adding(mut self, sentence: &str) -> Self {
+        self.message.push(' ');
+        self.message.push_str(sentence);
+        self
+    }
+
     /// Whether it would help to connect the Microsoft account, or to connect it again.
     #[must_use]
     pub fn is_mended_by_connecting(&self) -> bool {
@@ -254,7 +262,7 @@ impl ToolError {
             Lost::TooLarge => Self::new(
                 Fault::Caller,
                 "answer_too_large",
-                "Microsoft's answer is larger than this server accepts. Ask for fewer items.",
+                "Microsoft's answer is larger than this server accepts. Ask for fewer items, or open a large one where it is.",
             ),
             Lost::Connection | Lost::Timeout | Lost::Interrupted => Self::new(
                 Fault::Microsoft,

@@ -24,7 +24,7 @@ use crate::outbound::{GraphCall, Lane};
 const BY_OTHERS: &str = "files and names, written by whoever shares them";
 
 /// The permissions of which one suffices to read files.
-const FILES_READ: [&str; 6] = [
+pub(super) const FILES_READ: [&str; 6] = [
     "Files.ReadWrite.All",
     "Files.Read.All",
     "Sites.Read.All",

@@ -5,6 +5,8 @@
 
 mod attachment;
 mod compose;
+mod enclosure;
+mod filling;
 mod folders;
 mod list;
 mod message;

@@ -89,6 +89,11 @@ pub trait Writing: std::fmt::Debug {
         None
     }
 
+    /// What is left at Microsoft if the plan ends here without its effect, as a sentence.
+    fn left_behind(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What to say if the outcome stays unknown.
     fn outcome_unknown(&self) -> ToolError;
 
@@ -228,6 +233,7 @@ impl Plan {
             | WriteIntent::SendDraft { .. }
             | WriteIntent::SendMail
             | WriteIntent::KeepDraft
+            | WriteIntent::FillDraft
             | WriteIntent::ChangeMessages => mail::recovered(intent, request),
             WriteIntent::CreateEvent { .. } | WriteIntent::ChangeEvent { .. } => {
                 calendar::recovered(intent, request)
@@ -330,6 +336,15 @@ impl Plan {
         match self {
             Self::Read(plan) => Found::Look(plan.call()),
             Self::Write(plan) => plan.look_again(still_wanted),
+        }
+    }
+
+    /// What is left at Microsoft if the plan ends here without its effect, as a sentence.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<&'static str> {
+        match self {
+            Self::Read(_) => None,
+            Self::Write(plan) => plan.left_behind(),
         }
     }
 

@@ -68,6 +68,23 @@ impl Target {
         }
     }
 
+    /// The scopes that a call needs beside [`Target::scope`]: whoever passes on an attachment of a mail, or a file of a drive,
+    /// reads it.
+    pub fn scopes_of_references(
+        self,
+        arguments: &Map<String, Value>,
+    ) -> impl Iterator<Item = &'static str> + use<> {
+        let attachments = match self {
+            Self::Tool(Tool::SendEmail | Tool::DraftEmail) => arguments.get("attachments"),
+            _ => None,
+        };
+        let attachments = attachments.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let names = |member: &str| attachments.iter().any(|one| one.get(member).is_some());
+        let by_mail = names("messageId").then(|| Tool::GetAttachment.scope());
+        let by_file = names("driveId").then(|| Tool::ReadFile.scope());
+        by_mail.into_iter().chain(by_file)
+    }
+
     /// The Graph permission without which it cannot work; empty where none is needed.
     #[must_use]
     pub fn permission(self) -> &'static str {
@@ -121,6 +138,21 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_attaches_by_reference_reads() {
+        let scopes = |tool: Tool, arguments: Value| {
+            let arguments = arguments.as_object().unwrap().clone();
+            Target::Tool(tool).scopes_of_references(&arguments).collect::<Vec<_>>()
+        };
+        let attachments = json!({"attachments": [{"name": "a"}, {"driveId": "d"}, {"messageId": "m"}]});
+        assert_eq!(scopes(Tool::SendEmail, attachments.clone()), ["mail.read", "files.read"]);
+        assert_eq!(scopes(Tool::DraftEmail, attachments.clone()), ["mail.read", "files.read"]);
+        assert!(scopes(Tool::UploadFile, attachments).is_empty());
+        assert!(scopes(Tool::SendEmail, json!({"attachments": [{"name": "a"}]})).is_empty());
+        assert!(scopes(Tool::SendEmail, json!({"attachments": "x"})).is_empty());
+    }
 
     #[test]
     fn names_are_found_again() {

@@ -168,4 +168,13 @@ mod tests {
         assert_eq!(storage.fetch(&token, &call, 1).body, b"el");
         assert_eq!(storage.fetch(&token, &Call::default(), LIFE_MS).status, 404);
     }
+
+    #[test]
+    fn uploads_end_too() {
+        let (mut storage, mut ids) = (Storage::default(), Ids::new(1, 1));
+        let target = Target::Attachment("alice", "M1".into(), Map::new());
+        let token = storage.begin(&mut ids, target, Some(5), 0);
+        assert!(storage.upload(&token, LIFE_MS - 1).is_some());
+        assert!(storage.upload(&token, LIFE_MS).is_none());
+    }
 }

@@ -8,10 +8,10 @@ use crate::wire::{Call, Reply};
 use crate::world::World;
 use serde_json::json;
 
-/// The largest part of an attachment; files take larger ones.
+/// What a part of an attachment has to stay below; files take larger ones.
 const PART_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Every part of a file but the last is a multiple of this.
+/// Every part but the last is a multiple of this.
 const PART_STEP: usize = 320 * 1024;
 
 fn refuse(status: u16, code: &str, message: &str) -> Reply {
@@ -41,10 +41,10 @@ fn put(world: &mut World, token: &str, call: &Call) -> Reply {
     };
     let is_attachment = matches!(upload.target, Target::Attachment(..));
     let is_last = last + 1 == total;
-    if is_attachment && call.body.len() > PART_LIMIT {
-        return refuse(413, "RequestEntityTooLarge", "A part has 4 MB at most.");
+    if is_attachment && call.body.len() >= PART_LIMIT {
+        return refuse(413, "RequestEntityTooLarge", "A part has less than 4 MB.");
     }
-    if !is_attachment && !is_last && !call.body.len().is_multiple_of(PART_STEP) {
+    if !is_last && !call.body.len().is_multiple_of(PART_STEP) {
         return refuse(400, "invalidRequest", "The part's length is no multiple of 320 KiB.");
     }
     if first != upload.content.len() || upload.size.is_some_and(|size| size != total) {

@@ -105,8 +105,9 @@ impl UserSession {
             Ok(both) => both,
             Err(error) => return refuse(txn, to, 200, Some(id), &error),
         };
-        let lacks = asked.target.scope().filter(|scope| !asking.caller.scopes.iter().any(|own| own == scope));
-        if let Some(scope) = lacks {
+        let needed = asked.target.scopes_of_references(&asked.arguments);
+        let mut needed = asked.target.scope().into_iter().chain(needed);
+        if let Some(scope) = needed.find(|scope| !asking.caller.scopes.iter().any(|own| own == scope)) {
             return self.lack_scope(turn.now, txn, to, (asking.caller, id), scope);
         }
         let conversation = Some(asking.conversation);

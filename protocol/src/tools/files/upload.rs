@@ -12,7 +12,7 @@ use super::{FIELDS, FILES_WRITE, item, own_drive};
 use crate::civil::{When, read as read_time};
 use crate::graph::{file_name, query, segment};
 use crate::limits::{CLOCK_SKEW, UPLOAD_BYTES_MAX};
-use crate::outbound::{Answer, GraphCall, Lane, Media, Method, Safety, StorageUrl};
+use crate::outbound::{Answer, ByteRange, GraphCall, Lane, Media, Method, Safety, StorageUrl};
 use crate::policy::FileRules;
 use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
@@ -127,13 +127,11 @@ impl UploadFile {
                 let path = format!("{}/createUploadSession", self.path());
                 GraphCall { safety: Safety::Read, ..GraphCall::post(Lane::Other, path, Some(body)) }
             }
-            Stage::Send(url) => GraphCall {
-                method: Method::Put,
-                body: Some(self.content.clone()),
-                media: Media::Base64,
-                safety: Safety::Write,
-                ..GraphCall::fetch(url.clone())
-            },
+            Stage::Send(url) => {
+                let size = u64::try_from(self.size).unwrap_or(u64::MAX);
+                let whole = ByteRange::part(0, size, size);
+                GraphCall::store(Lane::Other, url.clone(), self.content.clone(), whole)
+            }
         }
     }
 

@@ -8,15 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Mailbox;
-use super::outgoing::{Answering, Mail, Outgoing, Reference};
+use super::enclosure::{Enclosure, Source, not_listed};
+use super::outgoing::{Answering, Mail, Outgoing};
 use crate::graph::segment;
-use crate::limits::{
-    ATTACHMENTS_BYTES_MAX, ATTACHMENTS_MAX, MAIL_BODY_BYTES_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX,
-};
+use crate::limits::{ATTACHMENTS_MAX, MAIL_BODY_BYTES_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX};
 use crate::tools::arguments::Arguments;
 use crate::tools::catalogue::{MAIL_READ, Tool};
 use crate::tools::collection::recipient;
 use crate::tools::error::ToolError;
+use crate::tools::files::FILES_READ;
 use crate::tools::{Surroundings, confirm};
 
 const LISTS: [(&str, &str); 3] = [("to", "toRecipients"), ("cc", "ccRecipients"), ("bcc", "bccRecipients")];
@@ -56,13 +56,11 @@ pub(super) fn send(values: &Map<String, Value>, around: Surroundings<'_>) -> Res
     let mail = Mail { answers: None, ..written(&arguments, around, true)? };
     let mailbox = Mailbox::read(&arguments, around, &["Mail.Send"], &["Mail.Send.Shared"])?;
     let by_draft = mailbox == Mailbox::own() && around.has_granted("Mail.ReadWrite");
-    if !mail.references.is_empty() {
-        around.require(&MAIL_READ)?;
-        if !by_draft && mailbox == Mailbox::own() {
-            around.require(&["Mail.ReadWrite"])?;
-        }
+    let is_by_reference = mail.enclosures.iter().any(|one| one.describe().is_some());
+    if is_by_reference && !by_draft && mailbox == Mailbox::own() {
+        around.require(&["Mail.ReadWrite"])?;
     }
-    Ok(Outgoing::sending(mail, mailbox, by_draft, around.request, around.policy))
+    Outgoing::sending(mail, mailbox, by_draft, around.request, around.policy)
 }
 
 pub(super) fn reply(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
@@ -76,7 +74,7 @@ pub(super) fn reply(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
         // To whom a reply goes is seen in its draft only.
         around.require(&["Mail.ReadWrite"])?;
     }
-    Ok(Outgoing::sending(mail, Mailbox::own(), by_draft, around.request, around.policy))
+    Outgoing::sending(mail, Mailbox::own(), by_draft, around.request, around.policy)
 }
 
 pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
@@ -108,7 +106,7 @@ pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
             return Err(arguments.must_be("replyTo", expected));
         }
         let mail = answering(&arguments, around, "replyTo", "replyMode", false)?;
-        return Ok(Outgoing::keeping(mail, None, around.request));
+        return Outgoing::keeping(mail, None, around.request, around.policy);
     }
     let mut mail = written(&arguments, around, false)?;
     if edits.is_some() {
@@ -119,7 +117,7 @@ pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
         mail.message
             .retain(|name, value| *value != json!([]) && (name != "importance" || values.contains_key(name)));
     }
-    Ok(Outgoing::keeping(mail, edits, around.request))
+    Outgoing::keeping(mail, edits, around.request, around.policy)
 }
 
 /// Reads the recipients that were named, and holds them against the policy.
@@ -172,14 +170,9 @@ fn written(
     let importance = [("low", "low"), ("normal", "normal"), ("high", "high")];
     let importance = arguments.choice("importance", &importance, "normal")?;
     message.insert("importance".to_owned(), importance.into());
-    let (attachments, references) = attachments(arguments)?;
-    let attachments = Value::Array(attachments);
-    check_attachments(&attachments)?;
-    around.policy.mail.check_attachments(&attachments)?;
-    if attachments != json!([]) {
-        message.insert("attachments".to_owned(), attachments);
-    }
-    Ok(Mail { message, answers: None, references, recipients })
+    let enclosures = attachments(arguments)?;
+    check_sources(&enclosures, around)?;
+    Ok(Mail { message, answers: None, enclosures, recipients })
 }
 
 /// A mail that answers or forwards another one, which is named by the argument `id`.
@@ -212,71 +205,64 @@ fn answering(
     }
     // A reply goes to others too, whom its draft names.
     let recipients = if way == "forward" { recipients } else { 0 };
-    Ok(Mail { message, answers: Some(Answering { to, way, comment }), references: Vec::new(), recipients })
+    Ok(Mail { message, answers: Some(Answering { to, way, comment }), enclosures: Vec::new(), recipients })
 }
 
-/// Reads `attachments`: content that came with the call, and references to attachments of other mails.
-fn attachments(arguments: &Arguments<'_>) -> Result<(Vec<Value>, Vec<Reference>), ToolError> {
-    let wrong = || {
+/// Reads `attachments`: content that came with the call, attachments of other mails, and files of drives.
+fn attachments(arguments: &Arguments<'_>) -> Result<Vec<Enclosure>, ToolError> {
+    let items = arguments.list("attachments")?;
+    let all: Option<Vec<Enclosure>> = items.iter().map(attachment).collect();
+    all.filter(|all| all.len() <= ATTACHMENTS_MAX).ok_or_else(|| {
         arguments.must_be(
             "attachments",
-            "a list of at most 20 objects, each with name and either text or base64, or with messageId and attachmentId",
+            "a list of at most 20 objects, each with name and either text or base64, or with messageId and attachmentId, \
+             or with driveId and itemId",
         )
-    };
-    let (mut contents, mut references) = (Vec::new(), Vec::new());
-    let items = arguments.list("attachments")?;
-    if items.len() > ATTACHMENTS_MAX {
-        return Err(wrong());
-    }
-    for item in items {
-        let of = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let members = item.as_object().map_or(0, Map::len);
-        match (of("messageId"), of("attachmentId"), of("name")) {
-            (Some(message), Some(attachment), None) if members == 2 => {
-                let message = segment(message).map_err(|_| wrong())?;
-                references.push((message, segment(attachment).map_err(|_| wrong())?));
-            }
-            (None, None, Some(name)) => {
-                let is_name = name.chars().count() <= NAME_CHARS_MAX
-                    && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'));
-                let kind = of("contentType").unwrap_or("application/octet-stream");
-                let bytes = match (of("text"), of("base64")) {
-                    (Some(text), None) => text.as_bytes().to_vec(),
-                    (None, Some(encoded)) => STANDARD.decode(encoded).map_err(|_| wrong())?,
-                    _ => return Err(wrong()),
-                };
-                let expected = 2 + usize::from(of("contentType").is_some());
-                if !is_name || members != expected {
-                    return Err(wrong());
-                }
-                contents.push(json!({
-                    "@odata.type": "#microsoft.graph.fileAttachment",
-                    "name": name,
-                    "contentType": kind,
-                    "contentBytes": STANDARD.encode(bytes),
-                }));
-            }
-            _ => return Err(wrong()),
-        }
-    }
-    Ok((contents, references))
+    })
 }
 
-/// Refuses attachments that are too large together for one request of Graph's.
-pub(super) fn check_attachments(attachments: &Value) -> Result<(), ToolError> {
-    let encoded: usize = attachments
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.get("contentBytes")?.as_str())
-        .map(str::len)
-        .sum();
-    if encoded / 4 * 3 <= ATTACHMENTS_BYTES_MAX {
-        return Ok(());
+/// One of `attachments`; none if it is nothing of what is taken.
+fn attachment(item: &Value) -> Option<Enclosure> {
+    let of = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let part = |name: &str| of(name).and_then(|id| segment(id).ok());
+    let members = item.as_object().map_or(0, Map::len);
+    if let Some(name) = of("name") {
+        let is_name = name.chars().count() <= NAME_CHARS_MAX
+            && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'));
+        let kind = of("contentType").unwrap_or("application/octet-stream");
+        let bytes = match (of("text"), of("base64")) {
+            (Some(text), None) => text.as_bytes().to_vec(),
+            (None, Some(encoded)) => STANDARD.decode(encoded).ok()?,
+            _ => return None,
+        };
+        let expected = 2 + usize::from(of("contentType").is_some());
+        return (is_name && members == expected).then(|| Enclosure::of_content(name, kind, &bytes));
     }
-    Err(ToolError::argument(
-        "`attachments` hold more than 2 MB together. Share large files by a link instead.",
-    ))
+    let source = match (part("messageId"), part("attachmentId"), part("driveId"), part("itemId")) {
+        (Some(message), Some(attachment), None, None) => {
+            Source::Mail(format!("/me/messages/{message}/attachments/{attachment}"))
+        }
+        (None, None, Some(drive), Some(item)) => Source::File(format!("/drives/{drive}/items/{item}"), None),
+        _ => return None,
+    };
+    (members == 2).then(|| Enclosure::by_reference(source))
+}
+
+/// Refuses what can be known to fail by where attachments come from.
+fn check_sources(enclosures: &[Enclosure], around: Surroundings<'_>) -> Result<(), ToolError> {
+    for enclosure in enclosures {
+        match &enclosure.source {
+            Source::Content(_) => {}
+            Source::Mail(_) => around.require(&MAIL_READ)?,
+            Source::File(..) => {
+                around.require(&FILES_READ)?;
+                if !around.policy.files.allows_any() {
+                    return Err(not_listed());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

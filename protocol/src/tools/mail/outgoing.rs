@@ -6,23 +6,31 @@
 //! ever repeated without having looked first. To whom a mail goes is known of a reply only once its draft is there; it is
 //! then held against the policy before it is sent.
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+mod attaching;
+mod written;
+
+use serde_json::{Map, Value};
 
 use super::Mailbox;
-use super::message::{addresses, made_by, mark};
-use crate::graph::{IMMUTABLE_IDS, query, segment};
+use super::enclosure::Enclosure;
+use super::filling::{Filling, not_taken};
+use super::message::addresses;
+use crate::graph::{IMMUTABLE_IDS, query};
 use crate::ids::RequestId;
-use crate::outbound::{Answer, GraphCall, Lane, Method};
-use crate::policy::{MailRules, Policy};
+use crate::outbound::{Answer, GraphCall};
+use crate::policy::Policy;
 use crate::tools::confirm;
 use crate::tools::error::{Fault, ToolError};
 use crate::tools::plan::Writing;
 use crate::tools::{Finished, Found, Step, WriteIntent};
+pub(super) use written::{Answering, Mail};
+use written::{find_in, read_first_id, read_id, read_is_draft};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Attachments of other mails are read first.
+    /// Attachments by reference are described first.
+    Describe,
+    /// Those that are few are read.
     Gather,
     /// A draft that was there before is looked at.
     ReadDraft {
@@ -30,6 +38,8 @@ enum Stage {
     },
     CreateDraft,
     FindDraft,
+    /// A draft gets its attachments.
+    Fill(Filling),
     SendDraft {
         draft: String,
     },
@@ -40,45 +50,20 @@ enum Stage {
     FindSent,
 }
 
-/// An attachment of another mail, as two segments.
-pub(super) type Reference = (String, String);
-
-/// A mail as it was written; nothing of it is left after the object was stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mail {
-    /// The message, or what changes about the one that is answered.
-    pub message: Map<String, Value>,
-    /// What it answers or forwards; none for a mail of its own.
-    pub answers: Option<Answering>,
-    /// Attachments that have to be read from other mails.
-    pub references: Vec<Reference>,
-    /// To how many addresses it goes, as far as that is known.
-    pub recipients: usize,
-}
-
-/// How a mail refers to an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answering {
-    /// The earlier one, as a segment.
-    pub to: String,
-    /// Graph's name of the way: `reply`, `replyAll` or `forward`.
-    pub way: &'static str,
-    /// What is written above it.
-    pub comment: String,
-}
-
 /// A mail being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outgoing {
     operation: RequestId,
     mailbox: Mailbox,
     mail: Option<Mail>,
+    /// Whether it may be a draft first.
+    by_draft: bool,
     /// Whether it stays a draft.
     is_kept: bool,
     /// Changes an existing draft with this segment.
     edits: Option<String>,
-    /// To whom mail may go.
-    allowed: MailRules,
+    /// To whom mail may go, and with what.
+    policy: Policy,
     stage: Stage,
     an_answer_was_lost: bool,
     /// Whether the object was stopped since, so that nothing is left of the mail itself.
@@ -93,32 +78,37 @@ impl Outgoing {
         by_draft: bool,
         operation: RequestId,
         policy: &Policy,
-    ) -> Self {
-        let stage = match (mail.references.is_empty(), by_draft) {
-            (false, _) => Stage::Gather,
-            (true, true) => Stage::CreateDraft,
-            (true, false) => Stage::SendMail,
-        };
-        let blank = Self::blank(operation, stage);
-        Self { mailbox, mail: Some(mail), allowed: policy.mail.clone(), ..blank }
+    ) -> Result<Self, ToolError> {
+        let blank = Self::blank(operation, Stage::SendMail);
+        let mut plan = Self { mailbox, mail: Some(mail), by_draft, policy: policy.clone(), ..blank };
+        plan.prepare()?;
+        Ok(plan)
     }
 
     /// A mail that stays in Drafts, new or in the place of another draft.
-    pub(super) fn keeping(mail: Mail, edits: Option<String>, operation: RequestId) -> Self {
-        let stage = if mail.references.is_empty() { Stage::CreateDraft } else { Stage::Gather };
-        Self { mail: Some(mail), edits, is_kept: true, ..Self::blank(operation, stage) }
+    pub(super) fn keeping(
+        mail: Mail,
+        edits: Option<String>,
+        operation: RequestId,
+        policy: &Policy,
+    ) -> Result<Self, ToolError> {
+        let blank = Self::blank(operation, Stage::CreateDraft);
+        let (mail, policy) = (Some(mail), policy.clone());
+        let mut plan = Self { mail, edits, by_draft: true, is_kept: true, policy, ..blank };
+        plan.prepare()?;
+        Ok(plan)
     }
 
     /// A draft that is there already and is sent.
     pub(super) fn of_draft(draft: String, operation: RequestId, policy: &Policy) -> Self {
         let blank = Self::blank(operation, Stage::ReadDraft { draft });
-        Self { allowed: policy.mail.clone(), ..blank }
+        Self { policy: policy.clone(), ..blank }
     }
 
     pub(super) fn recovered(intent: WriteIntent, operation: RequestId) -> Self {
         let is_kept = intent == WriteIntent::KeepDraft;
         let stage = match intent {
-            WriteIntent::CreateDraft | WriteIntent::KeepDraft => Stage::FindDraft,
+            WriteIntent::CreateDraft | WriteIntent::KeepDraft | WriteIntent::FillDraft => Stage::FindDraft,
             WriteIntent::SendDraft { draft } => Stage::CheckDraft { draft },
             // The others belong to other tools and do not come here.
             _ => Stage::FindSent,
@@ -131,78 +121,31 @@ impl Outgoing {
             operation,
             mailbox: Mailbox::own(),
             mail: None,
+            by_draft: false,
             is_kept: false,
             edits: None,
-            allowed: MailRules::default(),
+            policy: Policy::default(),
             stage,
             an_answer_was_lost: false,
             is_recovered: false,
         }
     }
 
-    /// Path and body of the call that makes the draft, or that sends at once.
-    fn written(&self, as_draft: bool) -> (Method, String, String) {
-        let root = &self.mailbox.root;
-        let Some(mail) = &self.mail else { return (Method::Get, "/me".to_owned(), String::new()) };
-        let mut message = mail.message.clone();
-        if self.edits.is_none() {
-            message.insert("singleValueExtendedProperties".to_owned(), mark(self.operation));
-        }
-        let message = Value::Object(message);
-        match (&mail.answers, &self.edits) {
-            (_, Some(draft)) => (Method::Patch, format!("/me/messages/{draft}"), message.to_string()),
-            (None, None) if as_draft => (Method::Post, format!("{root}/messages"), message.to_string()),
-            (None, None) => {
-                let body = format!(r#"{{"message":{message},"saveToSentItems":true}}"#);
-                (Method::Post, format!("{root}/sendMail"), body)
-            }
-            (Some(Answering { to, way, comment }), None) => {
-                let action = match (as_draft, *way) {
-                    (false, way) => way,
-                    (true, "replyAll") => "createReplyAll",
-                    (true, "forward") => "createForward",
-                    (true, _) => "createReply",
-                };
-                let body = json!({"message": message, "comment": comment});
-                (Method::Post, format!("{root}/messages/{to}/{action}"), body.to_string())
-            }
-        }
-    }
-
-    fn find_in(&self, folder: &str) -> GraphCall {
-        let parameters = query(&[("$select", "id"), ("$top", "1"), ("$filter", &made_by(self.operation))]);
-        let path = format!("{}/mailFolders/{folder}/messages{parameters}", self.mailbox.root);
-        GraphCall::get(self.mailbox.lane, path).preferring(&[IMMUTABLE_IDS])
-    }
-
-    /// Takes an attachment of another mail over into this one.
-    fn gathered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        let item: Value = crate::tools::collection::read(answer)?;
-        let Some(content) = item.get("contentBytes").and_then(Value::as_str) else {
-            return Err(ToolError::argument(
-                "One of `attachments` is a mail or a link to a file, which cannot be attached to another mail.",
-            ));
+    /// Goes on with a draft that is there: what is next, or none if it is as it shall stay.
+    fn go_on_with(&mut self, draft: String) -> Option<GraphCall> {
+        self.stage = if self.has_waiting() {
+            Stage::Fill(Filling::new(draft))
+        } else if self.is_kept {
+            Stage::CheckDraft { draft }
+        } else {
+            Stage::SendDraft { draft }
         };
-        let may_read = self.mailbox.lane == Lane::Mailbox;
-        let Some(mail) = &mut self.mail else { return Ok(Step::Call(self.call())) };
-        let attachment = json!({
-            "@odata.type": "#microsoft.graph.fileAttachment",
-            "name": item.get("name"),
-            "contentType": item.get("contentType"),
-            "contentBytes": content,
-        });
-        let list = mail.message.entry("attachments").or_insert_with(|| json!([]));
-        if let Some(list) = list.as_array_mut() {
-            list.push(attachment);
-        }
-        super::compose::check_attachments(list)?;
-        self.allowed.check_attachments(list)?;
-        mail.references.remove(0);
-        if mail.references.is_empty() {
-            // What is gathered was read with a permission that also makes drafts, or none is needed.
-            self.stage = if may_read { Stage::CreateDraft } else { Stage::SendMail };
-        }
-        Ok(Step::Call(self.call()))
+        let is_over = matches!(self.stage, Stage::CheckDraft { .. });
+        (!is_over).then(|| self.call())
+    }
+
+    fn step(&self, next: Option<GraphCall>) -> Step {
+        next.map_or_else(|| Step::Done(self.finished()), Step::Call)
     }
 
     /// A draft is there: it stays, or it is sent if those may get it to whom it goes.
@@ -220,17 +163,15 @@ impl Outgoing {
             // It goes to more than those who were named.
             mail.recipients = addresses(&message).len();
         }
-        if self.is_kept {
-            self.stage = Stage::CheckDraft { draft };
-            return Ok(Step::Done(self.finished()));
+        if !self.is_kept {
+            self.check_recipients(&message)?;
         }
-        self.check_recipients(&message)?;
-        self.stage = Stage::SendDraft { draft };
-        Ok(Step::Call(self.call()))
+        let next = self.go_on_with(draft);
+        Ok(self.step(next))
     }
 
     fn check_recipients(&self, message: &Value) -> Result<(), ToolError> {
-        self.allowed.check_recipients(addresses(message).into_iter()).map_err(|mut refused| {
+        self.policy.mail.check_recipients(addresses(message).into_iter()).map_err(|mut refused| {
             refused.message.push_str(" The draft is in Drafts.");
             refused
         })
@@ -251,18 +192,18 @@ impl Outgoing {
     /// What was found in Drafts under the mark of this operation.
     fn found_draft(&mut self, found: Option<String>) -> Found {
         match (found, !self.is_recovered) {
-            (Some(draft), _) if self.is_kept => {
-                self.stage = Stage::CheckDraft { draft };
-                Found::Happened(self.finished())
-            }
             // To whom it goes was not held against the policy yet.
-            (Some(draft), true) if self.allowed.limits_recipients() => {
+            (Some(draft), true) if !self.is_kept && self.policy.mail.limits_recipients() => {
                 self.stage = Stage::ReadDraft { draft };
                 Found::Resume(self.call())
             }
-            (Some(draft), true) => {
-                self.stage = Stage::SendDraft { draft };
-                Found::Resume(self.call())
+            (Some(draft), true) => match self.go_on_with(draft) {
+                Some(call) => Found::Resume(call),
+                None => Found::Happened(self.finished()),
+            },
+            (Some(draft), false) if self.is_kept => {
+                self.stage = Stage::CheckDraft { draft };
+                Found::Happened(self.finished())
             }
             (None, true) => {
                 self.stage = Stage::CreateDraft;
@@ -278,40 +219,44 @@ impl Writing for Outgoing {
     fn call(&self) -> GraphCall {
         let lane = self.mailbox.lane;
         match &self.stage {
-            Stage::Gather => {
-                let references = self.mail.as_ref().map_or(&[][..], |mail| mail.references.as_slice());
-                let (message, attachment) = references.first().cloned().unwrap_or_default();
-                GraphCall::get(Lane::Mailbox, format!("/me/messages/{message}/attachments/{attachment}"))
-                    .preferring(&[IMMUTABLE_IDS])
+            Stage::Describe | Stage::Gather => {
+                let mut all = self.mail.iter().flat_map(|mail| &mail.enclosures);
+                let next = match &self.stage {
+                    Stage::Describe => all.find_map(Enclosure::describe),
+                    _ => all.find_map(Enclosure::read_whole),
+                };
+                next.unwrap_or_else(|| GraphCall::get(lane, "/me".to_owned()))
+            }
+            Stage::Fill(filling) => {
+                filling.call(self.mail.as_ref().map_or(&[], |mail| mail.enclosures.as_slice()))
             }
             Stage::ReadDraft { draft } => {
                 let fields = query(&[("$select", "id,isDraft,toRecipients,ccRecipients,bccRecipients")]);
                 GraphCall::get(lane, format!("/me/messages/{draft}{fields}")).preferring(&[IMMUTABLE_IDS])
             }
-            Stage::CreateDraft => {
-                let (method, path, body) = self.written(true);
-                let call = GraphCall::post(lane, path, Some(body)).preferring(&[IMMUTABLE_IDS]);
-                GraphCall { method, ..call }
+            Stage::CreateDraft | Stage::SendMail => {
+                let (edits, as_draft) = (self.edits.as_deref(), self.stage == Stage::CreateDraft);
+                let written = self.mail.as_ref();
+                written.map_or_else(
+                    || GraphCall::get(lane, "/me".to_owned()),
+                    |mail| mail.call(&self.mailbox, self.operation, edits, as_draft),
+                )
             }
             Stage::SendDraft { draft } => {
                 GraphCall::post(lane, format!("/me/messages/{draft}/send"), None).preferring(&[IMMUTABLE_IDS])
-            }
-            Stage::SendMail => {
-                let (_, path, body) = self.written(false);
-                GraphCall::post(lane, path, Some(body))
             }
             Stage::CheckDraft { draft } => {
                 let fields = query(&[("$select", "id,isDraft")]);
                 GraphCall::get(lane, format!("/me/messages/{draft}{fields}")).preferring(&[IMMUTABLE_IDS])
             }
-            Stage::FindDraft => self.find_in("drafts"),
-            Stage::FindSent => self.find_in("sentitems"),
+            Stage::FindDraft => find_in("drafts", &self.mailbox, self.operation),
+            Stage::FindSent => find_in("sentitems", &self.mailbox, self.operation),
         }
     }
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         match &self.stage {
-            Stage::Gather => self.gathered(answer),
+            Stage::Describe | Stage::Gather => self.gathered(answer),
             Stage::ReadDraft { draft } => {
                 let draft = draft.clone();
                 if read_is_draft(answer) != Some(true) {
@@ -320,10 +265,17 @@ impl Writing for Outgoing {
                     ));
                 }
                 self.check_recipients(&serde_json::from_slice(&answer.body).unwrap_or_default())?;
-                self.stage = Stage::SendDraft { draft };
-                Ok(Step::Call(self.call()))
+                let next = self.go_on_with(draft);
+                Ok(self.step(next))
             }
             Stage::CreateDraft => self.has_draft(answer),
+            Stage::Fill(_) => {
+                self.filling(|filling, enclosures, policy| {
+                    filling.answered(enclosures, answer, &policy.files)
+                })?;
+                let next = self.after_filling();
+                Ok(self.step(next))
+            }
             Stage::SendDraft { .. } | Stage::SendMail => Ok(Step::Done(self.finished())),
             Stage::FindDraft | Stage::CheckDraft { .. } | Stage::FindSent => match self.looked(answer) {
                 Found::Happened(finished) => Ok(Step::Done(finished)),
@@ -336,9 +288,11 @@ impl Writing for Outgoing {
 
     fn intent(&self) -> Option<WriteIntent> {
         Some(match &self.stage {
-            Stage::Gather | Stage::ReadDraft { .. } => return None,
+            Stage::Describe | Stage::Gather | Stage::ReadDraft { .. } => return None,
             // It carries no mark by which it could be found again.
             _ if self.edits.is_some() => WriteIntent::ChangeMessages,
+            Stage::Fill(_) => WriteIntent::FillDraft,
+            Stage::CreateDraft | Stage::FindDraft if self.has_waiting() => WriteIntent::FillDraft,
             Stage::CreateDraft | Stage::FindDraft | Stage::CheckDraft { .. } if self.is_kept => {
                 WriteIntent::KeepDraft
             }
@@ -351,7 +305,8 @@ impl Writing for Outgoing {
     }
 
     fn held_bytes(&self) -> usize {
-        self.mail.as_ref().map_or(0, |mail| Value::Object(mail.message.clone()).to_string().len())
+        let part = if let Stage::Fill(filling) = &self.stage { filling.held_bytes() } else { 0 };
+        self.mail.as_ref().map_or(0, Mail::held_bytes) + part
     }
 
     fn look_into(&mut self) -> Found {
@@ -360,23 +315,36 @@ impl Writing for Outgoing {
         if self.edits.is_some() {
             return Found::Look(self.call());
         }
-        self.stage = match self.stage.clone() {
-            Stage::CreateDraft | Stage::FindDraft => Stage::FindDraft,
-            Stage::SendDraft { draft } | Stage::CheckDraft { draft } => Stage::CheckDraft { draft },
-            Stage::SendMail | Stage::FindSent => Stage::FindSent,
-            reading @ (Stage::Gather | Stage::ReadDraft { .. }) => reading,
-        };
+        match &mut self.stage {
+            Stage::CreateDraft => self.stage = Stage::FindDraft,
+            Stage::SendDraft { draft } => self.stage = Stage::CheckDraft { draft: std::mem::take(draft) },
+            Stage::SendMail => self.stage = Stage::FindSent,
+            Stage::Fill(filling) => filling.count(),
+            _ => {}
+        }
         Found::Look(self.call())
     }
 
     /// A refusal of a send is no proof after an earlier answer was lost: the draft may be gone because it was sent.
     fn refused(&mut self) -> Option<Found> {
+        if self.call().storage.is_some() {
+            return Some(Found::DidNotHappen(not_taken()));
+        }
         let may_have_been_sent = self.an_answer_was_lost && matches!(self.stage, Stage::SendDraft { .. });
         may_have_been_sent.then(|| self.look_into())
     }
 
     fn looked(&mut self, answer: &Answer) -> Found {
         match (&self.stage, answer.status) {
+            (Stage::Fill(_), 200) => {
+                let counted = self.filling(|filling, all, _| filling.counted(all, answer));
+                match counted.map(|()| self.after_filling()) {
+                    Ok(Some(call)) => Found::Resume(call),
+                    Ok(None) => Found::Happened(self.finished()),
+                    Err(_) => Found::NotYetKnown,
+                }
+            }
+            (Stage::Fill(_), 400..500) => Found::DidNotHappen(not_taken()),
             (Stage::CreateDraft, 200..300) if self.edits.is_some() => match self.has_draft(answer) {
                 Ok(Step::Done(finished)) => Found::Happened(finished),
                 _ => Found::NotYetKnown,
@@ -406,7 +374,21 @@ impl Writing for Outgoing {
         }
     }
 
+    fn left_behind(&self) -> Option<&'static str> {
+        match &self.stage {
+            Stage::Fill(_) => {
+                Some("Nothing was sent. The draft is in Drafts, without all of its attachments.")
+            }
+            Stage::SendDraft { .. } => Some("The draft is in Drafts."),
+            _ => None,
+        }
+    }
+
     fn outcome_unknown(&self) -> ToolError {
+        if let (Stage::Fill(_), Some(left)) = (&self.stage, self.left_behind()) {
+            return ToolError::new(Fault::Microsoft, "not_sent", "Microsoft did not answer in time.")
+                .adding(left);
+        }
         if self.is_kept {
             return ToolError::outcome_unknown("writing this draft", "into Drafts");
         }
@@ -417,10 +399,12 @@ impl Writing for Outgoing {
         if self.is_kept {
             return None;
         }
-        let message = self.mail.as_ref().map(|mail| Value::Object(mail.message.clone())).unwrap_or_default();
-        let answering = self.mail.as_ref().and_then(|mail| mail.answers.as_ref());
-        match answering {
-            None => policy.demands_for_mail(addresses(&message).into_iter()).then(|| confirm::mail(&message)),
+        let mail = self.mail.as_ref()?;
+        let message = Value::Object(mail.message.clone());
+        match &mail.answers {
+            None => policy
+                .demands_for_mail(addresses(&message).into_iter())
+                .then(|| confirm::mail(&message, mail.enclosures.iter().map(Enclosure::label))),
             // To whom a reply goes is not known yet, so that it counts as going outside.
             Some(answering) => policy
                 .demands_for_mail(std::iter::once(""))
@@ -433,38 +417,9 @@ fn draft_kept() -> ToolError {
     ToolError::new(
         Fault::Server,
         "not_sent_draft_kept",
-        "The server was restarted before the email left. It was not sent; its draft is in Drafts.",
+        "The server was restarted before the email left. It was not sent; its draft is in Drafts, perhaps \
+         without all of its attachments.",
     )
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageBody {
-    id: Option<String>,
-    is_draft: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct ListBody {
-    value: Vec<MessageBody>,
-}
-
-/// The identifier in an answer, encoded as a segment, so that it can stand in the next path.
-fn read_id(answer: &Answer) -> Option<String> {
-    let body: MessageBody = serde_json::from_slice(&answer.body).ok()?;
-    segment(&body.id?).ok()
-}
-
-fn read_is_draft(answer: &Answer) -> Option<bool> {
-    serde_json::from_slice::<MessageBody>(&answer.body).ok()?.is_draft
-}
-
-fn read_first_id(answer: &Answer) -> Result<Option<String>, ()> {
-    let list: ListBody = serde_json::from_slice(&answer.body).map_err(|_| ())?;
-    match list.value.into_iter().next() {
-        None => Ok(None),
-        Some(first) => first.id.and_then(|id| segment(&id).ok()).map(Some).ok_or(()),
-    }
 }
 
 #[cfg(test)]

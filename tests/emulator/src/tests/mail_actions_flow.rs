@@ -182,11 +182,20 @@ async fn large_attachments_need_a_session() {
     let put = async |range: String, bytes: &[u8]| {
         rig.call("PUT", &url, &[("content-range", range.as_str())], bytes).await
     };
-    let first = vec![7; 2 * 1024 * 1024];
+    let first = vec![7; 6 * 320 * 1024];
+    let odd = vec![7; 1_000_000];
+    assert_eq!(put(format!("bytes 0-999999/{size}"), &odd).await.status, 400, "no multiple of 320 KiB");
+    let whole = vec![7; 4 * 1024 * 1024];
+    assert_eq!(put(format!("bytes 0-{}/{}", whole.len() - 1, whole.len()), &whole).await.status, 413);
+    assert_eq!(put(format!("bytes 0-{}/{}", first.len() - 1, size + 1), &first).await.status, 416);
+    let gap = put(format!("bytes 327680-{}/{size}", 327_679 + first.len()), &first).await;
+    assert_eq!(gap.status, 416, "a part is missing");
+    assert_eq!(put(format!("bytes 0-{}/{size}", first.len()), &first).await.status, 400, "a byte less");
+    assert_eq!(rig.call("PUT", &url, &[], &first).await.status, 400, "no range");
     let one = put(format!("bytes 0-{}/{size}", first.len() - 1), &first).await;
-    assert_eq!((one.status, one.value()["nextExpectedRanges"][0].as_str()), (200, Some("2097152-")));
+    assert_eq!((one.status, one.value()["nextExpectedRanges"][0].as_str()), (200, Some("1966080-")));
     assert_eq!(put(format!("bytes 0-{}/{size}", first.len() - 1), &first).await.status, 416, "not twice");
-    let with_token = [("authorization", "Bearer x"), ("content-range", "bytes 2097152-2097152/3145733")];
+    let with_token = [("authorization", "Bearer x"), ("content-range", "bytes 1966080-1966080/3145733")];
     assert_eq!(rig.call("PUT", &url, &with_token, b"x").await.status, 401);
     let rest = vec![8; size - first.len()];
     let last = put(format!("bytes {}-{}/{size}", first.len(), size - 1), &rest).await;

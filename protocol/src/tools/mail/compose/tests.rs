@@ -43,12 +43,17 @@ fn bad_mails_are_refused_with_a_sentence() {
         ),
         (
             json!({"to": ["b@x.example"], "subject": "s", "body": "b",
-                "attachments": [{"name": "a", "text": "x".repeat(ATTACHMENTS_BYTES_MAX + 3)}]}),
+                "attachments": [{"driveId": "b!D", "itemId": "F1", "name": "a"}]}),
+            "`attachments`",
+        ),
+        (
+            json!({"to": ["b@x.example"], "subject": "s", "body": "b", "mailbox": "team@x.example",
+                "attachments": [{"name": "a", "text": "x".repeat(2 * 1024 * 1024 + 1)}]}),
             "2 MB",
         ),
     ];
     for (arguments, expected) in cases {
-        let error = plan_with(arguments, &["Mail.Send"]).unwrap_err();
+        let error = plan_with(arguments, &["Mail.Send", "Mail.Send.Shared"]).unwrap_err();
         assert!(error.message.contains(expected), "{error}");
         assert_eq!(error.fault, Fault::Caller);
     }

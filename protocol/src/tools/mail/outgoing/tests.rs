@@ -1,8 +1,10 @@
 //! What a mail must send, refuse, and find out about a lost answer.
 
 use super::super::compose;
+use serde_json::json;
+
 use super::*;
-use crate::outbound::Safety;
+use crate::outbound::{Method, Safety};
 use crate::tools::Tool;
 use crate::tools::testing::{self, assert_conforms, operation};
 
@@ -198,7 +200,11 @@ fn attachments_of_other_mails_are_read_first() {
     let arguments = json!({"to": ["b@x.example"], "subject": "Hi", "body": "Text",
                            "attachments": [{"name": "a.txt", "text": "abc"}, {"messageId": "M=", "attachmentId": "A="}]});
     let mut plan = plan_with(arguments, &["Mail.Send", "Mail.ReadWrite"]).unwrap();
-    assert_eq!((plan.call().path.as_str(), plan.intent()), ("/me/messages/M=/attachments/A=", None));
+    let described = "/me/messages/M=/attachments/A=?$select=id%2Cname%2CcontentType%2Csize";
+    assert_eq!((plan.call().path.as_str(), plan.intent()), (described, None));
+    let about = json!({"name": "b.bin", "contentType": "x/y", "size": 3});
+    let Step::Call(read) = plan.answered(&answer(200, about)).unwrap() else { panic!() };
+    assert_eq!((read.path.as_str(), plan.intent()), ("/me/messages/M=/attachments/A=", None));
     let file = json!({"name": "b.bin", "contentType": "x/y", "contentBytes": "AAEC"});
     let Step::Call(create) = plan.answered(&answer(200, file)).unwrap() else { panic!() };
     let body = testing::body_of(&create);
