@@ -78,6 +78,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     let mailbox = Mailbox::read(&arguments, around, &MAIL_READ, &MAIL_READ_SHARED)?;
     let (name, path) =
         folder(&arguments, "folder", around)?.unwrap_or_else(|| ("inbox".to_owned(), "inbox".to_owned()));
+    around.policy.folders.check(&name)?;
     let mut conditions = Vec::new();
     if let Some(is_unread) = arguments.flag("unread")? {
         conditions.push(format!("isRead eq {}", !is_unread));

@@ -8,11 +8,12 @@ use crate::text::{folded, unmarked, without_hidden_characters};
 use crate::tools::collection::{Field, Kind, list, person, shown, text};
 use crate::zones::Zone;
 
-/// What is asked of Graph for each mail of a list.
-pub(super) const FIELDS: &str = "id,subject,from,receivedDateTime,isRead,hasAttachments,flag,bodyPreview";
+/// What is asked of Graph for each mail of a list. In which folder a mail lies is not shown, but may decide whether it is.
+pub(super) const FIELDS: &str =
+    "id,parentFolderId,subject,from,receivedDateTime,isRead,hasAttachments,flag,bodyPreview";
 
 /// What is asked of Graph for a mail that is read.
-pub(super) const WHOLE_FIELDS: &str = "id,conversationId,subject,from,toRecipients,ccRecipients,replyTo,\
+pub(super) const WHOLE_FIELDS: &str = "id,parentFolderId,conversationId,subject,from,toRecipients,ccRecipients,replyTo,\
      receivedDateTime,isRead,isDraft,importance,categories,flag,hasAttachments,internetMessageHeaders,body";
 
 const SHOWN: [Field; 6] = [

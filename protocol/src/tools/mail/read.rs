@@ -125,7 +125,11 @@ impl Reading for ReadEmail {
                 format!("{root}/messages/{}{parameters}", self.id)
             }
             Stage::FindThread => {
-                format!("{root}/messages/{}{}", self.id, query(&[("$select", "id,conversationId")]))
+                format!(
+                    "{root}/messages/{}{}",
+                    self.id,
+                    query(&[("$select", "id,parentFolderId,conversationId")])
+                )
             }
             Stage::Thread { path } => path.clone(),
         };

@@ -22,7 +22,7 @@ fn the_call_is_one_encoded_search() {
     let call = plan(json!({"query": "budget", "count": 2})).unwrap().call();
     assert_eq!(
         call.path,
-        "/me/messages?$search=%22budget%22&$select=id%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=2"
+        "/me/messages?$search=%22budget%22&$select=id%2CparentFolderId%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=2"
     );
     assert_eq!(call.prefer, &[IMMUTABLE_IDS]);
 }
@@ -98,7 +98,7 @@ fn the_newest_mails_of_a_folder_are_one_encoded_read() {
     let call = folder(json!({"folder": "SentItems", "count": 3})).unwrap().call();
     assert_eq!(
         call.path,
-        "/me/mailFolders/sentitems/messages?$select=id%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=3&$orderby=receivedDateTime%20desc"
+        "/me/mailFolders/sentitems/messages?$select=id%2CparentFolderId%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=3&$orderby=receivedDateTime%20desc"
     );
 }
 

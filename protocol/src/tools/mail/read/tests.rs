@@ -31,7 +31,11 @@ fn done(step: Step) -> Finished {
 fn one_mail_is_one_call() {
     let mut plan = plan(json!({"id": "M="}), None).unwrap();
     let call = plan.call();
-    assert!(call.path.starts_with("/me/messages/M=?$select=id%2CconversationId%2C"), "{}", call.path);
+    assert!(
+        call.path.starts_with("/me/messages/M=?$select=id%2CparentFolderId%2CconversationId%2C"),
+        "{}",
+        call.path
+    );
     assert!(
         call.path
             .ends_with("&$expand=attachments%28%24select%3Did%2Cname%2CcontentType%2Csize%2CisInline%29")
@@ -75,7 +79,7 @@ fn a_long_text_comes_in_parts_that_join() {
 fn a_conversation_is_read_newest_first_and_gone_on_with() {
     let arguments = json!({"id": "M=", "thread": true, "maxTokens": 1_000});
     let mut plan = plan(arguments.clone(), None).unwrap();
-    assert_eq!(plan.call().path, "/me/messages/M=?$select=id%2CconversationId");
+    assert_eq!(plan.call().path, "/me/messages/M=?$select=id%2CparentFolderId%2CconversationId");
     let found = json!({"id": "M=", "conversationId": "C'1"});
     let Step::Call(call) = plan.answered(&answer(200, &found)).unwrap() else { panic!() };
     assert!(call.path.contains("&$filter=conversationId%20eq%20%27C%27%271%27"), "{}", call.path);
