@@ -38,13 +38,10 @@ pub(super) fn summary(item: &Value) -> Option<Value> {
 }
 
 /// Says the time also as it was in a zone.
-pub(super) fn add_local_time(shown: &mut Value, zone: &Zone) {
-    let local = match text(shown, "/receivedAt").and_then(read_time) {
-        Some(When::Instant(at)) => zone.local_text(at),
-        _ => return,
-    };
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("receivedLocal".to_owned(), local.into());
+pub(super) fn add_local_time(shown: &mut Map<String, Value>, zone: &Zone) {
+    let received = shown.get("receivedAt").and_then(Value::as_str).and_then(read_time);
+    if let Some(When::Instant(at)) = received {
+        shown.insert("receivedLocal".to_owned(), zone.local_text(at).into());
     }
 }
 
