@@ -190,7 +190,7 @@ fn members(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     require_scope(context, &["TeamMember.Read.All"])?;
     let team = team(world, context, id)?;
     context.allow_options(&[])?;
-    let member = |(place, oid): (usize, &_)| {
+    let member = |(place, oid): (usize, &&str)| {
         let mut out = super::chats::member_json(oid, &world.options.tenant_id);
         // In a chat everybody is an owner; in a team those are who were made one.
         if let Some(roles) = out.get_mut("roles").filter(|_| place > 0) {
