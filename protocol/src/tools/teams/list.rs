@@ -62,18 +62,22 @@ impl Reading for ListTeams {
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let page = Page::read(answer)?;
-        let one = |item: &Value| {
-            let out = shown(item, &SHOWN);
-            out.contains_key("id").then_some(Value::Object(out))
-        };
-        let (show, by): (&dyn Fn(&Value) -> Option<Value>, _) = match self.name {
-            "members" => (&member, "names, as people and organisations write them"),
-            _ => (&one, "names, given by the teams' owners"),
+        let wants_members = self.name == "members";
+        let show = |item: &Value| if wants_members { member(item) } else { place(item) };
+        let by = match wants_members {
+            true => "names, as people and organisations write them",
+            false => "names, given by the teams' owners",
         };
         let (items, goes_on) = self.budget.page(&page, &self.path, show, true);
         let finished = Finished::from_outside(json!({ self.name: items }), by);
         Ok(Step::Done(finished.going_on(goes_on)))
     }
+}
+
+/// A team or channel; none without an identifier.
+fn place(item: &Value) -> Option<Value> {
+    let out = shown(item, &SHOWN);
+    out.contains_key("id").then_some(Value::Object(out))
 }
 
 /// A member by name and address; none of whom nothing is known.
