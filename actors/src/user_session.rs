@@ -34,6 +34,7 @@ use protocol::limits::WAKE_EVERY;
 use protocol::object::{Caller, Command, ObjectReply, ObjectRequest};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
+use protocol::tools::FoldersOff;
 use protocol::zones::{Zone, Zones};
 
 use crate::grants::Grants;
@@ -107,6 +108,8 @@ pub struct UserSession {
     zones: Zones,
     /// The zone of the mailbox, and when it was read.
     mailbox_zone: Option<(Zone, UnixMs)>,
+    /// The folders of mailboxes that are out of reach, and when they were read; memory only.
+    folders_off: Vec<(FoldersOff, UnixMs)>,
     /// When the sweep that seals everything under the newest key goes on; `None` when everything is.
     next_sweep: Option<NextSweep>,
     /// Writes whose late answers left, and after which nothing was said yet where they were asked.
@@ -181,6 +184,7 @@ impl UserSession {
             turn_number: 0,
             zones: Zones::UTC_ONLY,
             mailbox_zone: None,
+            folders_off: Vec::new(),
             next_sweep,
             unconfirmed: BTreeMap::new(),
             opening: opening::Opening::default(),

@@ -314,11 +314,14 @@ fn the_row_of_an_entry_with_attempts_and_a_place_in_the_chain() {
         chain: Some(Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 }),
         ..Entry::new(Kind::RevokeSignIns, true, [0x66; 16])
     };
-    assert_row(&settled, "\
+    assert_row(
+        &settled,
+        "\
         b561736164616b616f6177f56163606167f6616df66169f66172f6616250666666666666666666666666666666666179\
         f6616e006166f66165f6616ff6616c806178806174f66164f46161f6617083a46170616361730c616519753061726174\
         a66170617261731979246165188c6172a1616118c8616c656c6f672d3261786767726170682d32a26170617461730c61\
-        7aa4616e07616c50cccccccccccccccccccccccccccccccc616602617501");
+        7aa4616e07616c50cccccccccccccccccccccccccccccccc616602617501",
+    );
 }
 
 #[test]
@@ -329,11 +332,14 @@ fn the_upkeep_of_a_chain() {
     let head = Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 };
     let upkeep = Upkeep { head: Some(head), removed, ..Upkeep::default() };
     let written = protocol::cbor::encode(&upkeep).unwrap();
-    assert_eq!(to_hex(&written), "\
+    assert_eq!(
+        to_hex(&written),
+        "\
         a76166f6617000616200616b606173f66168a4616e07616c50cccccccccccccccccccccccccccccccc61660261750161\
         63a36b72656d6f7665645570546fa26873657175656e636501646c696e6b50aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa6b\
         616c736f52656d6f76656481a26873657175656e636505646c696e6b50bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb697369\
-        676e61747572655000000000000000000000000000000000");
+        676e61747572655000000000000000000000000000000000"
+    );
     assert_eq!(protocol::cbor::decode(&written), Some(upkeep));
 }
 

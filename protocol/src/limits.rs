@@ -57,6 +57,13 @@ pub const OPENING_ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the zone of a mailbox is taken as known. A person who moves names a zone, or waits as long.
 pub const MAILBOX_ZONE_KEPT_FOR: DurationMs = DurationMs::from_secs(60 * 60);
 
+/// How long it is taken as known which folders of a mailbox are out of reach, so that a new one below them may be open for
+/// as long.
+pub const FOLDERS_KEPT_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// Folders of one mailbox that can be kept out of reach. Where there are more, none of its mails is read.
+pub const FOLDERS_OFF_MAX: usize = 1_000;
+
 /// Late answers of which it is remembered that nobody confirmed them yet.
 pub const UNCONFIRMED_ANSWERS_MAX: usize = 256;
 

@@ -5,6 +5,7 @@
 //! internal only where it is listed letter for letter, without regard to case: a subdomain is another domain.
 
 mod files;
+mod folders;
 mod sites;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::tools::{Fault, ToolError};
 pub use files::FileRules;
+pub use folders::FolderRules;
 pub use sites::SiteRules;
 
 /// What the setting `POLICY` says.
@@ -27,8 +29,8 @@ pub struct Policy {
     pub mail: MailRules,
     /// How many messages one person may send in an hour.
     pub sends_per_hour: Option<u32>,
-    /// Folders that no tool names, in lower case.
-    pub folders_off: BTreeSet<String>,
+    /// Folders of mail that are out of reach.
+    pub folders: FolderRules,
     /// What becomes of files.
     pub files: FileRules,
     /// Sites and libraries that are out of reach.
@@ -183,6 +185,9 @@ impl Policy {
             attachment_types_off: lower(setting.deny_attachment_types),
             attachment_bytes_max: setting.attachment_bytes_max,
         };
+        let folders = FolderRules::read(setting.deny_folders).ok_or(
+            "has a member of `denyFolders` that is neither a well-known name nor an identifier of a folder",
+        )?;
         // An entry that no token can have would let nobody in and be noticed by nobody.
         if !setting.service_tokens.iter().all(|id| id.len() > ".access".len() && id.ends_with(".access")) {
             return Err(
@@ -200,7 +205,7 @@ impl Policy {
             without_elicitation: setting.without_elicitation,
             mail,
             sends_per_hour: setting.sends_per_hour,
-            folders_off: lower(setting.deny_folders),
+            folders,
             files: FileRules::new(lower(setting.file_hosts), setting.anonymous_links),
             sites: SiteRules { off: setting.deny_sites },
             channel_messages: setting.channel_messages,
@@ -228,17 +233,6 @@ impl Policy {
                 domain.is_none_or(|domain| !domains.contains(&domain))
             }),
         }
-    }
-
-    /// Refuses a folder that operators keep out of reach.
-    ///
-    /// # Errors
-    /// A [`ToolError`] of the account that says so.
-    pub fn check_folder(&self, folder: &str) -> Result<(), ToolError> {
-        if self.folders_off.contains(&folder.to_ascii_lowercase()) {
-            return Err(refused("folder_not_allowed", "This folder is out of reach"));
-        }
-        Ok(())
     }
 
     /// Whether a link to a file has to be confirmed; `is_anonymous` says that it is good for whoever has it.
@@ -276,6 +270,12 @@ impl MailRules {
     #[must_use]
     pub fn limits_recipients(&self) -> bool {
         self.allow.is_some() || !self.deny.is_empty() || self.only_internal.is_some()
+    }
+
+    /// Whether it matters what is attached.
+    #[must_use]
+    pub fn limits_attachments(&self) -> bool {
+        !self.attachment_types_off.is_empty() || self.attachment_bytes_max.is_some()
     }
 
     /// Refuses recipients to whom operators let no mail go.
@@ -369,6 +369,7 @@ mod tests {
             r#"{"confirm":"external","internalDomains":["a@contoso.example"]}"#,
             r#"{"confirm":"external","internalDomains":"contoso.example"}"#,
             r#"{"confirm":"always","withoutElicitation":"ask"}"#,
+            r#"{"denyFolders":["archives"]}"#,
         ] {
             assert!(Policy::parse(bad).is_err(), "{bad}");
         }
@@ -453,6 +454,6 @@ mod tests {
         }
         let two = [("a.txt", 4), ("b.txt", 4)];
         assert!(policy.mail.check_attachments(two.into_iter()).is_err(), "together");
-        assert!(policy.check_folder("archive").is_err() && policy.check_folder("inbox").is_ok());
+        assert!(policy.folders.check("archive").is_err() && policy.folders.check("inbox").is_ok());
     }
 }

@@ -41,6 +41,7 @@ pub use budget::Continuation;
 pub use catalogue::Tool;
 pub use confirm::DECLINED;
 pub use error::{Fault, ToolError};
+pub use mail::FoldersOff;
 pub use plan::{Plan, Planned};
 pub use resource::Resource;
 pub use target::Target;
@@ -206,6 +207,8 @@ pub struct Surroundings<'a> {
     pub zones: Zones,
     /// The zone of the person's mailbox, once it was read.
     pub mailbox_zone: Option<&'a Zone>,
+    /// The folders of mailboxes that are out of reach, and when they were read.
+    pub folders_off: &'a [(FoldersOff, UnixMs)],
     /// What the client answered to questions of earlier rounds.
     pub answers: &'a Answers,
     /// What the client can be asked for now.

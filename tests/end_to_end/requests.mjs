@@ -12,9 +12,9 @@ import { tenantOf } from "./tenant.mjs";
 
 const bytesPerToken = 4;
 const defaultTokens = 5000;
-/** What is not asked for at the sign-in: rooms, messages of channels, who reports to whom, shared mailboxes. */
+/** What is not asked for at the sign-in: rooms, messages of channels, members of teams, who reports to whom, shared mailboxes. */
 const consentedScopes = [
-  "Place.Read.All", "ChannelMessage.Read.All", "User.Read.All", "Mail.Read.Shared", "Mail.Send.Shared",
+  "Place.Read.All", "ChannelMessage.Read.All", "TeamMember.Read.All", "User.Read.All", "Mail.Read.Shared", "Mail.Send.Shared",
 ];
 
 /** What a model reads of an answer. */

@@ -57,6 +57,21 @@ request("Show me everything in my inbox that I have not read", async ({ all, ten
   assert.deepEqual(pick(found, "receivedAt"), pick(unread.toSorted(newestFirst), "receivedDateTime"));
 });
 
+request("When did these come in, by my own clock?", async ({ call, tenant }) => {
+  // The zone of the mailbox is known from here on.
+  await call("getCalendarEvents");
+  const zone = await tenant.timeZone();
+  const { messages: [newest], timeZone } = await call("getEmails", { count: 1 });
+  const found = await call("searchEmails", { subject: newest.subject, count: 1 });
+  const read = await call("readEmail", { id: newest.id });
+  for (const { timeZone: named, messages: [mail] } of [{ timeZone, messages: [newest] }, found, read]) {
+    assert.equal(named, zone);
+    assert.equal(Date.parse(mail.receivedLocal), Date.parse(mail.receivedAt));
+    assert.match(mail.receivedAt, /Z$/);
+    assert.match(mail.receivedLocal, /[+-]\d\d:\d\d$/);
+  }
+});
+
 request("Go through all that I ever filed under Suppliers", async ({ call, all, tenant }) => {
   const { folders } = await call("listMailFolders", { parent: "inbox" });
   const { id, total } = folders.find(({ name }) => name === "Suppliers");

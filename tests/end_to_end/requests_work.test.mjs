@@ -47,6 +47,14 @@ request("Which teams am I in, and which channels does the one for the warehouse 
   same(pick(shown.channels, "name", "description"), pick(channels, "displayName", "description"));
 });
 
+request("Who belongs to the team for the warehouse move?", async ({ all, call, tenant }) => {
+  const [team] = (await call("listTeams")).teams.filter(({ name }) => name === "Warehouse Move");
+  const { members: real } = (await tenant.teams()).find(({ id }) => id === team.id);
+  const { found } = await all("listTeams", "members", { teamId: team.id, members: true });
+  same(found.map((one) => one.address), real);
+  assert.deepEqual([found.filter(({ isOwner }) => isOwner).length, found.every(({ name }) => name)], [1, true]);
+});
+
 request("What came out of the longest discussion about the planning of the warehouse move?", async (scene) => {
   const { all, tenant } = scene;
   const place = await channelOf(scene, "Warehouse Move", "Planning");

@@ -91,6 +91,7 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         now: NOW,
         zones: Zones::UTC_ONLY,
         mailbox_zone: None,
+        folders_off: &[],
         answers: &answers,
         client: ClientCapabilities::default(),
         policy: &policy,

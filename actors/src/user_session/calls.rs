@@ -215,6 +215,11 @@ impl UserSession {
                     Work::Watch(_) => self.after_watch(turn, txn, &mut run, result)?,
                     _ => after_tool_call(self.surroundings(turn), &mut run, result)?,
                 };
+                if let Work::Tool { plan, .. } = &mut run.work
+                    && let Some(found) = plan.learnt()
+                {
+                    found.remember(&mut self.folders_off, turn.now);
+                }
                 let config = self.config.clone();
                 self.refresher.keep_demand(txn, (&config, self.owner()?), &mut turn.entropy)?;
                 next

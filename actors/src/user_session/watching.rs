@@ -62,11 +62,15 @@ impl UserSession {
         (self.may_hear_of(watched, now).is_ok() && self.is_watched(watched)).then_some(due)
     }
 
-    /// Whether the connected account lets this server hear of changes.
+    /// Whether the connected account and the operators let this server hear of changes.
     ///
     /// # Errors
-    /// A fault of the account that says what is missing.
+    /// A fault of the account that says what is missing, or whose rule it is.
     pub(super) fn may_hear_of(&self, watched: Watched, now: UnixMs) -> Result<(), ToolError> {
+        // That something came would be told, although nothing of it may be read.
+        for folder in ["inbox", "msgfolderroot"].iter().filter(|_| watched == Watched::Inbox) {
+            self.config.policy.folders.check(folder)?;
+        }
         let granted = self.refresher.granted(now).ok_or_else(ToolError::sign_in_again)?;
         match watched.permissions() {
             any_of @ [first, ..] if !any_of.iter().any(|permission| is_granted(granted, permission)) => {

@@ -60,10 +60,23 @@ impl SiteRules {
         }
     }
 
+    /// Refuses the drive that a call would write to without having named it.
+    ///
+    /// # Errors
+    /// As [`SiteRules::check`].
+    pub fn check_drive(&self, drive: &str) -> Result<(), ToolError> {
+        if self.has(drive) { Err(site_refused()) } else { Ok(()) }
+    }
+
     fn is_off(&self, members: &Map<String, Value>) -> bool {
-        PLACES.iter().any(|name| {
-            members.get(*name).and_then(Value::as_str).is_some_and(|place| self.off.contains(place))
-        })
+        PLACES
+            .iter()
+            .any(|name| members.get(*name).and_then(Value::as_str).is_some_and(|place| self.has(place)))
+    }
+
+    /// SharePoint knows a place by its identifier in any case.
+    fn has(&self, place: &str) -> bool {
+        self.off.iter().any(|off| off.eq_ignore_ascii_case(place))
     }
 }
 
@@ -84,7 +97,7 @@ mod tests {
         assert_eq!(check(json!({"driveId": "b!open", "siteId": "h.example,1,3"})), Ok(()));
         let attached = json!({"attachments": [{"name": "a"}, {"driveId": "b!secret", "itemId": "1"}]});
         for arguments in
-            [json!({"driveId": "b!secret"}), json!({"siteId": "h.example,1,2", "x": 1}), attached]
+            [json!({"driveId": "B!secret"}), json!({"siteId": "H.example,1,2", "x": 1}), attached]
         {
             assert_eq!(check(arguments), Err("site_not_allowed"));
         }
@@ -94,6 +107,8 @@ mod tests {
         });
         assert_eq!(rules.withhold(&mut result), Ok(()));
         assert_eq!(result, json!({"items": [{"id": "2", "driveId": "b!open"}], "count": 2}));
+        assert_eq!(rules.check_drive("b!secret").unwrap_err().code, "site_not_allowed");
+        assert_eq!(rules.check_drive("b!open"), Ok(()));
         let mut file = json!({"driveId": "b!secret", "text": "x"});
         assert_eq!(rules.withhold(&mut file).unwrap_err().code, "site_not_allowed");
         assert_eq!(SiteRules::default().withhold(&mut file), Ok(()));

@@ -129,9 +129,11 @@ impl Complete {
         around: Surroundings<'_>,
     ) -> Result<Completing, ToolError> {
         let typed = arguments.get("typed").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        let may_be_named =
+            |value: &str| completion != Completion::Folders || around.policy.folders.check(value).is_ok();
         let known = |values: &[&str]| {
-            let values =
-                values.iter().filter(|value| value.contains(&typed)).map(|value| (*value).into()).collect();
+            let fits = |value: &&&str| value.contains(&typed) && may_be_named(value);
+            let values = values.iter().filter(fits).map(|value| (*value).into()).collect();
             Completing::Known(Finished::new(completed(values, false)))
         };
         let path = match completion {

@@ -45,8 +45,7 @@ impl ReadItem {
         let path = match (resource, ids.as_slice()) {
             (Resource::Message, [id]) => {
                 around.require(&MAIL_READ)?;
-                let fields =
-                    "id,subject,from,toRecipients,ccRecipients,receivedDateTime,isRead,hasAttachments,body";
+                let fields = "id,parentFolderId,subject,from,toRecipients,ccRecipients,receivedDateTime,isRead,hasAttachments,body";
                 format!("/me/messages/{id}{}", query(&[("$select", fields)]))
             }
             (Resource::Event, [id]) => {

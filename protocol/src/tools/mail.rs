@@ -8,6 +8,8 @@ mod compose;
 mod enclosure;
 mod filling;
 mod folders;
+mod gate;
+mod guarded;
 mod list;
 mod message;
 mod organize;
@@ -17,6 +19,8 @@ mod recipients;
 
 use serde_json::{Map, Value};
 
+pub use gate::FoldersOff;
+pub(super) use guarded::guarded;
 pub(super) use message::body;
 
 use super::arguments::Arguments;
@@ -41,7 +45,7 @@ pub(super) fn plan(
     values: &Map<String, Value>,
     around: Surroundings<'_>,
 ) -> Result<Planned, ToolError> {
-    match tool {
+    let planned = match tool {
         Tool::SearchEmails => list::search(values, around).map(Planned::read),
         Tool::ReadEmail => read::ReadEmail::new(values, around).map(Planned::read),
         Tool::ListMailFolders => folders::ListFolders::new(values, around).map(Planned::read),
@@ -52,7 +56,8 @@ pub(super) fn plan(
         Tool::DraftEmail => compose::draft(values, around).map(Planned::write),
         Tool::OrganizeEmail => organize::Organize::new(values, around).map(Planned::write),
         _ => list::newest(values, around).map(Planned::read),
-    }
+    };
+    guarded(Some(tool), planned?, values, around)
 }
 
 /// The plan that finds out about a write whose request is gone.
@@ -105,6 +110,6 @@ fn folder(
     let folder = if WELL_KNOWN.contains(&lower.as_str()) { lower } else { given.to_owned() };
     let path = segment(&folder)
         .map_err(|_| arguments.must_be(name, &format!("one of {} or a folder id", WELL_KNOWN.join(", "))))?;
-    around.policy.check_folder(&folder)?;
+    around.policy.folders.check(&folder)?;
     Ok(Some((folder, path)))
 }

@@ -7,7 +7,7 @@ use super::arguments::Arguments;
 use super::collection::{read, text};
 use super::error::{Fault, ToolError};
 use crate::graph::query;
-use crate::outbound::{Answer, GraphCall, Lane};
+use crate::outbound::{Answer, GraphCall, Lane, Method};
 use crate::zones::{Zone, Zones};
 
 /// The permissions of which one suffices to read the mailbox's zone.
@@ -38,10 +38,11 @@ pub(super) fn choose(
     }
 }
 
-/// The mailbox's zone, where a call asked for it.
+/// The mailbox's zone, where a call asked for it, alone or among other settings.
 #[must_use]
 pub fn learnt(call: &GraphCall, answer: &Answer, zones: Zones) -> Option<Zone> {
-    (*call == self::call() && answer.status == 200).then(|| answered(answer, zones).ok())?
+    let asks = call.method == Method::Get && call.path.starts_with(&self::call().path);
+    (asks && answer.status == 200).then(|| answered(answer, zones).ok())?
 }
 
 /// The call that asks the mailbox.

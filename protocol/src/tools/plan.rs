@@ -9,7 +9,7 @@ use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
 use super::forgotten::Forgotten;
 use super::item::ReadItem;
-use super::mail;
+use super::mail::{self, FoldersOff};
 use super::resource::ReadResource;
 use super::screened::screened;
 use super::{
@@ -42,6 +42,16 @@ pub trait Reading: std::fmt::Debug {
     fn took_refusal(&mut self, _refusal: &Answer) -> Option<Step> {
         None
     }
+
+    /// Reads an answer in which there are several; see [`Plan::opened`].
+    fn opened(&mut self, answer: Answer) -> Answer {
+        answer
+    }
+
+    /// What was found out that other calls need not find out again; see [`Plan::learnt`].
+    fn learnt(&mut self) -> Option<FoldersOff> {
+        None
+    }
 }
 
 /// A plan that changes something.
@@ -63,6 +73,11 @@ pub trait Writing: std::fmt::Debug {
     /// Reads an answer in which there are several; see [`Plan::opened`].
     fn opened(&mut self, answer: Answer) -> Answer {
         answer
+    }
+
+    /// As [`Reading::learnt`].
+    fn learnt(&mut self) -> Option<FoldersOff> {
+        None
     }
 
     /// What must be durable before [`Writing::call`] leaves; none while the plan only reads what it needs to know.
@@ -152,7 +167,12 @@ impl Plan {
     ) -> Result<Planned, ToolError> {
         let is_connected = around.granted.is_some();
         match target {
-            Target::Prompt(prompt) => Ok(Planned::Done(Finished::new(prompt.result(arguments)))),
+            Target::Prompt(prompt) => {
+                if let Some(folder) = arguments.get("folder").and_then(Value::as_str) {
+                    around.policy.folders.check(folder.trim())?;
+                }
+                Ok(Planned::Done(Finished::new(prompt.result(arguments))))
+            }
             #[cfg(feature = "conformance")]
             Target::Fixture(fixture) => Ok(Planned::Talk(fixture.acts(arguments, around.answers))),
             Target::Tool(Tool::Authenticate) if !is_connected => {
@@ -164,7 +184,11 @@ impl Plan {
             Target::Resource(resource) if Resource::TEMPLATES.contains(&resource) => {
                 let text = |name: &str| arguments.get(name).and_then(Value::as_str);
                 let uri = text("uri").unwrap_or_default();
-                ReadItem::new(resource, uri, text("expandedUri").unwrap_or(uri), around).map(Planned::read)
+                let plan = ReadItem::new(resource, uri, text("expandedUri").unwrap_or(uri), around)?;
+                match resource {
+                    Resource::Message => mail::guarded(None, Planned::read(plan), &Map::new(), around),
+                    _ => Ok(Planned::read(plan)),
+                }
             }
             // They show what a tool shows without arguments.
             Target::Resource(Resource::Inbox) => Self::of_tool(Tool::GetEmails, &Map::new(), around),
@@ -276,8 +300,16 @@ impl Plan {
     /// rest alone.
     pub fn opened(&mut self, answer: Answer) -> Answer {
         match self {
-            Self::Read(_) => answer,
+            Self::Read(plan) => plan.opened(answer),
             Self::Write(plan) => plan.opened(answer),
+        }
+    }
+
+    /// The folders of a mailbox that are out of reach, where this plan found them; they are told once.
+    pub fn learnt(&mut self) -> Option<FoldersOff> {
+        match self {
+            Self::Read(plan) => plan.learnt(),
+            Self::Write(plan) => plan.learnt(),
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         now: NOW,
         zones,
         mailbox_zone: None,
+        folders_off: &[],
         answers: &NO_ANSWERS,
         client: ClientCapabilities::default(),
         policy: &NO_POLICY,

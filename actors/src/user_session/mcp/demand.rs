@@ -282,6 +282,7 @@ impl UserSession {
             now,
             zones: self.zones,
             mailbox_zone: self.mailbox_zone(now),
+            folders_off: &self.folders_off,
             answers,
             client,
             policy,

@@ -13,7 +13,7 @@ use crate::civil::{When, read as read_time};
 use crate::graph::{file_name, query, segment};
 use crate::limits::{CLOCK_SKEW, UPLOAD_BYTES_MAX};
 use crate::outbound::{Answer, ByteRange, GraphCall, Lane, Media, Method, Safety, StorageUrl};
-use crate::policy::FileRules;
+use crate::policy::{FileRules, SiteRules};
 use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
 use crate::tools::catalogue::Tool;
@@ -47,6 +47,8 @@ pub(super) struct UploadFile {
     size: usize,
     is_text: bool,
     rules: FileRules,
+    /// Where nothing goes.
+    out_of_reach: SiteRules,
     since: UnixMs,
     stage: Stage,
     /// Whether an answer was lost, so that the file is looked at.
@@ -91,6 +93,7 @@ impl UploadFile {
             size,
             is_text,
             rules: around.policy.files.clone(),
+            out_of_reach: around.policy.sites.clone(),
             since: around.now.minus(CLOCK_SKEW),
             stage: Stage::FindDrive,
             was_lost: false,
@@ -170,6 +173,7 @@ impl Writing for UploadFile {
         match self.stage {
             Stage::FindDrive => {
                 let found: Value = read(answer)?;
+                self.out_of_reach.check_drive(text(&found, "/id").unwrap_or_default())?;
                 let drive = text(&found, "/id").and_then(|id| segment(id).ok());
                 self.drive =
                     Some(drive.ok_or_else(|| ToolError::not_found("This account has no OneDrive."))?);

@@ -51,7 +51,7 @@ pub(super) struct ListMail {
     /// The path of the page; none while the mailbox is asked for its zone.
     page: Option<String>,
     bounds: Option<Bounds>,
-    /// The zone in which times are shown beside UTC, where the call is about one.
+    /// The zone in which times are shown beside UTC: the one that the call is about, or else the mailbox's if it is known.
     zone: Option<Zone>,
     /// Whether all pages are read that one answer holds.
     is_long: bool,
@@ -78,6 +78,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     let mailbox = Mailbox::read(&arguments, around, &MAIL_READ, &MAIL_READ_SHARED)?;
     let (name, path) =
         folder(&arguments, "folder", around)?.unwrap_or_else(|| ("inbox".to_owned(), "inbox".to_owned()));
+    around.policy.folders.check(&name)?;
     let mut conditions = Vec::new();
     if let Some(is_unread) = arguments.flag("unread")? {
         conditions.push(format!("isRead eq {}", !is_unread));
@@ -105,7 +106,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("folder", name),
         page: None,
         bounds: Some(bounds),
-        zone: zone.clone().filter(|_| is_about_zone),
+        zone: zone.clone().filter(|_| is_about_zone).or_else(|| around.mailbox_zone.cloned()),
         is_long: false,
         pages: 0,
         found: Vec::new(),
@@ -160,7 +161,7 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("search", clause),
         page,
         bounds: None,
-        zone: None,
+        zone: around.mailbox_zone.cloned(),
         is_long,
         pages: 0,
         found: Vec::new(),
@@ -223,10 +224,11 @@ impl ListMail {
         let (is_long, zone) = (self.is_long, self.zone.clone());
         let shown = |item: &Value| {
             let mut item = message::summary(item)?;
+            let members = item.as_object_mut()?;
             if let Some(zone) = &zone {
-                message::add_local_time(&mut item, zone);
+                message::add_local_time(members, zone);
             }
-            if let (true, Some(members)) = (is_long, item.as_object_mut()) {
+            if is_long {
                 members.remove("preview");
             }
             Some(item)

@@ -8,11 +8,12 @@ use crate::text::{folded, unmarked, without_hidden_characters};
 use crate::tools::collection::{Field, Kind, list, person, shown, text};
 use crate::zones::Zone;
 
-/// What is asked of Graph for each mail of a list.
-pub(super) const FIELDS: &str = "id,subject,from,receivedDateTime,isRead,hasAttachments,flag,bodyPreview";
+/// What is asked of Graph for each mail of a list. In which folder a mail lies is not shown, but may decide whether it is.
+pub(super) const FIELDS: &str =
+    "id,parentFolderId,subject,from,receivedDateTime,isRead,hasAttachments,flag,bodyPreview";
 
 /// What is asked of Graph for a mail that is read.
-pub(super) const WHOLE_FIELDS: &str = "id,conversationId,subject,from,toRecipients,ccRecipients,replyTo,\
+pub(super) const WHOLE_FIELDS: &str = "id,parentFolderId,conversationId,subject,from,toRecipients,ccRecipients,replyTo,\
      receivedDateTime,isRead,isDraft,importance,categories,flag,hasAttachments,internetMessageHeaders,body";
 
 const SHOWN: [Field; 6] = [
@@ -37,13 +38,10 @@ pub(super) fn summary(item: &Value) -> Option<Value> {
 }
 
 /// Says the time also as it was in a zone.
-pub(super) fn add_local_time(shown: &mut Value, zone: &Zone) {
-    let local = match text(shown, "/receivedAt").and_then(read_time) {
-        Some(When::Instant(at)) => zone.local_text(at),
-        _ => return,
-    };
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("receivedLocal".to_owned(), local.into());
+pub(super) fn add_local_time(shown: &mut Map<String, Value>, zone: &Zone) {
+    let received = shown.get("receivedAt").and_then(Value::as_str).and_then(read_time);
+    if let Some(When::Instant(at)) = received {
+        shown.insert("receivedLocal".to_owned(), zone.local_text(at).into());
     }
 }
 

@@ -164,7 +164,10 @@ fn change(arguments: &Arguments<'_>, around: Surroundings<'_>) -> Result<Change,
     let flag = |status: &str| json!({"flag": {"flagStatus": status}});
     let set = match action {
         "move" => return Ok(Change::Move(destination.map(|(name, _)| name).unwrap_or_default())),
-        "delete" => return Ok(Change::Move("deleteditems".to_owned())),
+        "delete" => {
+            around.policy.folders.check("deleteditems")?;
+            return Ok(Change::Move("deleteditems".to_owned()));
+        }
         "markRead" => json!({"isRead": true}),
         "markUnread" => json!({"isRead": false}),
         "flag" => flag("flagged"),

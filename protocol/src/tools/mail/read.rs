@@ -3,7 +3,7 @@
 //! What holds here: the text is what a person would see of the mail; the history that it quotes is left out and counted,
 //! because the conversation has it once already. A text that does not fit goes on where it was cut.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{BY_SENDERS, Mailbox, message};
 use crate::graph::{IMMUTABLE_IDS, odata_text, query};
@@ -15,6 +15,7 @@ use crate::tools::collection::{Page, read, text};
 use crate::tools::error::ToolError;
 use crate::tools::plan::Reading;
 use crate::tools::{Finished, Step, Surroundings, Tool};
+use crate::zones::Zone;
 
 /// Mails of one page of a conversation: their bodies are in it.
 const THREAD_PAGE_ITEMS: &str = "20";
@@ -38,6 +39,8 @@ pub(super) struct ReadEmail {
     id: String,
     with_history: bool,
     budget: Budget,
+    /// The mailbox's zone, in which times are shown beside UTC if it is known.
+    zone: Option<Zone>,
     stage: Stage,
 }
 
@@ -55,12 +58,15 @@ impl ReadEmail {
             (true, true) => Stage::FindThread,
             (true, false) => Stage::Thread { path: budget.path(format!("{}/messages", mailbox.root)) },
         };
-        Ok(Self { mailbox, id, with_history, budget, stage })
+        Ok(Self { mailbox, id, with_history, budget, zone: around.mailbox_zone.cloned(), stage })
     }
 
     /// A mail with as much of its text as fits, from a byte of it on.
     fn whole(&mut self, item: &Value, from: u64) -> (Value, Option<u64>) {
         let mut shown = message::envelope(item);
+        if let Some(zone) = &self.zone {
+            message::add_local_time(&mut shown, zone);
+        }
         let (body, folded) = message::body(item, self.with_history);
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let rest = body.get(from..).unwrap_or_default();
@@ -78,7 +84,7 @@ impl ReadEmail {
         let item: Value = read(answer)?;
         let (shown, cut_at) = self.whole(&item, self.budget.from.offset);
         let goes_on = cut_at.map(|offset| self.budget.goes_on("", offset));
-        Ok(done(vec![shown], goes_on))
+        Ok(self.done(vec![shown], goes_on))
     }
 
     fn thread(&mut self, answer: &Answer, path: &str) -> Result<Step, ToolError> {
@@ -108,12 +114,14 @@ impl ReadEmail {
                 (shown, _) => shown,
             });
         }
-        Ok(done(messages, goes_on))
+        Ok(self.done(messages, goes_on))
     }
-}
 
-fn done(messages: Vec<Value>, goes_on: Option<Continuation>) -> Step {
-    Step::Done(Finished::from_outside(json!({ "messages": messages }), BY_SENDERS).going_on(goes_on))
+    fn done(&self, messages: Vec<Value>, goes_on: Option<Continuation>) -> Step {
+        let mut structured = Map::from_iter([("messages".to_owned(), messages.into())]);
+        structured.extend(self.zone.as_ref().map(|zone| ("timeZone".to_owned(), zone.name().into())));
+        Step::Done(Finished::from_outside(structured.into(), BY_SENDERS).going_on(goes_on))
+    }
 }
 
 impl Reading for ReadEmail {
@@ -125,7 +133,11 @@ impl Reading for ReadEmail {
                 format!("{root}/messages/{}{parameters}", self.id)
             }
             Stage::FindThread => {
-                format!("{root}/messages/{}{}", self.id, query(&[("$select", "id,conversationId")]))
+                format!(
+                    "{root}/messages/{}{}",
+                    self.id,
+                    query(&[("$select", "id,parentFolderId,conversationId")])
+                )
             }
             Stage::Thread { path } => path.clone(),
         };

@@ -6,6 +6,7 @@ use super::{BY_OTHERS, default_list, lists, task};
 use crate::civil::When;
 use crate::graph::{odata_text, query};
 use crate::outbound::{Answer, GraphCall, Lane};
+use crate::policy::FolderRules;
 use crate::tools::arguments::Arguments;
 use crate::tools::budget::Budget;
 use crate::tools::catalogue::Tool;
@@ -35,6 +36,10 @@ pub(super) struct ListTasks {
     first: String,
     budget: Budget,
     lists: Vec<Value>,
+    /// Whether the list of flagged mails is kept back, because it would show what lies in folders that are out of reach.
+    hides_flagged: bool,
+    /// The list that was named, while it is not known whether it is that one.
+    named: Option<(String, String)>,
 }
 
 impl ListTasks {
@@ -68,7 +73,10 @@ impl ListTasks {
             parameters.push(("$filter", &filter));
         }
         let budget = Budget::read(&arguments, around)?;
-        Ok(Self { list, one, first: query(&parameters), budget, lists: Vec::new() })
+        let hides_flagged = !around.policy.folders.is_empty();
+        let (named, list) = if hides_flagged { (list, None) } else { (None, list) };
+        let first = query(&parameters);
+        Ok(Self { list, one, first, budget, lists: Vec::new(), hides_flagged, named })
     }
 
     fn path(&self, list: &str) -> String {
@@ -80,7 +88,20 @@ impl ListTasks {
 
     /// Reads the lists, and goes on with the tasks of the one that everybody has.
     fn choose(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        let page = Page::read(answer)?;
+        let mut page = Page::read(answer)?;
+        if self.hides_flagged {
+            let of_mails = |item: &Value| text(item, "/wellknownListName") == Some("flaggedEmails");
+            if let Some((id, path)) = self.named.take() {
+                if page.has_more()
+                    || page.value.iter().any(|list| of_mails(list) && list["id"] == id.as_str())
+                {
+                    return Err(FolderRules::refusal());
+                }
+                self.list = Some((id, path));
+                return Ok(Step::Call(self.call()));
+            }
+            page.value.retain(|list| !of_mails(list));
+        }
         let default = default_list(&page.value).map(str::to_owned);
         let is_first = self.budget.from.page.is_empty() && self.budget.from.offset == 0;
         if is_first {
@@ -141,6 +162,27 @@ mod tests {
 
     fn plan(arguments: Value) -> Result<ListTasks, ToolError> {
         with_granted(&["Tasks.ReadWrite"], |around| ListTasks::new(arguments.as_object().unwrap(), around))
+    }
+
+    #[test]
+    fn flagged_mails_are_no_tasks_where_folders_of_mail_are_out_of_reach() {
+        let lists = json!({"value": [{"id": "L1=", "displayName": "Tasks", "wellknownListName": "defaultList"},
+                                     {"id": "L2=", "displayName": "Flagged", "wellknownListName": "flaggedEmails"}]});
+        let policy = crate::policy::Policy::parse(r#"{"denyFolders":["archive"]}"#).unwrap();
+        let begun = |arguments: Value| {
+            let granted = ["Tasks.Read".to_owned()];
+            let around = Surroundings { policy: &policy, ..crate::tools::testing::around(&granted) };
+            let mut plan = ListTasks::new(arguments.as_object().unwrap(), around).unwrap();
+            assert_eq!(plan.call().path, "/me/todo/lists?$top=100");
+            let step = plan.answered(&answer(200, &lists));
+            (plan, step)
+        };
+        assert_eq!(begun(json!({"listId": "L2="})).1.unwrap_err().code, "folder_not_allowed");
+        let (_, step) = begun(json!({"listId": "L1="}));
+        assert!(matches!(step, Ok(Step::Call(call)) if call.path.starts_with("/me/todo/lists/L1=/tasks")));
+        let (mut all, _) = begun(json!({}));
+        let Ok(Step::Done(done)) = all.answered(&answer(200, &json!({"value": []}))) else { panic!() };
+        assert_eq!(done.structured["lists"], json!([{"id": "L1=", "name": "Tasks", "isDefault": true}]));
     }
 
     #[test]

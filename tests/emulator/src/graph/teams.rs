@@ -190,8 +190,15 @@ fn members(world: &World, context: &Context<'_>, id: &str) -> Result<Reply, Grap
     require_scope(context, &["TeamMember.Read.All"])?;
     let team = team(world, context, id)?;
     context.allow_options(&[])?;
-    let list: Vec<Value> =
-        team.members.iter().map(|oid| super::chats::member_json(oid, &world.options.tenant_id)).collect();
+    let member = |(place, oid): (usize, &&str)| {
+        let mut out = super::chats::member_json(oid, &world.options.tenant_id);
+        // In a chat everybody is an owner; in a team those are who were made one.
+        if let Some(roles) = out.get_mut("roles").filter(|_| place > 0) {
+            *roles = json!([]);
+        }
+        out
+    };
+    let list: Vec<Value> = team.members.iter().enumerate().map(member).collect();
     let context_url = format!("{}/$metadata#teams('{id}')/members", context.origin(world));
     Ok(Reply::json(200, &json!({ "@odata.context": context_url, "@odata.count": list.len(), "value": list })))
 }

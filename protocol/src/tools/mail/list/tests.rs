@@ -22,7 +22,7 @@ fn the_call_is_one_encoded_search() {
     let call = plan(json!({"query": "budget", "count": 2})).unwrap().call();
     assert_eq!(
         call.path,
-        "/me/messages?$search=%22budget%22&$select=id%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=2"
+        "/me/messages?$search=%22budget%22&$select=id%2CparentFolderId%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=2"
     );
     assert_eq!(call.prefer, &[IMMUTABLE_IDS]);
 }
@@ -98,7 +98,7 @@ fn the_newest_mails_of_a_folder_are_one_encoded_read() {
     let call = folder(json!({"folder": "SentItems", "count": 3})).unwrap().call();
     assert_eq!(
         call.path,
-        "/me/mailFolders/sentitems/messages?$select=id%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=3&$orderby=receivedDateTime%20desc"
+        "/me/mailFolders/sentitems/messages?$select=id%2CparentFolderId%2Csubject%2Cfrom%2CreceivedDateTime%2CisRead%2ChasAttachments%2Cflag%2CbodyPreview&$top=3&$orderby=receivedDateTime%20desc"
     );
 }
 
@@ -266,4 +266,24 @@ fn a_search_whose_pages_hold_little_ends_too() {
     });
     let calls = (0..100).take_while(|_| matches!(search.answered(&answer(200, &page)), Ok(Step::Call(_))));
     assert_eq!(calls.count(), PAGES_MAX as usize - 1);
+}
+
+#[test]
+fn a_known_zone_is_shown_without_a_call_more() {
+    let zone = crate::zones::testing::ZONES.zone("Europe/Zurich").unwrap();
+    let granted = ["Mail.Read".to_owned()];
+    let around = Surroundings { mailbox_zone: Some(&zone), ..crate::tools::testing::around(&granted) };
+    let words = json!({"query": "x"});
+    for (tool, list) in [
+        (Tool::GetEmails, newest(&Map::new(), around)),
+        (Tool::SearchEmails, search(words.as_object().unwrap(), around)),
+    ] {
+        let mut list = list.unwrap();
+        assert!(list.call().path.contains("/messages?"), "{}", list.call().path);
+        let page = json!({"value": [{"id": "A=", "receivedDateTime": "2026-10-25T00:30:00Z"}]});
+        let Step::Done(done) = list.answered(&answer(200, &page)).unwrap() else { panic!() };
+        assert_eq!(done.structured["timeZone"], "Europe/Zurich");
+        assert_eq!(done.structured["messages"][0]["receivedLocal"], "2026-10-25T02:30:00+02:00");
+        assert_conforms(tool, &done);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tools::testing::{answer, around, assert_conforms};
+use serde_json::json;
 
 fn plan(arguments: Value, resume: Option<&Continuation>) -> Result<ReadEmail, ToolError> {
     let granted = ["Mail.Read".to_owned()];
@@ -31,7 +32,11 @@ fn done(step: Step) -> Finished {
 fn one_mail_is_one_call() {
     let mut plan = plan(json!({"id": "M="}), None).unwrap();
     let call = plan.call();
-    assert!(call.path.starts_with("/me/messages/M=?$select=id%2CconversationId%2C"), "{}", call.path);
+    assert!(
+        call.path.starts_with("/me/messages/M=?$select=id%2CparentFolderId%2CconversationId%2C"),
+        "{}",
+        call.path
+    );
     assert!(
         call.path
             .ends_with("&$expand=attachments%28%24select%3Did%2Cname%2CcontentType%2Csize%2CisInline%29")
@@ -75,7 +80,7 @@ fn a_long_text_comes_in_parts_that_join() {
 fn a_conversation_is_read_newest_first_and_gone_on_with() {
     let arguments = json!({"id": "M=", "thread": true, "maxTokens": 1_000});
     let mut plan = plan(arguments.clone(), None).unwrap();
-    assert_eq!(plan.call().path, "/me/messages/M=?$select=id%2CconversationId");
+    assert_eq!(plan.call().path, "/me/messages/M=?$select=id%2CparentFolderId%2CconversationId");
     let found = json!({"id": "M=", "conversationId": "C'1"});
     let Step::Call(call) = plan.answered(&answer(200, &found)).unwrap() else { panic!() };
     assert!(call.path.contains("&$filter=conversationId%20eq%20%27C%27%271%27"), "{}", call.path);
@@ -104,5 +109,25 @@ fn an_identifier_is_needed_and_stays_in_its_place() {
         [json!({}), json!({"id": "../x"}), json!({"id": "a?b"}), json!({"id": "x", "format": "raw"})]
     {
         assert_eq!(plan(arguments, None).unwrap_err().code, "bad_argument");
+    }
+}
+
+#[test]
+fn times_are_local_too_where_the_zone_of_the_mailbox_is_known() {
+    let granted = ["Mail.Read".to_owned()];
+    let zone = crate::zones::testing::ZONES.zone("Europe/Zurich").unwrap();
+    for (arguments, calls) in [(json!({"id": "M="}), 1), (json!({"id": "M=", "thread": true}), 2)] {
+        let around = Surroundings { mailbox_zone: Some(&zone), ..around(&granted) };
+        let mut plan = ReadEmail::new(arguments.as_object().unwrap(), around).unwrap();
+        let item = mail("M=", "2026-10-25T00:30:00Z", "Hi");
+        let mut step = plan.answered(&answer(200, &item)).unwrap();
+        if calls == 2 {
+            step = plan.answered(&answer(200, &json!({"value": [item]}))).unwrap();
+        }
+        let finished = done(step);
+        let shown = &finished.structured["messages"][0];
+        assert_eq!(shown["receivedLocal"], "2026-10-25T02:30:00+02:00");
+        assert_eq!(shown["receivedAt"], "2026-10-25T00:30:00Z");
+        assert_eq!(finished.structured["timeZone"], "Europe/Zurich");
     }
 }
