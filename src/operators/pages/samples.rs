@@ -392,7 +392,7 @@ pub(super) fn pages(voice: Voice, access_mode: &AccessMode) -> Vec<(&'static str
     for (name, query, page) in ledgers(voice, key(7)) {
         pages.push((name, ledger(&viewer, &key(7), &query, &page)));
     }
-    let logs = voice.say("logs", "https://dash.cloudflare.example/gateway/logs?id=");
+    let logs = voice.say("logs", "https://dash.cloudflare.example/gateway/logs");
     for (name, shown) in [
         ("request", call(voice, key(7), 6, 1)),
         ("request-long", call(voice, key(7), 6, 12)),
