@@ -111,7 +111,7 @@ fn with_query(path: &str, fields: &[(&str, Option<&str>)]) -> String {
 }
 
 /// Percent-encodes everything but the unreserved characters (RFC 3986, section 2.3).
-pub(super) fn push_encoded(out: &mut String, text: &str) {
+fn push_encoded(out: &mut String, text: &str) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text.bytes() {

@@ -13,7 +13,8 @@ use super::timeline::{Line, timeline};
 use super::{links, words};
 use crate::reply::Reply;
 
-/// The page `/ops/requests/{id}`. `gateway_logs_url` is where the gateway's logs are shown, up to the ID of one of them.
+/// The page `/ops/requests/{id}`. `gateway_logs_url` is where the gateway's logs are shown; one of them
+/// is looked up there by its ID, because Cloudflare documents no address of a single one.
 #[must_use]
 pub fn request(viewer: &Viewer<'_>, request: &RequestView, gateway_logs_url: Option<&str>) -> Reply {
     let above = [
@@ -37,7 +38,7 @@ pub fn request(viewer: &Viewer<'_>, request: &RequestView, gateway_logs_url: Opt
                                          Microsoft before you do it by hand.</p>",
             );
         }
-        way(html, viewer, request, logs);
+        way(html, viewer, request);
         html.raw("<div class=\"cards\">");
         facts(html, viewer, request);
         identifiers(html, request, logs);
@@ -89,7 +90,7 @@ fn steps(request: &RequestView, end: UnixMs) -> Vec<Step<'_>> {
     steps
 }
 
-fn way(html: &mut Html, viewer: &Viewer<'_>, request: &RequestView, logs: Option<&str>) {
+fn way(html: &mut Html, viewer: &Viewer<'_>, request: &RequestView) {
     let begin = request.received_at_ms;
     let ends = request.attempts.iter().filter_map(|attempt| attempt.ended_at_ms).chain(request.settled_at_ms);
     let end = if request.settled_at_ms.is_some() { ends.max() } else { ends.chain([viewer.now]).max() };
@@ -114,7 +115,7 @@ fn way(html: &mut Html, viewer: &Viewer<'_>, request: &RequestView, logs: Option
         &["Step", "Since receipt", "At (UTC)", "Took", "Result", "Identifiers"],
     );
     for step in &steps {
-        row(html, request, step, logs);
+        row(html, request, step);
     }
     html.end_table();
     html.raw("<p>");
@@ -148,7 +149,7 @@ fn line(request: &RequestView, step: &Step<'_>) -> Line {
     Line { label, from: step.from, to: step.to, class: step.class }
 }
 
-fn row(html: &mut Html, request: &RequestView, step: &Step<'_>, logs: Option<&str>) {
+fn row(html: &mut Html, request: &RequestView, step: &Step<'_>) {
     html.row().cell().raw(step.name);
     if let Some(attempt) = step.attempt {
         html.raw(": ").code(&attempt.purpose);
@@ -175,9 +176,7 @@ fn row(html: &mut Html, request: &RequestView, step: &Step<'_>, logs: Option<&st
     };
     html.cell();
     if let Some(id) = &attempt.gateway_log_id {
-        html.raw("<div>Gateway ");
-        log_id(html, id, logs);
-        html.raw("</div>");
+        html.raw("<div>Gateway ").code(id).raw("</div>");
     }
     if let Some(id) = &attempt.graph_request_id {
         html.raw("<div>Microsoft ").code(id).raw("</div>");
@@ -185,17 +184,6 @@ fn row(html: &mut Html, request: &RequestView, step: &Step<'_>, logs: Option<&st
     if attempt.gateway_log_id.is_none() && attempt.graph_request_id.is_none() {
         html.none("none");
     }
-}
-
-/// An ID of the gateway's log, with its place there if that is known.
-fn log_id(html: &mut Html, id: &str, logs: Option<&str>) {
-    let Some(logs) = logs else {
-        html.code(id);
-        return;
-    };
-    let mut url = logs.to_owned();
-    links::push_encoded(&mut url, id);
-    html.raw("<a rel=\"noreferrer\" href=\"").plain(&url).raw("\">").code(id).raw("</a>");
 }
 
 fn facts(html: &mut Html, viewer: &Viewer<'_>, request: &RequestView) {
@@ -250,13 +238,11 @@ fn identifiers(html: &mut Html, request: &RequestView, logs: Option<&str>) {
     };
     html.end_fact();
     html.fact("Gateway's logs");
-    if request.gateway_log_ids.is_empty() {
-        html.none("none");
-    }
-    for id in &request.gateway_log_ids {
-        html.raw("<div>");
-        log_id(html, id, logs);
-        html.raw("</div>");
+    html.codes(&request.gateway_log_ids, "none");
+    if let Some(url) = logs {
+        html.raw("<div><a rel=\"noreferrer\" href=\"")
+            .plain(url)
+            .raw("\">Look them up at Cloudflare</a></div>");
     }
     html.end_fact();
     html.fact("Microsoft's requests").codes(&request.graph_request_ids, "none").end_fact();

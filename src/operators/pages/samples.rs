@@ -392,7 +392,7 @@ pub(super) fn pages(voice: Voice, access_mode: &AccessMode) -> Vec<(&'static str
     for (name, query, page) in ledgers(voice, key(7)) {
         pages.push((name, ledger(&viewer, &key(7), &query, &page)));
     }
-    let logs = voice.say("logs", "https://dash.cloudflare.example/gateway/logs?id=");
+    let logs = voice.say("logs", "https://dash.cloudflare.example/gateway/logs");
     for (name, shown) in [
         ("request", call(voice, key(7), 6, 1)),
         ("request-long", call(voice, key(7), 6, 12)),
@@ -415,19 +415,11 @@ pub(super) fn pages(voice: Voice, access_mode: &AccessMode) -> Vec<(&'static str
             sign_in(&viewer, "npm run operator", Some(&voice.say("refused", "It has ended."))),
         ),
     ]);
-    pages.extend(Trouble::ALL.map(|trouble| (trouble.page(&viewer).status, trouble)).map(|(_, trouble)| {
-        let name = match trouble {
-            Trouble::NotFound => "not-found",
-            Trouble::NothingFound => "nothing-found",
-            Trouble::CannotSearch => "cannot-search",
-            Trouble::NotAnOperator => "not-an-operator",
-            Trouble::ObjectSilent => "object-silent",
-            Trouble::DirectorySilent => "directory-silent",
-            Trouble::ConfirmationOver => "confirmation-over",
-            Trouble::NotFromHere => "not-from-here",
-        };
-        (name, trouble.page(&viewer))
-    }));
+    let names = "not-found nothing-found cannot-search not-an-operator object-silent directory-silent \
+                 confirmation-over not-from-here";
+    pages.extend(
+        names.split_whitespace().zip(Trouble::ALL).map(|(name, trouble)| (name, trouble.page(&viewer))),
+    );
     pages
 }
 
