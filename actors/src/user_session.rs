@@ -216,7 +216,7 @@ impl UserSession {
                 to,
                 request: ObjectRequest { request, caller, command: Command::Operate(order) },
             } => {
-                let Some(action) = self.look(turn, txn, to, &caller, order)? else { return Ok(()) };
+                let Some(action) = self.look(turn, txn, to, &caller, *order)? else { return Ok(()) };
                 self.adopt_orphans(turn, txn)?;
                 self.act(turn, txn, to, (request, &caller), action)?;
                 if txn.erases() {

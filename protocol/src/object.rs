@@ -92,7 +92,7 @@ pub enum Command {
     /// Store the Microsoft tokens of an account that was claimed for this object.
     Link(Link),
     /// Do what an operator asks. The caller's client is the operator, as the audit trail names operators.
-    Operate(Order),
+    Operate(Box<Order>),
 }
 
 /// What the edge established when a person connected a Microsoft account, where Access stands in front.

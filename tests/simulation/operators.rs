@@ -124,7 +124,7 @@ impl World {
             access_identity: None,
         };
         let request = RequestId::new(now, &user(), [0; 5]);
-        let request = ObjectRequest { request, caller, command: Command::Operate(order) };
+        let request = ObjectRequest { request, caller, command: Command::Operate(Box::new(order)) };
         let turn = Turn { now, entropy: Entropy::new([8; 32]) };
         let mut disk = Capture::default();
         let input = Input::Request { to: ReplyTo(u64::MAX), request };

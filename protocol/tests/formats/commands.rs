@@ -115,7 +115,7 @@ fn commands() -> Vec<Command> {
             redirect_host: "app.example".into(),
             scopes: vec!["mail.read".into()],
         }),
-        Command::Operate(Order::Act(Action::RevokeClient { grant: GRANT })),
+        Command::Operate(Box::new(Order::Act(Action::RevokeClient { grant: GRANT }))),
     ]
 }
 

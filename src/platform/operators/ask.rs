@@ -147,7 +147,7 @@ impl Asking<'_> {
             scopes: Vec::new(),
             access_identity: None,
         };
-        let answer = read(ask(self.env, &caller, Command::Operate(order)).await).await;
+        let answer = read(ask(self.env, &caller, Command::Operate(Box::new(order))).await).await;
         answer.map_err(|_| Trouble::ObjectSilent)
     }
 }

@@ -20,7 +20,7 @@ impl Object {
             scopes: Vec::new(),
             access_identity: None,
         };
-        self.command_of(caller, Command::Operate(order));
+        self.command_of(caller, Command::Operate(Box::new(order)));
         self.replies.last().unwrap()
     }
 
