@@ -26,7 +26,6 @@ use protocol::digest::{from_hex, to_hex};
 use protocol::ids::{ChainMark, GrantId, RequestId, SessionId, UserKey};
 use protocol::mcp::envelope::ClientCapabilities;
 use protocol::mcp::{Revision, Watched};
-use protocol::operator::record::{Checkpoint, Link};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::WriteIntent;
@@ -37,6 +36,7 @@ const USER: UserKey = UserKey::from_bytes([0x11; 16]);
 const GRANT: GrantId = GrantId::from_bytes([0x22; 16]);
 const REQUEST: RequestId = RequestId::from_bytes([0x77; 16]);
 const KEY: &[u8] = b"key";
+const PLACE: Place = Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 };
 const THEN: UnixMs = UnixMs(1_800_000_000_000);
 
 fn config() -> Config {
@@ -322,25 +322,6 @@ fn the_row_of_an_entry_with_attempts_and_a_place_in_the_chain() {
         a66170617261731979246165188c6172a1616118c8616c656c6f672d3261786767726170682d32a26170617461730c61\
         7aa4616e07616c50cccccccccccccccccccccccccccccccc616602617501",
     );
-}
-
-#[test]
-fn the_upkeep_of_a_chain() {
-    let mut removed = Checkpoint::default();
-    removed.remove(Link { sequence: 1, link: ChainMark::from_bytes([0xaa; 16]) });
-    removed.remove(Link { sequence: 5, link: ChainMark::from_bytes([0xbb; 16]) });
-    let head = Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 };
-    let upkeep = Upkeep { head: Some(head), removed, ..Upkeep::default() };
-    let written = protocol::cbor::encode(&upkeep).unwrap();
-    assert_eq!(
-        to_hex(&written),
-        "\
-        a76166f6617000616200616b606173f66168a4616e07616c50cccccccccccccccccccccccccccccccc61660261750161\
-        63a36b72656d6f7665645570546fa26873657175656e636501646c696e6b50aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa6b\
-        616c736f52656d6f76656481a26873657175656e636505646c696e6b50bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb697369\
-        676e61747572655000000000000000000000000000000000"
-    );
-    assert_eq!(protocol::cbor::decode(&written), Some(upkeep));
 }
 
 #[test]

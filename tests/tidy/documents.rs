@@ -5,16 +5,21 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 10] = [
+const SCHEMA_SOURCES: [&str; 15] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
+    "actors/src/ledger/attempts.rs",
+    "actors/src/ledger/chain.rs",
     "actors/src/ledger/entry.rs",
     "actors/src/ledger/retention.rs",
     "actors/src/grants.rs",
     "actors/src/sessions.rs",
     "actors/src/refresher.rs",
+    "actors/src/refresher/row.rs",
     "actors/src/user_session.rs",
     "actors/src/user_session/linking.rs",
+    "actors/src/user_session/meta.rs",
+    "actors/src/user_session/operate/pause.rs",
     "actors/src/watches.rs",
 ];
 

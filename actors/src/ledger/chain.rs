@@ -172,3 +172,30 @@ impl Ledger {
         is_meant.then(|| Line { record: entry.record(id), chain: entry.chain.map(|place| place.link()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Upkeep;
+
+    // The other rows' forms are pinned in `actors/tests/formats.rs`.
+    #[test]
+    fn the_upkeep_of_a_chain() {
+        let link = |byte| ChainMark::from_bytes([byte; 16]);
+        let place = Place { sequence: 7, link: link(0xcc), failed: 2, unknown: 1 };
+        let mut removed = Checkpoint::default();
+        removed.remove(Link { sequence: 1, link: link(0xaa) });
+        removed.remove(Link { sequence: 5, link: link(0xbb) });
+        let upkeep = Upkeep { head: Some(place), removed, ..Upkeep::default() };
+        let written = protocol::cbor::encode(&upkeep).unwrap();
+        assert_eq!(
+            protocol::digest::to_hex(&written),
+            "\
+            a76166f6617000616200616b606173f66168a4616e07616c50cccccccccccccccccccccccccccccccc61660261750161\
+            63a36b72656d6f7665645570546fa26873657175656e636501646c696e6b50aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa6b\
+            616c736f52656d6f76656481a26873657175656e636505646c696e6b50bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb697369\
+            676e61747572655000000000000000000000000000000000"
+        );
+        assert_eq!(protocol::cbor::decode(&written), Some(upkeep));
+    }
+}

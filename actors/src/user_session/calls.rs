@@ -80,17 +80,17 @@ impl UserSession {
         }
     }
 
-    fn launch(
-        &mut self,
+    /// What the next call of a request consists of.
+    fn outbound_of(
+        &self,
         turn: &mut Turn,
-        txn: &mut Txn<'_>,
         request: RequestId,
         token: Option<Secret<String>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Outbound, Fault> {
         let now = turn.now;
         let microsoft = &self.config.microsoft;
-        let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
-        let outbound = match &run.work {
+        let run = self.runs.get(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
+        Ok(match &run.work {
             Work::Tool { target, plan } => Outbound::Graph {
                 call: plan.call(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
@@ -130,7 +130,19 @@ impl UserSession {
                 Outbound::Token { form: code_form(microsoft, code, verifier, &connect.redirect_uri, fresh) }
             }
             _ => return Err(Fault::Invariant("what makes no calls left the queue as one")),
-        };
+        })
+    }
+
+    fn launch(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        request: RequestId,
+        token: Option<Secret<String>>,
+    ) -> Result<(), Fault> {
+        let now = turn.now;
+        let outbound = self.outbound_of(turn, request, token)?;
+        let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         run.entry.attempt(run.purpose(), request.created_at(), now);
         run.sequence += 1;
         run.left_at = now;
