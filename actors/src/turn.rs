@@ -69,7 +69,6 @@ pub struct ReplyTo(pub u64);
 
 /// Everything that can happen to an object.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an input is moved once, into its turn")]
 pub enum Input {
     /// The edge asks something.
     Request {

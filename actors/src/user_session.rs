@@ -280,7 +280,7 @@ impl UserSession {
             Command::Notified { notices } => return self.on_notified(turn, txn, to, &notices),
             Command::Attach(attach) => return self.on_attach(turn, txn, to, caller, attach),
             Command::EndSession { session } => return self.on_end_session(turn, txn, to, caller, &session),
-            Command::SignIn(sign_in) => return self.on_sign_in(turn, txn, to, request, caller, sign_in),
+            Command::SignIn(sign_in) => return self.on_sign_in(turn, txn, to, request, caller, *sign_in),
             Command::Redeem(redeem) => return self.on_redeem(turn, txn, to, caller, &redeem),
             Command::Renew(renew) => return self.on_renew(turn, txn, to, caller, &renew),
             Command::Claim { claimant } => return self.on_claim(turn, txn, to, caller, claimant),

@@ -66,7 +66,7 @@ pub enum Command {
     /// Redeem Microsoft's authorization code and connect the account.
     Connect(Box<Connect>),
     /// A person signed in: store the Microsoft tokens and the grant, whose code the client will redeem.
-    SignIn(SignIn),
+    SignIn(Box<SignIn>),
     /// Redeem an authorization code of this server.
     Redeem(Redeem),
     /// Renew a grant's tokens.

@@ -345,7 +345,7 @@ async fn sign_in(
         addresses: newest_marks(&config.registration_keys, &person.addresses)
             .map_err(|_| unavailable.clone())?,
     };
-    match ask(env, &caller, Command::SignIn(sign_in)).await {
+    match ask(env, &caller, Command::SignIn(Box::new(sign_in))).await {
         Ok(answer) if answer.status_code() == 204 => {}
         Ok(mut answer) if answer.status_code() == STEP_UP => {
             let demanded = super::demanded(&mut answer).await.ok_or(unavailable)?;

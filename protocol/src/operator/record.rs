@@ -114,7 +114,6 @@ pub struct ExportPage {
 /// One value of an export: a line of NDJSON, or an item of a CBOR sequence (RFC 8742).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "nearly all items are lines")]
 pub enum ExportItem {
     /// The first.
     Head(Head),

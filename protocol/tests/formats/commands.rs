@@ -82,7 +82,7 @@ fn commands() -> Vec<Command> {
         Command::Attach(Attach { session: None, stream: stream(), is_restored: false }),
         Command::EndSession { session: "66".into() },
         Command::Connect(Box::new(connect)),
-        Command::SignIn(sign_in()),
+        Command::SignIn(Box::new(sign_in())),
         Command::Redeem(redeem),
         Command::Renew(renew),
         Command::Revoke { client_digest: vec![0x44; 32] },

@@ -81,7 +81,7 @@ impl Object {
     }
 
     fn sign_in(&mut self, stepped_up: bool) -> u16 {
-        self.command(Command::SignIn(SignIn {
+        self.command(Command::SignIn(Box::new(SignIn {
             client_digest: vec![7; 32],
             code_challenge: "challenge".into(),
             redirect_uri: "https://app.example/cb".into(),
@@ -92,7 +92,7 @@ impl Object {
             stepped_up,
             access: None,
             addresses: vec![AddressMark::from_bytes([7; 16])],
-        }));
+        })));
         self.replies.last().unwrap().status
     }
 
