@@ -36,7 +36,6 @@ const USER: UserKey = UserKey::from_bytes([0x11; 16]);
 const GRANT: GrantId = GrantId::from_bytes([0x22; 16]);
 const REQUEST: RequestId = RequestId::from_bytes([0x77; 16]);
 const KEY: &[u8] = b"key";
-const PLACE: Place = Place { sequence: 7, link: ChainMark::from_bytes([0xcc; 16]), failed: 2, unknown: 1 };
 const THEN: UnixMs = UnixMs(1_800_000_000_000);
 
 fn config() -> Config {
