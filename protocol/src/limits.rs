@@ -6,9 +6,10 @@
 mod operations;
 
 pub use operations::{
-    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, OPEN_FOR_TOO_LONG,
-    OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER,
-    REPORT_EVERY, TRAIL_KEPT_FOR, TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
+    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES,
+    OPEN_FOR_TOO_LONG, OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX,
+    QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER, REPORT_EVERY, REQUEST_PAGE_MAX, TRAIL_KEPT_FOR,
+    TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
 };
 
 use crate::time::DurationMs;
@@ -339,15 +340,6 @@ pub const LEDGER_SWEEP_BATCH: usize = 200;
 
 /// Rows that the sweep and operators' orders read at a time: each may hold an answer of [`STORED_ANSWER_BYTES_MAX`].
 pub const LEDGER_SWEEP_PAGE_ROWS: usize = 20;
-
-/// Ledger entries that one order of an operator looks through; what is further back is asked for with another one.
-pub const ORDER_ROWS_MAX: usize = 2_000;
-
-/// Ledger entries in one page for operators.
-pub const REQUEST_PAGE_MAX: usize = 200;
-
-/// Lines in one page of an export.
-pub const EXPORT_PAGE_LINES: usize = 200;
 
 /// Sealed bytes after which a batch of the sweep ends, whatever its number: about 80 ms of sealing in Wasm.
 pub const LEDGER_SWEEP_BYTES_MAX: usize = 2 * 1024 * 1024;

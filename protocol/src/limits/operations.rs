@@ -44,3 +44,12 @@ pub const OPERATOR_FORM_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
 
 // Whatever is open for too long was promised to be over before.
 const _: () = assert!(OPEN_FOR_TOO_LONG.0 > 15 * 60 * 1_000);
+
+/// Ledger entries that one order of an operator looks through; what is further back is asked for with another one.
+pub const ORDER_ROWS_MAX: usize = 2_000;
+
+/// Ledger entries in one page for operators.
+pub const REQUEST_PAGE_MAX: usize = 200;
+
+/// Lines in one page of an export.
+pub const EXPORT_PAGE_LINES: usize = 200;
