@@ -3,8 +3,13 @@
 //! What holds here: nothing that a client, Microsoft or an operator sends is unbounded, and the relations that
 //! the design depends on are checked by the compiler at the end of the file.
 
+mod answers;
 mod operations;
 
+pub use answers::{
+    ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN, CURSOR_BYTES_MAX,
+    CURSOR_LIFETIME, HANDLE_LIFETIME, HANDLE_PAGES_MAX, HANDLED_ID_BYTES_MIN, LIST_TOKENS_MAX,
+};
 pub use operations::{
     ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES,
     OPEN_FOR_TOO_LONG, OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX,
@@ -421,36 +426,6 @@ pub const INPUT_RESPONSES_BYTES_MAX: usize = 16 * 1024;
 
 /// The longest sealed state that is opened, in characters: the answers of all rounds, and a third more for base64.
 pub const REQUEST_STATE_BYTES_MAX: usize = 192 * 1024;
-
-/// What a token counts for, in bytes of JSON.
-pub const BYTES_PER_TOKEN: usize = 4;
-
-/// The whole catalogue with everything switched on, in tokens.
-pub const LIST_TOKENS_MAX: usize = 12_000;
-
-/// The length of an answer, in tokens, unless a call says otherwise. Hosts cut answers of more than 25,000.
-pub const ANSWER_TOKENS_DEFAULT: u64 = 5_000;
-
-/// What `maxTokens` may be.
-pub const ANSWER_TOKENS_MIN: u64 = 500;
-
-/// What `maxTokens` may be at most.
-pub const ANSWER_TOKENS_MAX: u64 = 20_000;
-
-/// How long an answer that was cut can be gone on with.
-pub const CURSOR_LIFETIME: DurationMs = DurationMs::from_secs(24 * 60 * 60);
-
-/// The longest cursor, in characters. What Graph names a page by takes some hundred bytes of it.
-pub const CURSOR_BYTES_MAX: usize = 8 * 1024;
-
-/// Identifiers of this length and more are shown by a handle, in bytes. Teams' own are shorter and are read by people.
-pub const HANDLED_ID_BYTES_MIN: usize = 40;
-
-/// How long a handle stands for its identifier after it was shown.
-pub const HANDLE_LIFETIME: DurationMs = DurationMs::from_secs(7 * 24 * 60 * 60);
-
-/// Rows of handles of one person: one for each answer that named something new. A row of a list of ten takes a kilobyte.
-pub const HANDLE_PAGES_MAX: usize = 128;
 
 /// Messages that one call of a tool changes.
 pub const CHANGED_MESSAGES_MAX: usize = 20;

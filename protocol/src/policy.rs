@@ -136,6 +136,18 @@ pub enum ChannelMessages {
     Send,
 }
 
+/// An entry that nobody can have would let nobody in and be noticed by nobody.
+fn check_operators(service_tokens: &BTreeSet<String>, people: &BTreeSet<String>) -> Result<(), &'static str> {
+    if !service_tokens.iter().all(|id| id.len() > ".access".len() && id.ends_with(".access")) {
+        return Err(
+            "has a member of `serviceTokens` that is no client id of a service token, such as 0a1b.access",
+        );
+    }
+    let is_address =
+        |name: &String| name.split_once('@').is_some_and(|(who, at)| !who.is_empty() && is_domain(at));
+    if people.iter().all(is_address) { Ok(()) } else { Err("has a member of `operators` that is no address") }
+}
+
 impl Policy {
     /// Reads the setting.
     ///
@@ -188,18 +200,8 @@ impl Policy {
         let folders = FolderRules::read(setting.deny_folders).ok_or(
             "has a member of `denyFolders` that is neither a well-known name nor an identifier of a folder",
         )?;
-        // An entry that no token can have would let nobody in and be noticed by nobody.
-        if !setting.service_tokens.iter().all(|id| id.len() > ".access".len() && id.ends_with(".access")) {
-            return Err(
-                "has a member of `serviceTokens` that is no client id of a service token, such as 0a1b.access",
-            );
-        }
         let operators = lower(setting.operators);
-        let is_address =
-            |name: &String| name.split_once('@').is_some_and(|(who, at)| !who.is_empty() && is_domain(at));
-        if !operators.iter().all(is_address) {
-            return Err("has a member of `operators` that is no address");
-        }
+        check_operators(&setting.service_tokens, &operators)?;
         Ok(Self {
             confirm,
             without_elicitation: setting.without_elicitation,
