@@ -216,8 +216,7 @@ pub const CALL_TIMEOUT: DurationMs = DurationMs::from_secs(30);
 /// How long one tool call may take in all, queueing and retries included.
 pub const REQUEST_DEADLINE: DurationMs = DurationMs::from_secs(90);
 
-/// How long one tool call may take in all while an upload of it goes on: each part that Microsoft takes gives it
-/// [`REQUEST_DEADLINE`] more, but not beyond this.
+/// How long one tool call may take in all while it uploads: each part taken gives it [`REQUEST_DEADLINE`] more until then.
 pub const UPLOAD_DEADLINE: DurationMs = DurationMs::from_secs(5 * 60);
 
 /// Attempts of one step of a request, the first included.
@@ -460,8 +459,8 @@ pub const INLINE_ATTACHMENTS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// the limit of 35 MB. No more than a part of one is ever held.
 pub const ATTACHMENTS_BYTES_MAX: u64 = 150 * 1024 * 1024;
 
-/// From this size on an attachment goes to an upload session in parts, below it into one call (Graph, "Attach large files
-/// to Outlook messages or events": 3 MB). Not 3 MiB, which are 4 MiB as base64 and do not fit into a call.
+/// From this size on an attachment goes to an upload session (Graph, "Attach large files to Outlook messages or events":
+/// 3 MB), below it into one call, into which 3 MiB, as base64 4 MiB, would not fit.
 pub const UPLOAD_SESSION_BYTES_MIN: u64 = 3_000_000;
 
 /// One part of an upload, in bytes: a multiple of 320 KiB below 4 MB, and of three, so that base64 can be cut there.
