@@ -12,7 +12,7 @@ mod retention;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::RequestId;
-use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR, REQUEST_DEADLINE};
+use protocol::limits::{ANSWER_KEPT_FOR, LEDGER_RECOVERY_PAGE_ROWS, RECONCILE_FOR, UPLOAD_DEADLINE};
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ const REFRESHES_SEEN_THROUGH: usize = 64;
 
 /// How old an entry can be that a repeat still means: its answer is kept from when it was settled, and that may be
 /// as late as the end of looking into it.
-const REPEATED_WITHIN: DurationMs = DurationMs(ANSWER_KEPT_FOR.0 + REQUEST_DEADLINE.0 + RECONCILE_FOR.0);
+const REPEATED_WITHIN: DurationMs = DurationMs(ANSWER_KEPT_FOR.0 + UPLOAD_DEADLINE.0 + RECONCILE_FOR.0);
 
 /// A keyed digest that recognises a repeat.
 pub type Fingerprint = [u8; 16];

@@ -237,6 +237,9 @@ pub const CALL_TIMEOUT: DurationMs = DurationMs::from_secs(30);
 /// How long one tool call may take in all, queueing and retries included.
 pub const REQUEST_DEADLINE: DurationMs = DurationMs::from_secs(90);
 
+/// How long one tool call may take in all while it uploads: each part taken gives it [`REQUEST_DEADLINE`] more until then.
+pub const UPLOAD_DEADLINE: DurationMs = DurationMs::from_secs(5 * 60);
+
 /// Attempts of one step of a request, the first included.
 pub const ATTEMPTS_MAX: u32 = 4;
 
@@ -447,9 +450,9 @@ pub const INLINE_ATTACHMENTS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// the limit of 35 MB. No more than a part of one is ever held.
 pub const ATTACHMENTS_BYTES_MAX: u64 = 150 * 1024 * 1024;
 
-/// From this size on an attachment goes to an upload session in parts, below it into one call (Graph, "Attach large files
-/// to Outlook messages or events").
-pub const UPLOAD_SESSION_BYTES_MIN: u64 = 3 * 1024 * 1024;
+/// From this size on an attachment goes to an upload session (Graph, "Attach large files to Outlook messages or events":
+/// 3 MB), below it into one call, into which 3 MiB, as base64 4 MiB, would not fit.
+pub const UPLOAD_SESSION_BYTES_MIN: u64 = 3_000_000;
 
 /// One part of an upload, in bytes: a multiple of 320 KiB below 4 MB, and of three, so that base64 can be cut there.
 pub const UPLOAD_PART_BYTES: u64 = 12 * 320 * 1024;
@@ -460,6 +463,7 @@ pub const PASSED_ON_BYTES_MAX: u64 = 6_000_000;
 
 const _: () = assert!(UPLOAD_PART_BYTES.is_multiple_of(320 * 1024) && UPLOAD_PART_BYTES.is_multiple_of(3));
 const _: () = assert!(UPLOAD_PART_BYTES < 4_000_000 && UPLOAD_PART_BYTES < UPSTREAM_BODY_BYTES_MAX as u64);
+const _: () = assert!(UPLOAD_SESSION_BYTES_MIN * 4 / 3 + 64 * 1024 < 4 * 1024 * 1024);
 const _: () = assert!(PASSED_ON_BYTES_MAX * 4 / 3 + 8 * 1024 < UPSTREAM_BODY_BYTES_MAX as u64);
 const _: () = assert!(STORED_ANSWER_BYTES_MAX < STORED_VALUE_BYTES_MAX);
 const _: () = assert!(INQUIRY_BYTES_MAX < STORED_VALUE_BYTES_MAX);
@@ -476,7 +480,8 @@ const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);
 // A look into a lost write still fits in when Microsoft closed its lane for as long as it can.
 const _: () = assert!(LANE_CLOSED_MAX.0 * 2 <= RECONCILE_FOR.0);
 // "Never lost": every committed intent is settled within fifteen minutes after faults end.
-const _: () = assert!(REQUEST_DEADLINE.0 + RECONCILE_FOR.0 <= 15 * 60 * 1_000);
+const _: () = assert!(REQUEST_DEADLINE.0 < UPLOAD_DEADLINE.0);
+const _: () = assert!(UPLOAD_DEADLINE.0 + RECONCILE_FOR.0 <= 15 * 60 * 1_000);
 const _: () = assert!(MAIL_BODY_BYTES_MAX < REQUEST_BODY_BYTES_MAX);
 const _: () =
     assert!(INPUT_RESPONSES_BYTES_MAX * INPUT_ROUNDS_MAX as usize * 4 / 3 < REQUEST_STATE_BYTES_MAX);

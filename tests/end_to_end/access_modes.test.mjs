@@ -43,7 +43,7 @@ const authorization = ["/.well-known/oauth-protected-resource", "/.well-known/oa
 
 describe("a mode has its own pages", () => {
   const modes = {
-    open: { settings: {}, authorization: true, ops: 404 },
+    open: { settings: {}, authorization: true, ops: 401 },
     perimeter: { settings: accessMode("perimeter", { ACCESS_AUD: audience }), authorization: false, ops: 403 },
     oauth: { settings: accessMode("oauth", { ACCESS_AUD: audience }), authorization: true, ops: 403 },
   };

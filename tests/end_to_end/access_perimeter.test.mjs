@@ -169,7 +169,7 @@ test("a service token has no mailbox, and the operators' API only where the poli
   const [operator, stranger] = [await token("operator.access"), await token("stranger.access")];
   for (const value of [operator, stranger]) assertRefused(await withAssertion(value), "service_token_has_no_mailbox");
   const ops = async (value) => {
-    const answer = await fetch(`${stack.origin}/ops`, { headers: value ? { [header]: value } : {} });
+    const answer = await fetch(`${stack.origin}/ops/api/fleet`, { headers: value ? { [header]: value } : {} });
     return [answer.status, (await answer.json()).error];
   };
   assert.deepEqual(await ops(operator), [200, undefined]);

@@ -11,7 +11,7 @@ import { root } from "../tools/project.mjs";
 import { runEverything, sceneOf } from "./calls.mjs";
 import { readWithConsent, withRooms } from "./consented.mjs";
 import { records } from "./client.mjs";
-import { GraphDescription } from "./graph_description.mjs";
+import { exceptionOf, exceptions, GraphDescription, lineOf } from "./graph_description.mjs";
 import { startStack } from "./harness.mjs";
 import { loseAnswers } from "./losses.mjs";
 import { officialClients } from "./official_clients.mjs";
@@ -63,57 +63,6 @@ for (const egress of waysOut) {
   });
 }
 
-/** What is right although the description that we have lacks it. One that nothing needs any more fails the test. */
-const exceptions = [
-  {
-    request: /^POST \S+\/(messages|sendMail|events)$/,
-    finding: /\/singleValueExtendedProperties\/0 must NOT have additional properties {"additionalProperty":"id"}$/,
-    why: "who creates an extended property names it by `id` (Graph: Create single-value extended property); the slice " +
-      "takes away every `id` as made by the service",
-  },
-  {
-    request: /^POST \S+\/create(Reply|ReplyAll|Forward)$/,
-    finding: /^body: \/message(\/singleValueExtendedProperties\/0 must NOT| must)/,
-    why: "the same property, of the message that is inside of such a body",
-  },
-  {
-    request: /^GET \/v1\.0\/me\/calendars\/[^/]+\/events$/,
-    finding: /^method: /,
-    why: "events of a calendar can be listed (Graph: List events); the slice has only their creation there",
-  },
-  {
-    request: /^POST \/v1\.0\/me\/onlineMeetings\/createOrGet$/,
-    finding: /^status: 200 /,
-    why: "200 is the answer when the meeting is there already (Graph: onlineMeeting: createOrGet); the slice has 201 alone",
-  },
-  {
-    request: /^(PUT|GET|POST) \/v1\.0\/drives\/[^/]+\/items\/[^/]+:\/[^/]+:(\/content|\/createUploadSession)?$/,
-    finding: /^path: /,
-    why: "a file is named by its folder and its name between colons (Graph: Addressing resources in a drive), which no " +
-      "template of OpenAPI can say",
-  },
-  {
-    request: /^POST \S+\/createLink$/,
-    finding: /^status: 200 /,
-    why: "200 is the answer when there is such a link already (Graph: driveItem: createLink); the slice has 201 alone",
-  },
-  {
-    request: /^GET \/v1\.0\/users\/[^/]+$/,
-    finding: /^status: 404 /,
-    why: "calls.mjs looks up somebody who is no user, so that the address book is asked",
-  },
-  {
-    request: /^POST \S+\/events$/,
-    finding: /^status: 409 /,
-    why: "losses.mjs has the emulator refuse the repeat of an event, so that it has to be looked for",
-  },
-  {
-    request: /^GET \/v1\.0\/me\/events\/[^/]+$/,
-    finding: /^status: 404 /,
-    why: "losses.mjs loses the answer to a cancellation, so that the event is looked for, which is gone",
-  },
-];
-
 const file = process.env.GRAPH_DESCRIPTION;
 const skip = file ? false : "GRAPH_DESCRIPTION names no OpenAPI file of Microsoft Graph";
 
@@ -123,10 +72,9 @@ test("every request to Graph is one that Microsoft describes", { skip }, async (
   const judge = (seen) => {
     for (const record of seen) {
       for (const finding of description.findings(record)) {
-        const line = `${record.method} ${record.path.split("?")[0]}`;
-        const known = exceptions.find((one) => one.request.test(line) && one.finding.test(finding));
+        const known = exceptionOf(record, finding);
         if (known) used.add(known);
-        else wrong.set(`${line}: ${finding}`, record);
+        else wrong.set(`${lineOf(record)}: ${finding}`, record);
       }
     }
   };

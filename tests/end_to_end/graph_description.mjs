@@ -152,3 +152,61 @@ export class GraphDescription {
     return validate.errors.map(said);
   }
 }
+
+/** What is right although the description that we have lacks it. One that nothing needs any more fails a test. */
+export const exceptions = [
+  {
+    request: /^POST \S+\/(messages|sendMail|events)$/,
+    finding: /\/singleValueExtendedProperties\/0 must NOT have additional properties {"additionalProperty":"id"}$/,
+    why: "who creates an extended property names it by `id` (Graph: Create single-value extended property); the slice " +
+      "takes away every `id` as made by the service",
+  },
+  {
+    request: /^POST \S+\/create(Reply|ReplyAll|Forward)$/,
+    finding: /^body: \/message(\/singleValueExtendedProperties\/0 must NOT| must)/,
+    why: "the same property, of the message that is inside of such a body",
+  },
+  {
+    request: /^GET \/v1\.0\/me\/calendars\/[^/]+\/events$/,
+    finding: /^method: /,
+    why: "events of a calendar can be listed (Graph: List events); the slice has only their creation there",
+  },
+  {
+    request: /^POST \/v1\.0\/me\/onlineMeetings\/createOrGet$/,
+    finding: /^status: 200 /,
+    why: "200 is the answer when the meeting is there already (Graph: onlineMeeting: createOrGet); the slice has 201 alone",
+  },
+  {
+    request: /^(PUT|GET|POST) \/v1\.0\/drives\/[^/]+\/items\/[^/]+:\/[^/]+:(\/content|\/createUploadSession)?$/,
+    finding: /^path: /,
+    why: "a file is named by its folder and its name between colons (Graph: Addressing resources in a drive), which no " +
+      "template of OpenAPI can say",
+  },
+  {
+    request: /^POST \S+\/createLink$/,
+    finding: /^status: 200 /,
+    why: "200 is the answer when there is such a link already (Graph: driveItem: createLink); the slice has 201 alone",
+  },
+  {
+    request: /^GET \/v1\.0\/users\/[^/]+$/,
+    finding: /^status: 404 /,
+    why: "calls.mjs looks up somebody who is no user, so that the address book is asked",
+  },
+  {
+    request: /^POST \S+\/events$/,
+    finding: /^status: 409 /,
+    why: "losses.mjs has the emulator refuse the repeat of an event, so that it has to be looked for",
+  },
+  {
+    request: /^GET \/v1\.0\/me\/events\/[^/]+$/,
+    finding: /^status: 404 /,
+    why: "losses.mjs loses the answer to a cancellation, so that the event is looked for, which is gone",
+  },
+];
+
+/** The request in words, without its query. */
+export const lineOf = ({ method, path }) => `${method} ${path.split("?")[0]}`;
+
+/** The exception that a finding about a request is, if it is one. */
+export const exceptionOf = (record, finding) =>
+  exceptions.find((one) => one.request.test(lineOf(record)) && one.finding.test(finding));

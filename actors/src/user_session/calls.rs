@@ -17,7 +17,7 @@ use protocol::zones::Zone;
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
 use super::settle::Settled;
-use super::streaming::tell_wait;
+use super::streaming::{tell, tell_wait};
 use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
 use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
@@ -295,6 +295,13 @@ impl UserSession {
                 if lost_a_write {
                     self.ledger.update(txn, request, &run.entry)?;
                     run.stored = Some((run.entry.state, run.entry.intent.clone()));
+                }
+                if let Some(how_far) = run.note_progress(request, turn.now) {
+                    tell(txn, &mut run, &how_far);
+                } else if run.is_stuck_upload(turn.now) {
+                    // The next call would follow at once, so that no timer would ever see the deadline.
+                    let settled = Settled::Error(ToolError::upload_deadline());
+                    return self.settle(turn, txn, request, run, EntryEvent::Refused, &settled);
                 }
                 tell_wait(txn, turn.now, &mut run, not_before);
                 run.not_before = not_before;

@@ -5,7 +5,7 @@
 
 use protocol::ids::{GrantId, RequestId, SessionId};
 use protocol::jsonrpc::Id;
-use protocol::limits::REQUEST_DEADLINE;
+use protocol::limits::{REQUEST_DEADLINE, UPLOAD_DEADLINE};
 use protocol::object::Connect;
 use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{GraphCall, Lane};
@@ -158,6 +158,8 @@ pub(super) struct Run {
     pub tries: u32,
     /// When waiting clients are answered at the latest.
     pub deadline: UnixMs,
+    /// Bytes that Microsoft has taken of an upload.
+    pub uploaded_bytes: u64,
     /// When looking ends without a result.
     pub give_up_at: Option<UnixMs>,
     /// When the latest call left.
@@ -196,6 +198,7 @@ impl Run {
             looks: 0,
             tries: 0,
             deadline,
+            uploaded_bytes: 0,
             give_up_at: None,
             left_at: UnixMs(0),
             may_act_until: UnixMs(0),
@@ -250,6 +253,28 @@ impl Run {
             self.deadline = self.deadline.max(waiter.asked_at.plus(REQUEST_DEADLINE));
         }
         self.waiters.push(waiter);
+    }
+
+    /// Takes note of how far an upload has come. What went on may go on, within limits; a word for those who wait, if it
+    /// went on.
+    pub fn note_progress(&mut self, request: RequestId, now: UnixMs) -> Option<String> {
+        let Work::Tool { plan, .. } = &self.work else { return None };
+        let progress = plan.progress().filter(|progress| progress.done_bytes > self.uploaded_bytes)?;
+        self.uploaded_bytes = progress.done_bytes;
+        let most = request.created_at().plus(UPLOAD_DEADLINE);
+        self.deadline = self.deadline.max(now.plus(REQUEST_DEADLINE).min(most));
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        Some(format!(
+            "{} of {} MB are uploaded.",
+            megabytes(progress.done_bytes),
+            megabytes(progress.total_bytes)
+        ))
+    }
+
+    /// Whether an upload is to end here, half-way. While it is found out what became of a part, another rule ends it.
+    pub fn is_stuck_upload(&self, now: UnixMs) -> bool {
+        let uploads = matches!(&self.work, Work::Tool { plan, .. } if plan.progress().is_some());
+        uploads && !self.looking && now >= self.deadline
     }
 
     /// Whether nothing has been committed to yet: whatever left was read, so that the run can end as if it had never been.

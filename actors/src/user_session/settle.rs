@@ -115,7 +115,7 @@ impl UserSession {
     ) -> Result<(), Fault> {
         let left_behind = match (&run.work, settled) {
             (Work::Tool { plan, .. }, Settled::Error(error)) if event == EntryEvent::Refused => {
-                plan.left_behind().map(|what| Settled::Error(error.clone().adding(what)))
+                plan.left_behind().map(|what| Settled::Error(error.clone().ending(what)))
             }
             _ => None,
         };

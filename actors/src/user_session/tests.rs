@@ -31,12 +31,13 @@ mod naming;
 mod operating;
 mod stateless;
 mod tasks;
+mod uploading;
 mod watching;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 /// What every message's HTTP header says.
 const HEADER_TRACE: &str = "00-11111111111111111111111111111111-2222222222222222-01";
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 9] = [
     "profile",
     "calendar.read",
     "calendar.write",
@@ -44,6 +45,7 @@ const SCOPES: [&str; 8] = [
     "mail.read",
     "mail.send",
     "mail.write",
+    "files.read",
     "apps.call",
 ];
 

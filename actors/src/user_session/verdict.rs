@@ -265,8 +265,9 @@ fn act_on(around: &mut Surroundings<'_>, run: &mut Run, found: Found) -> Result<
             let error = ToolError::new(
                 Blame::Microsoft,
                 "not_sent",
-                "Microsoft did not take the call in time. It had no effect; call again.",
-            );
+                "Microsoft did not take the call in time. Call again.",
+            )
+            .ending("It had no effect.");
             Ok(Next::Settle(EntryEvent::Refused, Settled::Error(error)))
         }
         Found::Happened(finished) => Ok(Next::Settle(EntryEvent::Succeeded, Settled::Result(finished))),

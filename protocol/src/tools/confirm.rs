@@ -67,15 +67,23 @@ pub(super) fn mail(message: &Value, waiting: impl Iterator<Item = String>) -> St
     lines.push(format!("Subject: {}", plain_at(message, "/subject")));
     lines.push(format!("Text: {}", shortened(&plain_at(message, "/body/content"))));
     let attached = list(message, "/attachments").iter().filter_map(|one| text(one, "/name"));
-    let names: Vec<String> = attached.map(str::to_owned).chain(waiting).collect();
-    if !names.is_empty() {
-        lines.push(format!("Attachments: {}", plain(&names.join(", "))));
-    }
+    lines.extend(attachments(attached.map(str::to_owned).chain(waiting)));
     lines.join("\n")
 }
 
-/// What a person is shown of an answer to a mail.
-pub(super) fn answer(message: &Value, way: &str, comment: &str) -> String {
+/// A line with the attachments, if there are some.
+fn attachments(names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| format!("Attachments: {}", plain(&names.join(", "))))
+}
+
+/// What a person is shown of an answer to a mail, beside which there may be attachments.
+pub(super) fn answer(
+    message: &Value,
+    way: &str,
+    comment: &str,
+    waiting: impl Iterator<Item = String>,
+) -> String {
     let what = match way {
         "forward" => "Forward this email?",
         "replyAll" => "Send this reply to all?",
@@ -84,6 +92,7 @@ pub(super) fn answer(message: &Value, way: &str, comment: &str) -> String {
     let mut lines = vec![what.to_owned()];
     lines.extend(recipients(message));
     lines.push(format!("Text: {}", shortened(&plain(comment))));
+    lines.extend(attachments(waiting));
     lines.join("\n")
 }
 

@@ -35,6 +35,8 @@ pub struct ToolError {
     pub code: &'static str,
     /// What happened and what to do.
     pub message: String,
+    /// What became of the call's effect, as sentences of their own; a plan that left something behind says what.
+    pub ending: &'static str,
     /// How long to wait before trying again, where waiting helps.
     pub retry_after: Option<DurationMs>,
     /// The permission that Microsoft has not granted, where that is what lacks.
@@ -44,7 +46,7 @@ pub struct ToolError {
 impl ToolError {
     /// An error that waiting does not help.
     pub fn new(fault: Fault, code: &'static str, message: impl Into<String>) -> Self {
-        Self { fault, code, message: message.into(), retry_after: None, permission: None }
+        Self { fault, code, message: message.into(), ending: "", retry_after: None, permission: None }
     }
 
     /// A wrong argument; the message says what to change.
@@ -64,11 +66,10 @@ impl ToolError {
         self
     }
 
-    /// The same error with one more sentence.
+    /// The same error that says this of the call's effect, instead of what it said of it.
     #[must_use]
-    pub fn adding(mut self, sentence: &str) -> Self {
-        self.message.push(' ');
-        self.message.push_str(sentence);
+    pub const fn ending(mut self, ending: &'static str) -> Self {
+        self.ending = ending;
         self
     }
 
@@ -195,9 +196,9 @@ impl ToolError {
         Self::new(
             Fault::Microsoft,
             "microsoft_down",
-            "Microsoft's sign-in service is not available at the moment. Nothing is wrong with your account, and \
-             nothing happened.",
+            "Microsoft's sign-in service is not available at the moment. Nothing is wrong with your account.",
         )
+        .ending("Nothing happened.")
         .after(wait)
     }
 
@@ -249,10 +250,21 @@ impl ToolError {
         Self::new(
             Fault::Microsoft,
             "deadline",
-            "The call could not be sent in time because earlier calls or Microsoft's limits held it up. \
-             Nothing happened.",
+            "The call could not be sent in time because earlier calls or Microsoft's limits held it up.",
         )
+        .ending("Nothing happened.")
         .after(wait)
+    }
+
+    /// An upload came to no end.
+    #[must_use]
+    pub fn upload_deadline() -> Self {
+        Self::new(
+            Fault::Microsoft,
+            "deadline",
+            "Uploading took longer than five minutes, or more than a minute and a half for one part. Give less at once, \
+             or share a link with shareFile.",
+        )
     }
 
     /// A read got no answer.
@@ -411,6 +423,9 @@ fn printable(code: &str) -> String {
 impl std::fmt::Display for ToolError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.message)?;
+        if !self.ending.is_empty() {
+            write!(formatter, " {}", self.ending)?;
+        }
         match self.retry_after {
             Some(wait) => write!(formatter, " Try again in {} s.", wait.as_secs_rounded_up()),
             None => Ok(()),

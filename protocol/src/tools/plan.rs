@@ -109,6 +109,11 @@ pub trait Writing: std::fmt::Debug {
         None
     }
 
+    /// How far a long upload has come; none while the plan uploads nothing.
+    fn progress(&self) -> Option<Progress> {
+        None
+    }
+
     /// What to say if the outcome stays unknown.
     fn outcome_unknown(&self) -> ToolError;
 
@@ -116,6 +121,15 @@ pub trait Writing: std::fmt::Debug {
     fn to_confirm(&self, _policy: &Policy, _arguments: &Map<String, Value>) -> Option<String> {
         None
     }
+}
+
+/// How far an upload has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that Microsoft has taken.
+    pub done_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
 }
 
 /// A tool or resource at work.
@@ -377,6 +391,15 @@ impl Plan {
         match self {
             Self::Read(_) => None,
             Self::Write(plan) => plan.left_behind(),
+        }
+    }
+
+    /// How far a long upload has come; none while it uploads nothing.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Read(_) => None,
+            Self::Write(plan) => plan.progress(),
         }
     }
 

@@ -69,18 +69,19 @@ impl Target {
     }
 
     /// The scopes that a call needs beside [`Target::scope`]: whoever passes on an attachment of a mail, or a file of a drive,
-    /// reads it.
+    /// reads it, and so does whoever saves one.
     pub fn scopes_of_references(
         self,
         arguments: &Map<String, Value>,
     ) -> impl Iterator<Item = &'static str> + use<> {
         let attachments = match self {
-            Self::Tool(Tool::SendEmail | Tool::DraftEmail) => arguments.get("attachments"),
+            Self::Tool(Tool::SendEmail | Tool::DraftEmail | Tool::ReplyEmail) => arguments.get("attachments"),
             _ => None,
         };
         let attachments = attachments.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let names = |member: &str| attachments.iter().any(|one| one.get(member).is_some());
-        let by_mail = names("messageId").then(|| Tool::GetAttachment.scope());
+        let saves = self == Self::Tool(Tool::UploadFile) && arguments.contains_key("messageId");
+        let by_mail = (saves || names("messageId")).then(|| Tool::GetAttachment.scope());
         let by_file = names("driveId").then(|| Tool::ReadFile.scope());
         by_mail.into_iter().chain(by_file)
     }
@@ -149,7 +150,9 @@ mod tests {
         let attachments = json!({"attachments": [{"name": "a"}, {"driveId": "d"}, {"messageId": "m"}]});
         assert_eq!(scopes(Tool::SendEmail, attachments.clone()), ["mail.read", "files.read"]);
         assert_eq!(scopes(Tool::DraftEmail, attachments.clone()), ["mail.read", "files.read"]);
+        assert_eq!(scopes(Tool::ReplyEmail, attachments.clone()), ["mail.read", "files.read"]);
         assert!(scopes(Tool::UploadFile, attachments).is_empty());
+        assert_eq!(scopes(Tool::UploadFile, json!({"messageId": "m"})), ["mail.read"]);
         assert!(scopes(Tool::SendEmail, json!({"attachments": [{"name": "a"}]})).is_empty());
         assert!(scopes(Tool::SendEmail, json!({"attachments": "x"})).is_empty());
     }

@@ -62,6 +62,24 @@ fn what_is_shown_is_all_that_leaves_and_nothing_hides_in_it() {
 }
 
 #[test]
+fn an_answer_shows_what_is_attached_to_it() {
+    let attachments = json!([{"name": "a.pdf", "text": "x"}, {"messageId": "M=", "attachmentId": "A="}]);
+    let arguments =
+        json!({"id": "M=", "body": "Hi", "cc": ["c@fabrikam.example"], "attachments": attachments});
+    let granted = ["Mail.Send", "Mail.ReadWrite"];
+    let policy = Policy::parse(ALWAYS).unwrap();
+    let client = ClientCapabilities { forms: true, ..ClientCapabilities::default() };
+    let planned = with_granted(&granted, |around| {
+        let around = Surroundings { policy: &policy, client, ..around };
+        Plan::make(Target::Tool(Tool::ReplyEmail), arguments.as_object().unwrap(), around)
+    });
+    assert_eq!(
+        shown(planned),
+        "Send this reply?\nCc: c@fabrikam.example\nText: Hi\nAttachments: a.pdf, an attachment of another email"
+    );
+}
+
+#[test]
 fn a_message_to_teams_names_its_place() {
     let channel = json!({"teamId": "t-1", "channelId": "19:c", "subject": "Hello", "body": "Hi"});
     let shown_channel = shown(plan(ALWAYS, true, &json!({}), (Tool::SendTeamsMessage, &channel)));

@@ -2,7 +2,8 @@
 //!
 //! What holds here: what happens to a file of the same name is said with every call, and without a word nothing is
 //! overwritten. Text goes through the gateway; other bytes go to the address of an upload session, where the policy lists
-//! its host. After a lost answer the file is looked at before anything is sent again.
+//! its host. An attachment of a mail is described, then read, before anything is written. After a lost answer the file is
+//! looked at before anything is sent again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,23 +11,47 @@ use serde_json::{Map, Value, json};
 
 use super::{FIELDS, FILES_WRITE, item, own_drive};
 use crate::civil::{When, read as read_time};
-use crate::graph::{file_name, query, segment};
-use crate::limits::{CLOCK_SKEW, UPLOAD_BYTES_MAX};
+use crate::graph::{IMMUTABLE_IDS, file_name, query, segment};
+use crate::limits::{CLOCK_SKEW, PASSED_ON_BYTES_MAX, UPLOAD_BYTES_MAX};
 use crate::outbound::{Answer, ByteRange, GraphCall, Lane, Media, Method, Safety, StorageUrl};
 use crate::policy::{FileRules, SiteRules};
 use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
-use crate::tools::catalogue::Tool;
+use crate::tools::catalogue::{MAIL_READ, Tool};
 use crate::tools::collection::{read, text};
 use crate::tools::error::{Fault, ToolError};
 use crate::tools::plan::Writing;
 use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent};
 
-const KNOWN: [&str; 7] = ["driveId", "folder", "name", "text", "base64", "onConflict", "idempotencyKey"];
+const KNOWN: [&str; 9] = [
+    "driveId",
+    "folder",
+    "name",
+    "text",
+    "base64",
+    "messageId",
+    "attachmentId",
+    "onConflict",
+    "idempotencyKey",
+];
+
+/// Where what is written comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    /// Text that came with the call.
+    Text(String),
+    /// Bytes, in base64.
+    Bytes(String),
+    /// An attachment that was not read yet; its path.
+    Attachment(String),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     FindDrive,
+    /// An attachment is described, and then read.
+    Describe,
+    Read,
     /// Text, sent in one call.
     Put,
     /// Bytes: an address to send them to.
@@ -42,10 +67,9 @@ pub(super) struct UploadFile {
     /// The name as one segment.
     name: String,
     on_conflict: &'static str,
-    content: String,
-    /// Bytes that the file will have.
-    size: usize,
-    is_text: bool,
+    content: Content,
+    /// Bytes that the file will have, once they are known.
+    size: u64,
     rules: FileRules,
     /// Where nothing goes.
     out_of_reach: SiteRules,
@@ -67,21 +91,8 @@ impl UploadFile {
             .map_err(|_| arguments.must_be("name", "a file name without any of \" * : < > ? / \\ | % #"))?;
         let ways = [("fail", "fail"), ("replace", "replace"), ("rename", "rename")];
         let on_conflict = arguments.choice("onConflict", &ways, "fail")?;
-        let text = arguments.optional_text("text", UPLOAD_BYTES_MAX)?;
-        let bytes = arguments.optional_text("base64", UPLOAD_BYTES_MAX)?;
-        let (content, is_text, size) = match (text, bytes) {
-            (Some(text), None) => (text, true, text.len()),
-            (None, Some(bytes)) => {
-                let decoded = STANDARD.decode(bytes);
-                let decoded = decoded.map_err(|_| arguments.must_be("base64", "base64 with padding"))?;
-                if decoded.is_empty() {
-                    return Err(arguments.must_be("base64", "base64 of at least one byte"));
-                }
-                (bytes, false, decoded.len())
-            }
-            _ => return Err(arguments.must_be("text", "given, or else `base64`, but not both")),
-        };
-        if !is_text && !around.policy.files.allows_any() {
+        let content = content(&arguments, around)?;
+        if !matches!(content, Content::Text(_)) && !around.policy.files.allows_any() {
             return Err(not_listed());
         }
         let mut plan = Self {
@@ -89,9 +100,8 @@ impl UploadFile {
             folder,
             name,
             on_conflict,
-            content: content.to_owned(),
-            size,
-            is_text,
+            size: content.size(),
+            content,
             rules: around.policy.files.clone(),
             out_of_reach: around.policy.sites.clone(),
             since: around.now.minus(CLOCK_SKEW),
@@ -99,13 +109,17 @@ impl UploadFile {
             was_lost: false,
         };
         if plan.drive.is_some() {
-            plan.stage = plan.first_write();
+            plan.stage = plan.after_drive();
         }
         Ok(plan)
     }
 
-    const fn first_write(&self) -> Stage {
-        if self.is_text { Stage::Put } else { Stage::Begin }
+    const fn after_drive(&self) -> Stage {
+        match self.content {
+            Content::Text(_) => Stage::Put,
+            Content::Bytes(_) => Stage::Begin,
+            Content::Attachment(_) => Stage::Describe,
+        }
     }
 
     /// The path by which Graph knows a file in a folder.
@@ -117,10 +131,19 @@ impl UploadFile {
     fn write(&self) -> GraphCall {
         match &self.stage {
             Stage::FindDrive => own_drive(),
+            Stage::Describe => {
+                let fields = query(&[("$select", "id,name,contentType,size")]);
+                let path = format!("{}{fields}", self.content.held());
+                GraphCall::get(Lane::Mailbox, path).preferring(&[IMMUTABLE_IDS])
+            }
+            Stage::Read => {
+                let path = self.content.held().to_owned();
+                GraphCall::get(Lane::Mailbox, path).preferring(&[IMMUTABLE_IDS])
+            }
             Stage::Put => {
                 let how = query(&[("@microsoft.graph.conflictBehavior", self.on_conflict)]);
                 let path = format!("{}/content{how}", self.path());
-                let call = GraphCall::post(Lane::Other, path, Some(self.content.clone()));
+                let call = GraphCall::post(Lane::Other, path, Some(self.content.held().to_owned()));
                 GraphCall { method: Method::Put, media: Media::Text, ..call }
             }
             Stage::Begin => {
@@ -131,9 +154,8 @@ impl UploadFile {
                 GraphCall { safety: Safety::Read, ..GraphCall::post(Lane::Other, path, Some(body)) }
             }
             Stage::Send(url) => {
-                let size = u64::try_from(self.size).unwrap_or(u64::MAX);
-                let whole = ByteRange::part(0, size, size);
-                GraphCall::store(Lane::Other, url.clone(), self.content.clone(), whole)
+                let whole = ByteRange::part(0, self.size, self.size);
+                GraphCall::store(Lane::Other, url.clone(), self.content.held().to_owned(), whole)
             }
         }
     }
@@ -147,8 +169,76 @@ impl UploadFile {
     fn is_this(&self, found: &Value) -> bool {
         let changed = text(found, "/lastModifiedDateTime").and_then(read_time);
         let is_new = matches!(changed, Some(When::Instant(at)) if at >= self.since);
-        is_new && found.get("size").and_then(Value::as_u64) == u64::try_from(self.size).ok()
+        is_new && found.get("size").and_then(Value::as_u64) == Some(self.size)
     }
+}
+
+impl Content {
+    /// What is held of it, in the form in which it is sent.
+    fn held(&self) -> &str {
+        match self {
+            Self::Text(held) | Self::Bytes(held) | Self::Attachment(held) => held,
+        }
+    }
+
+    /// Its bytes, as far as they are known.
+    fn size(&self) -> u64 {
+        let bytes = match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(base64) => {
+                let padding = base64.bytes().rev().take_while(|byte| *byte == b'=').count();
+                (base64.len() / 4 * 3).saturating_sub(padding)
+            }
+            Self::Attachment(_) => 0,
+        };
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// Reads what is to be written: one of three.
+fn content(arguments: &Arguments<'_>, around: Surroundings<'_>) -> Result<Content, ToolError> {
+    let text = arguments.optional_text("text", UPLOAD_BYTES_MAX)?;
+    let bytes = arguments.optional_text("base64", UPLOAD_BYTES_MAX)?;
+    let attachment = (arguments.identifier("messageId")?, arguments.identifier("attachmentId")?);
+    match (text, bytes, attachment) {
+        (Some(text), None, (None, None)) => Ok(Content::Text(text.to_owned())),
+        (None, Some(bytes), (None, None)) => {
+            let decoded = STANDARD.decode(bytes);
+            let decoded = decoded.map_err(|_| arguments.must_be("base64", "base64 with padding"))?;
+            if decoded.is_empty() {
+                return Err(arguments.must_be("base64", "base64 of at least one byte"));
+            }
+            Ok(Content::Bytes(bytes.to_owned()))
+        }
+        (None, None, (Some(message), Some(attachment))) => {
+            around.require(&MAIL_READ)?;
+            Ok(Content::Attachment(format!("/me/messages/{message}/attachments/{attachment}")))
+        }
+        _ => Err(arguments.must_be(
+            "text",
+            "given, or else `base64`, or else `messageId` and `attachmentId`, and only one of these",
+        )),
+    }
+}
+
+/// Refuses what is known to be too large to be read.
+fn check_described(found: &Value) -> Result<(), ToolError> {
+    if found.get("size").and_then(Value::as_u64).is_some_and(|size| size > PASSED_ON_BYTES_MAX) {
+        return Err(ToolError::argument(
+            "The attachment has more than 6 MB, which Microsoft does not give in one piece. Nothing was written. Save it \
+             from Outlook.",
+        ));
+    }
+    Ok(())
+}
+
+/// The bytes of an attachment, which only a file has.
+fn attached(found: &Value) -> Result<Content, ToolError> {
+    let bytes = text(found, "/contentBytes").filter(|bytes| !bytes.is_empty());
+    let bytes = bytes.ok_or_else(|| {
+        ToolError::argument("The attachment is empty, or a mail or a link and no file. Nothing was written.")
+    })?;
+    Ok(Content::Bytes(bytes.to_owned()))
 }
 
 fn not_listed() -> ToolError {
@@ -177,7 +267,16 @@ impl Writing for UploadFile {
                 let drive = text(&found, "/id").and_then(|id| segment(id).ok());
                 self.drive =
                     Some(drive.ok_or_else(|| ToolError::not_found("This account has no OneDrive."))?);
-                self.stage = self.first_write();
+                self.stage = self.after_drive();
+            }
+            Stage::Describe => {
+                check_described(&read(answer)?)?;
+                self.stage = Stage::Read;
+            }
+            Stage::Read => {
+                self.content = attached(&read(answer)?)?;
+                self.size = self.content.size();
+                self.stage = Stage::Begin;
             }
             Stage::Begin => {
                 let found: Value = read(answer)?;
@@ -193,13 +292,13 @@ impl Writing for UploadFile {
 
     fn intent(&self) -> Option<WriteIntent> {
         match self.stage {
-            Stage::FindDrive | Stage::Begin => None,
+            Stage::FindDrive | Stage::Describe | Stage::Read | Stage::Begin => None,
             Stage::Put | Stage::Send(_) => Some(WriteIntent::ChangeItem),
         }
     }
 
     fn held_bytes(&self) -> usize {
-        self.content.len()
+        self.content.held().len()
     }
 
     fn look_into(&mut self) -> Found {

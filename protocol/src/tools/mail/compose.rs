@@ -64,14 +64,14 @@ pub(super) fn send(values: &Map<String, Value>, around: Surroundings<'_>) -> Res
 }
 
 pub(super) fn reply(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
-    let known = ["id", "body", "mode", "to", "cc", "bcc", "idempotencyKey"];
+    let known = ["id", "body", "mode", "to", "cc", "bcc", "attachments", "idempotencyKey"];
     let arguments = Arguments::of(Tool::ReplyEmail, values, &known)?;
     around.require(&["Mail.Send"])?;
     arguments.check_idempotency_key()?;
     let mail = answering(&arguments, around, "id", "mode", true)?;
     let by_draft = around.has_granted("Mail.ReadWrite");
-    if !by_draft && around.policy.mail.limits_recipients() {
-        // To whom a reply goes is seen in its draft only.
+    if !by_draft && (around.policy.mail.limits_recipients() || !mail.enclosures.is_empty()) {
+        // To whom a reply goes is seen in its draft only, and only its draft takes attachments.
         around.require(&["Mail.ReadWrite"])?;
     }
     Outgoing::sending(mail, Mailbox::own(), by_draft, around.request, around.policy)
@@ -98,11 +98,9 @@ pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
     let edits = arguments.identifier("draftId")?;
     if arguments.identifier("replyTo")?.is_some() {
         if edits.is_some()
-            || ["subject", "bodyType", "importance", "attachments"]
-                .iter()
-                .any(|name| values.contains_key(*name))
+            || ["subject", "bodyType", "importance"].iter().any(|name| values.contains_key(*name))
         {
-            let expected = "given without draftId, subject, bodyType, importance and attachments";
+            let expected = "given without draftId, subject, bodyType and importance";
             return Err(arguments.must_be("replyTo", expected));
         }
         let mail = answering(&arguments, around, "replyTo", "replyMode", false)?;
@@ -170,8 +168,7 @@ fn written(
     let importance = [("low", "low"), ("normal", "normal"), ("high", "high")];
     let importance = arguments.choice("importance", &importance, "normal")?;
     message.insert("importance".to_owned(), importance.into());
-    let enclosures = attachments(arguments)?;
-    check_sources(&enclosures, around)?;
+    let enclosures = attachments(arguments, around)?;
     Ok(Mail { message, answers: None, enclosures, recipients })
 }
 
@@ -205,20 +202,23 @@ fn answering(
     }
     // A reply goes to others too, whom its draft names.
     let recipients = if way == "forward" { recipients } else { 0 };
-    Ok(Mail { message, answers: Some(Answering { to, way, comment }), enclosures: Vec::new(), recipients })
+    let enclosures = attachments(arguments, around)?;
+    Ok(Mail { message, answers: Some(Answering { to, way, comment }), enclosures, recipients })
 }
 
 /// Reads `attachments`: content that came with the call, attachments of other mails, and files of drives.
-fn attachments(arguments: &Arguments<'_>) -> Result<Vec<Enclosure>, ToolError> {
+fn attachments(arguments: &Arguments<'_>, around: Surroundings<'_>) -> Result<Vec<Enclosure>, ToolError> {
     let items = arguments.list("attachments")?;
     let all: Option<Vec<Enclosure>> = items.iter().map(attachment).collect();
-    all.filter(|all| all.len() <= ATTACHMENTS_MAX).ok_or_else(|| {
+    let all = all.filter(|all| all.len() <= ATTACHMENTS_MAX).ok_or_else(|| {
         arguments.must_be(
             "attachments",
             "a list of at most 20 objects, each with name and either text or base64, or with messageId and attachmentId, \
              or with driveId and itemId",
         )
-    })
+    })?;
+    check_sources(&all, around)?;
+    Ok(all)
 }
 
 /// One of `attachments`; none if it is nothing of what is taken.

@@ -9,19 +9,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::enclosure::{Enclosure, changed, not_listed};
+use super::enclosure::{Enclosure, changed, not_listed, total};
 use crate::graph::{IMMUTABLE_IDS, query};
 use crate::outbound::{Answer, GraphCall, Lane, Safety, StorageUrl};
 use crate::policy::FileRules;
 use crate::tools::collection::{Page, read, text};
 use crate::tools::error::{Fault, ToolError};
+use crate::tools::plan::Progress;
+
+/// How many attachments a mail of Exchange Online may have, so that one page lists all (Exchange Online limits).
+const ATTACHMENTS_OF_A_MAIL_MAX: &str = "250";
 
 /// A draft that is being filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filling {
     /// The draft as a segment.
     pub draft: String,
-    /// How many attachments it has.
+    /// How many attachments it had before: those of a mail that is forwarded. None as long as that is not known.
+    before: Option<usize>,
+    /// How many it got since.
     attached: usize,
     session: Option<Session>,
     /// Whether the draft's attachments are counted, because an answer was lost.
@@ -39,9 +45,10 @@ struct Session {
 }
 
 impl Filling {
-    /// A draft without attachments.
-    pub(super) const fn new(draft: String) -> Self {
-        Self { draft, attached: 0, session: None, is_counting: false }
+    /// A draft that got none yet. That of an answer may have some nevertheless, which are counted first.
+    pub(super) const fn new(draft: String, is_answer: bool) -> Self {
+        let before = if is_answer { None } else { Some(0) };
+        Self { draft, before, attached: 0, session: None, is_counting: is_answer }
     }
 
     /// Whether the draft has all of them.
@@ -54,12 +61,19 @@ impl Filling {
         self.session.as_ref().and_then(|session| session.part.as_ref()).map_or(0, String::len)
     }
 
+    /// How many bytes are attached, of all.
+    pub(super) fn progress(&self, enclosures: &[Enclosure]) -> Progress {
+        let done = total(enclosures.get(..self.attached).unwrap_or(enclosures));
+        let begun = self.session.as_ref().map_or(0, |session| session.first);
+        Progress { done_bytes: done.saturating_add(begun), total_bytes: total(enclosures) }
+    }
+
     /// The next call.
     pub(super) fn call(&self, enclosures: &[Enclosure]) -> GraphCall {
         let path = format!("/me/messages/{}/attachments", self.draft);
         let enclosure = enclosures.get(self.attached).filter(|_| !self.is_counting);
         let Some(enclosure) = enclosure else {
-            let parameters = query(&[("$select", "id"), ("$top", "50")]);
+            let parameters = query(&[("$select", "id"), ("$top", ATTACHMENTS_OF_A_MAIL_MAX)]);
             return GraphCall::get(Lane::Mailbox, format!("{path}{parameters}")).preferring(&[IMMUTABLE_IDS]);
         };
         if let Some(session) = &self.session {
@@ -84,6 +98,9 @@ impl Filling {
         answer: &Answer,
         rules: &FileRules,
     ) -> Result<(), ToolError> {
+        if self.is_counting {
+            return self.counted(enclosures, answer);
+        }
         let Some(enclosure) = enclosures.get_mut(self.attached) else { return Ok(()) };
         if let Some(session) = &mut self.session {
             if session.answered(enclosure, answer)? {
@@ -116,7 +133,12 @@ impl Filling {
 
     /// Reads how many attachments the draft has.
     pub(super) fn counted(&mut self, enclosures: &mut [Enclosure], answer: &Answer) -> Result<(), ToolError> {
-        let has_it = Page::read(answer)?.value.len() > self.attached;
+        let page = Page::read(answer)?;
+        if page.has_more() {
+            return Err(ToolError::argument("The email has too many attachments already to add others."));
+        }
+        let there = page.value.len();
+        let has_it = there > *self.before.get_or_insert(there) + self.attached;
         self.is_counting = false;
         if let Some(enclosure) = enclosures.get_mut(self.attached).filter(|_| has_it) {
             self.went_on(enclosure);

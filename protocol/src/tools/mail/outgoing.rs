@@ -21,7 +21,7 @@ use crate::outbound::{Answer, GraphCall};
 use crate::policy::Policy;
 use crate::tools::confirm;
 use crate::tools::error::{Fault, ToolError};
-use crate::tools::plan::Writing;
+use crate::tools::plan::{Progress, Writing};
 use crate::tools::{Finished, Found, Step, WriteIntent};
 pub(super) use written::{Answering, Mail};
 use written::{find_in, read_first_id, read_id, read_is_draft};
@@ -134,7 +134,8 @@ impl Outgoing {
     /// Goes on with a draft that is there: what is next, or none if it is as it shall stay.
     fn go_on_with(&mut self, draft: String) -> Option<GraphCall> {
         self.stage = if self.has_waiting() {
-            Stage::Fill(Filling::new(draft))
+            let is_answer = self.mail.as_ref().is_some_and(|mail| mail.answers.is_some());
+            Stage::Fill(Filling::new(draft, is_answer))
         } else if self.is_kept {
             Stage::CheckDraft { draft }
         } else {
@@ -384,10 +385,15 @@ impl Writing for Outgoing {
         }
     }
 
+    fn progress(&self) -> Option<Progress> {
+        let (Stage::Fill(filling), Some(mail)) = (&self.stage, &self.mail) else { return None };
+        Some(filling.progress(&mail.enclosures))
+    }
+
     fn outcome_unknown(&self) -> ToolError {
         if let (Stage::Fill(_), Some(left)) = (&self.stage, self.left_behind()) {
             return ToolError::new(Fault::Microsoft, "not_sent", "Microsoft did not answer in time.")
-                .adding(left);
+                .ending(left);
         }
         if self.is_kept {
             return ToolError::outcome_unknown("writing this draft", "into Drafts");
@@ -401,14 +407,15 @@ impl Writing for Outgoing {
         }
         let mail = self.mail.as_ref()?;
         let message = Value::Object(mail.message.clone());
+        let labels = mail.enclosures.iter().map(Enclosure::label);
         match &mail.answers {
             None => policy
                 .demands_for_mail(addresses(&message).into_iter())
-                .then(|| confirm::mail(&message, mail.enclosures.iter().map(Enclosure::label))),
+                .then(|| confirm::mail(&message, labels)),
             // To whom a reply goes is not known yet, so that it counts as going outside.
             Some(answering) => policy
                 .demands_for_mail(std::iter::once(""))
-                .then(|| confirm::answer(&message, answering.way, &answering.comment)),
+                .then(|| confirm::answer(&message, answering.way, &answering.comment, labels)),
         }
     }
 }

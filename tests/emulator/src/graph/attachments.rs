@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 /// From this size on an attachment needs a session, up to this one it may have one.
-const SESSION_SIZES: (i64, i64) = (3 * 1024 * 1024, 150 * 1024 * 1024);
+const SESSION_SIZES: (i64, i64) = (3_000_000, 150 * 1024 * 1024);
 
 const SPEC: Spec = Spec {
     grammar: Grammar {

@@ -7,7 +7,8 @@ use crate::tools::testing::{answer, around, assert_conforms, body_of};
 const HOSTS: &str = r#"{"fileHosts":["storage.example"]}"#;
 
 fn plan_under(policy: &str, arguments: Value) -> Result<UploadFile, ToolError> {
-    let (policy, granted) = (Policy::parse(policy).unwrap(), ["Files.ReadWrite.All".to_owned()]);
+    let granted = ["Files.ReadWrite.All", "Mail.Read"].map(str::to_owned);
+    let policy = Policy::parse(policy).unwrap();
     let around = Surroundings { policy: &policy, ..around(&granted) };
     UploadFile::new(arguments.as_object().unwrap(), around)
 }
@@ -67,6 +68,33 @@ fn bytes_go_to_an_address_that_the_policy_lists() {
 }
 
 #[test]
+fn an_attachment_is_saved_without_being_told() {
+    let arguments = json!({"name": "a.bin", "messageId": "M=", "attachmentId": "A="});
+    assert_eq!(plan(arguments.clone()).unwrap_err().code, "storage_not_allowed");
+    let mut plan = plan_under(HOSTS, arguments).unwrap();
+    let Step::Call(about) = plan.answered(&answer(200, &json!({"id": "b!D"}))).unwrap() else { panic!() };
+    let described = "/me/messages/M=/attachments/A=?$select=id%2Cname%2CcontentType%2Csize";
+    assert_eq!((about.path.as_str(), about.lane, plan.intent()), (described, Lane::Mailbox, None));
+    let too_large = plan.clone().answered(&answer(200, &json!({"size": 6_000_001}))).unwrap_err();
+    assert!(too_large.message.contains("6 MB") && too_large.message.contains("Nothing was written"));
+    let Step::Call(whole) = plan.answered(&answer(200, &json!({"size": 200}))).unwrap() else { panic!() };
+    assert_eq!((whole.path.as_str(), plan.intent()), ("/me/messages/M=/attachments/A=", None));
+    let link = json!({"@odata.type": "#microsoft.graph.referenceAttachment", "name": "x"});
+    assert!(plan.clone().answered(&answer(200, &link)).unwrap_err().message.contains("a link"));
+    let Step::Call(begin) = plan.answered(&answer(200, &json!({"contentBytes": "AAEC+g=="}))).unwrap() else {
+        panic!()
+    };
+    assert_eq!(begin.path, "/drives/b!D/items/root:/a.bin:/createUploadSession");
+    let session = json!({"uploadUrl": "https://storage.example/up"});
+    let Step::Call(put) = plan.answered(&answer(200, &session)).unwrap() else { panic!() };
+    assert_eq!((put.body.as_deref(), put.range), (Some("AAEC+g=="), Some(ByteRange::part(0, 4, 4))));
+    let Step::Done(done) = plan.answered(&answer(201, &file(4, "2026-01-02T10:30:00Z"))).unwrap() else {
+        panic!()
+    };
+    assert_conforms(Tool::UploadFile, &done);
+}
+
+#[test]
 fn after_a_lost_answer_the_file_is_looked_at() {
     let mut plan = plan(text_in(Some("b!D"), "fail")).unwrap();
     let Found::Look(look) = plan.look_into() else { panic!() };
@@ -103,6 +131,9 @@ fn what_is_no_file_is_refused() {
         (json!({"name": "a"}), "`text`"),
         (json!({"name": "a", "text": "x", "base64": "AA=="}), "`text`"),
         (json!({"name": "a", "base64": "no!"}), "`base64`"),
+        (json!({"name": "a", "messageId": "M="}), "`text`"),
+        (json!({"name": "a", "text": "x", "messageId": "M=", "attachmentId": "A="}), "`text`"),
+        (json!({"name": "a", "messageId": "../M", "attachmentId": "A="}), "`messageId`"),
         (json!({"name": "a", "text": "x", "onConflict": "merge"}), "`onConflict`"),
         (json!({"name": "a", "text": "x", "folder": "a/b"}), "`folder`"),
     ] {

@@ -67,6 +67,7 @@ fn bad_answers_are_refused_with_a_sentence() {
         (json!({"id": "M="}), "`body`"),
         (json!({"id": "M=", "body": "b", "mode": "answer"}), "`mode`"),
         (json!({"id": "M=", "mode": "forward"}), "`to`"),
+        (json!({"id": "M=", "body": "b", "attachments": [{"name": "a"}]}), "`attachments`"),
         (json!({"id": "M=", "body": "b", "to": ["x@y.example"]}), "`to`"),
         (json!({"id": "M=", "body": "b", "mode": "replyAll", "cc": ["x@y.example"]}), "`cc`"),
     ] {

@@ -126,7 +126,7 @@ fn after_a_lost_answer_the_attachments_are_counted() {
     let mut plan = with_session(Tool::SendEmail, UPLOAD_SESSION_BYTES_MIN);
     let _put = next(&mut plan, &bytes(&vec![7; usize::try_from(UPLOAD_SESSION_BYTES_MIN).unwrap()]));
     let Found::Look(look) = plan.look_into() else { panic!() };
-    assert_eq!(look.path, "/me/messages/D=/attachments?$select=id&$top=50");
+    assert_eq!(look.path, "/me/messages/D=/attachments?$select=id&$top=250");
     assert_eq!((look.method, look.safety), (Method::Get, Safety::Read));
     let with = answer(200, json!({"value": [{"id": "A="}]}));
     let Found::Resume(send) = plan.clone().looked(&with) else { panic!() };
@@ -138,6 +138,79 @@ fn after_a_lost_answer_the_attachments_are_counted() {
     let mut recovered = Outgoing::recovered(WriteIntent::FillDraft, testing::operation());
     let kept = recovered.looked(&answer(200, json!({"value": [{"id": "D="}]})));
     assert!(matches!(kept, Found::DidNotHappen(error) if error.code == "not_sent_draft_kept"));
+}
+
+/// The plan of an answer with these arguments, and the answer with which its draft is there.
+fn answering(tool: Tool, mut arguments: Value) -> Outgoing {
+    let (policy, granted) = (Policy::parse(HOSTS).unwrap(), GRANTED.map(str::to_owned));
+    let around = Surroundings { policy: &policy, ..around(&granted) };
+    arguments["attachments"] = json!([{"name": "a.txt", "text": "abc"}, {"name": "b.txt", "text": "de"}]);
+    let values = arguments.as_object().unwrap();
+    if tool == Tool::DraftEmail { compose::draft(values, around) } else { compose::reply(values, around) }
+        .unwrap()
+}
+
+#[test]
+fn an_answer_gets_its_attachments_onto_its_draft() {
+    for (mode, action) in
+        [("reply", "createReply"), ("replyAll", "createReplyAll"), ("forward", "createForward")]
+    {
+        let to = if mode == "forward" { json!(["b@x.example"]) } else { json!([]) };
+        let arguments = json!({"id": "M=", "mode": mode, "body": "Here", "to": to});
+        let mut plan = answering(Tool::ReplyEmail, arguments);
+        let create = plan.call();
+        assert_eq!(create.path, format!("/me/messages/M=/{action}"));
+        assert_eq!(body_of(&create)["message"].get("attachments"), None);
+        assert_eq!(plan.intent(), Some(WriteIntent::FillDraft));
+        // What is forwarded brings its own.
+        let count = next(&mut plan, &answer(201, json!({"id": "D="})));
+        assert_eq!(count.path, "/me/messages/D=/attachments?$select=id&$top=250");
+        assert_eq!((count.method, count.safety), (Method::Get, Safety::Read));
+        let first = next(&mut plan, &answer(200, json!({"value": [{"id": "1"}, {"id": "2"}]})));
+        assert_eq!((first.path.as_str(), first.safety), ("/me/messages/D=/attachments", Safety::Write));
+        assert_eq!(body_of(&first)["name"], "a.txt");
+        // The answer is lost; whether it is there is seen by what was there before.
+        let Found::Look(look) = plan.look_into() else { panic!() };
+        assert_eq!(look.path, count.path);
+        let mut lost = plan.clone();
+        let Found::Resume(again) = lost.looked(&answer(200, json!({"value": [{"id": "1"}, {"id": "2"}]})))
+        else {
+            panic!()
+        };
+        assert_eq!(body_of(&again)["name"], "a.txt");
+        let there = json!({"value": [{"id": "1"}, {"id": "2"}, {"id": "3"}]});
+        let Found::Resume(second) = plan.looked(&answer(200, there)) else { panic!() };
+        assert_eq!(body_of(&second)["name"], "b.txt");
+        assert_eq!(
+            plan.left_behind(),
+            Some("Nothing was sent. The draft is in Drafts, without all of its attachments.")
+        );
+        assert_eq!(next(&mut plan, &answer(201, json!({"id": "4"}))).path, "/me/messages/D=/send");
+        let Step::Done(done) = plan.answered(&answer(202, json!(null))).unwrap() else { panic!() };
+        assert_conforms(Tool::ReplyEmail, &done);
+    }
+}
+
+#[test]
+fn the_draft_of_an_answer_keeps_its_attachments() {
+    let mut plan =
+        answering(Tool::DraftEmail, json!({"replyTo": "M=", "replyMode": "replyAll", "body": "Here"}));
+    assert_eq!(plan.call().path, "/me/messages/M=/createReplyAll");
+    let _count = next(&mut plan, &answer(201, json!({"id": "D="})));
+    let _first = next(&mut plan, &answer(200, json!({"value": []})));
+    let _second = next(&mut plan, &answer(201, json!({"id": "1"})));
+    let Step::Done(done) = plan.answered(&answer(201, json!({"id": "2"}))).unwrap() else { panic!() };
+    assert_conforms(Tool::DraftEmail, &done);
+    assert_eq!(done.structured, json!({"status": "drafted", "messageId": "D="}));
+}
+
+#[test]
+fn an_answer_with_attachments_needs_drafts() {
+    let values = json!({"id": "M=", "body": "Here", "attachments": [{"name": "a.txt", "text": "abc"}]});
+    let error = testing::with_granted(&["Mail.Send"], |around| {
+        compose::reply(values.as_object().unwrap(), around).unwrap_err()
+    });
+    assert_eq!((error.code, error.permission), ("permission_missing", Some("Mail.ReadWrite")));
 }
 
 #[test]

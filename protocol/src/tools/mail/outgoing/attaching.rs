@@ -1,7 +1,8 @@
 //! The attachments of a mail on its way: described, read into it, or put onto its draft.
 //!
 //! What holds here: nothing is written before everything that is attached was described and held against the policy. What
-//! fits into the mail travels in it, so that most mails take the calls that they took without attachments.
+//! fits into the mail travels in it, so that most mails take the calls that they took without attachments. Only the draft
+//! of an answer takes some: what Graph does with those in the call that makes it is not said.
 
 use super::super::Mailbox;
 use super::super::enclosure::{self, Enclosure, total};
@@ -20,9 +21,10 @@ impl Outgoing {
     pub(super) fn prepare(&mut self) -> Result<(), ToolError> {
         let Some(mail) = &mut self.mail else { return Ok(()) };
         enclosure::check(&mail.enclosures, &self.policy)?;
+        let is_answer = mail.answers.is_some() && !mail.enclosures.is_empty();
         self.stage = if mail.enclosures.iter().any(|one| one.describe().is_some()) {
             Stage::Describe
-        } else if total(&mail.enclosures) > INLINE_ATTACHMENTS_BYTES_MAX {
+        } else if is_answer || total(&mail.enclosures) > INLINE_ATTACHMENTS_BYTES_MAX {
             if self.mailbox != Mailbox::own() {
                 return Err(ToolError::argument(
                     "`attachments` of a mail from a shared mailbox hold 2 MB together at most. Nothing was sent. Share \
