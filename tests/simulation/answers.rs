@@ -66,10 +66,10 @@ impl World {
                     *known = Some(session.to_string());
                 }
             }
-            (Purpose::Connect, _) => {
+            (Purpose::Connect { stepped_up }, _) => {
                 // The edge sends the person to Microsoft once more, which takes a moment, and never a third time.
                 let again = reply.status == STEP_UP;
-                if again && self.clients.steps_up {
+                if again && stepped_up {
                     return self.violation("a sign-in that stepped up is sent to do so again".to_owned());
                 }
                 self.clients.connections += u32::from(reply.status == 200);

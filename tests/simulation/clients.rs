@@ -64,7 +64,10 @@ pub(crate) struct Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Initialize,
-    Connect,
+    /// A sign-in; whether it went to Microsoft with the claims that were demanded.
+    Connect {
+        stepped_up: bool,
+    },
     Call,
     Notification,
     Duplicate,
@@ -212,7 +215,8 @@ impl World {
             redirect_uri: "https://mcp.example.com/connect/callback".to_owned(),
             stepped_up: self.clients.steps_up,
         };
-        self.ask(client, (Purpose::Connect, None, 0, false), Command::Connect(Box::new(connect)));
+        let purpose = Purpose::Connect { stepped_up: connect.stepped_up };
+        self.ask(client, (purpose, None, 0, false), Command::Connect(Box::new(connect)));
     }
 
     /// Puts the clients' requests on the agenda.
