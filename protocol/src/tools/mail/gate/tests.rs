@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tools::testing::{NOW, answer, body_of, operation};
+use serde_json::json;
 
 fn rules(names: &[&str]) -> FolderRules {
     let text = json!({ "denyFolders": names }).to_string();
