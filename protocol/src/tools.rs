@@ -75,7 +75,7 @@ pub struct Finished {
     /// Where it goes on, if it was cut.
     pub goes_on: Option<Continuation>,
     /// The zone in which its times are wanted, if not the mailbox's.
-    pub zone: Option<Zone>,
+    pub zone: Option<Box<Zone>>,
     /// What stands before and behind the text, once it is dressed.
     fence: Option<(String, String)>,
 }

@@ -118,7 +118,7 @@ pub enum ExportItem {
     /// The first.
     Head(Head),
     /// Each request.
-    Line(Line),
+    Line(Box<Line>),
     /// The last.
     Checkpoint(Checkpoint),
 }

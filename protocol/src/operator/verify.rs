@@ -120,7 +120,7 @@ impl Export {
         let mut lines = Vec::new();
         for (number, item) in items.enumerate() {
             match item {
-                ExportItem::Line(line) => lines.push(line),
+                ExportItem::Line(line) => lines.push(*line),
                 ExportItem::Head(_) | ExportItem::Checkpoint(_) => return Err(Unreadable::Value(number + 2)),
             }
         }

@@ -162,7 +162,7 @@ impl Reading for Before {
 /// Says the times of a result in a zone too, and which one that is; a result that names its zone has said all. `known` is
 /// what is known of the mailbox's zone. A change does not wait for it, so that its receipt may have UTC alone.
 pub fn add_local_times(finished: &mut Finished, known: Option<&Known>, writes: bool) {
-    let asked_for = finished.zone.take().map(Ok);
+    let asked_for = finished.zone.take().map(|zone| Ok(*zone));
     let (zone, note) = match asked_for.as_ref().or(known) {
         Some(Ok(zone)) => (zone, None),
         _ if writes => return,

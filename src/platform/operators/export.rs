@@ -80,7 +80,7 @@ async fn lines(
     let page: ExportPage = asking.order(&user, Order::Export(query)).await?.ok_or(Trouble::NotFound)?;
     let mut chunk = Vec::new();
     for line in page.lines {
-        chunk.extend(write(&ExportItem::Line(line), encoding).ok_or(Trouble::Unavailable)?);
+        chunk.extend(write(&ExportItem::Line(Box::new(line)), encoding).ok_or(Trouble::Unavailable)?);
     }
     let place = page.after.map_or(Place::End, |after| Place::Lines(Some(after)));
     Ok((chunk, place))

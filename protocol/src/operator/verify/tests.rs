@@ -60,7 +60,7 @@ fn pruned(removed: &[u64]) -> Export {
 }
 
 fn items(export: &Export) -> Vec<ExportItem> {
-    let lines = export.lines.iter().cloned().map(ExportItem::Line);
+    let lines = export.lines.iter().cloned().map(Box::new).map(ExportItem::Line);
     std::iter::once(ExportItem::Head(export.head.clone()))
         .chain(lines)
         .chain([ExportItem::Checkpoint(export.checkpoint.clone())])

@@ -245,7 +245,10 @@ impl ListMail {
         }
         let (name, value) = &self.asked;
         let structured = json!({ *name: value, "messages": self.found });
-        let finished = Finished { zone: self.zone.clone(), ..Finished::from_outside(structured, BY_SENDERS) };
+        let finished = Finished {
+            zone: self.zone.clone().map(Box::new),
+            ..Finished::from_outside(structured, BY_SENDERS)
+        };
         Step::Done(finished.going_on(goes_on))
     }
 }

@@ -161,7 +161,7 @@ fn an_event_that_was_read_in_utc_is_said_in_the_zone_of_the_mailbox() {
 #[test]
 fn a_zone_that_was_asked_for_counts_before_the_mailboxs_and_what_names_its_own_is_left_alone() {
     let result = json!({"messages": [{"receivedAt": "2026-01-02T10:00:00Z"}]});
-    let mut finished = Finished { zone: Some(Zone::utc()), ..Finished::new(result.clone()) };
+    let mut finished = Finished { zone: Some(Box::new(Zone::utc())), ..Finished::new(result.clone()) };
     add_local_times(&mut finished, Some(&zurich()), false);
     assert_eq!(finished.structured["messages"][0]["receivedLocal"], "2026-01-02T10:00:00Z");
     assert_eq!(finished.structured["timeZone"], "UTC");
