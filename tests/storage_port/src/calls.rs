@@ -283,7 +283,12 @@ impl<S: Counted> Calls<S> {
                         self.session = Some(session.to_string());
                     }
                 }
-                Effect::Send { .. } | Effect::Log(_) | Effect::Push { .. } | Effect::Close { .. } => {}
+                Effect::Send { .. }
+                | Effect::Log(_)
+                | Effect::Push { .. }
+                | Effect::Close { .. }
+                | Effect::Report(_)
+                | Effect::Erase => {}
             }
         }
         Ok((sent, disk.1))
