@@ -156,9 +156,9 @@ fn requests_are_shown_with_their_attempts_and_found_by_what_is_asked() {
     let paged = object.requests_page(RequestQuery { limit: 1, ..all() });
     assert_eq!((paged.requests.as_slice(), paged.next), ([newer.clone()].as_slice(), Some(newer.id)));
     let next = object.requests_page(RequestQuery { before: paged.next, ..all() });
-    assert_eq!(next.requests, std::slice::from_ref(older));
+    assert_eq!(next.requests, std::slice::from_ref(&older));
     let later = object.requests_page(RequestQuery { from: Some(newer.received_at_ms), ..all() });
-    assert_eq!(later.requests, std::slice::from_ref(newer));
+    assert_eq!(later.requests, std::slice::from_ref(&newer));
     let earlier = object.requests_page(RequestQuery { to: Some(newer.received_at_ms), ..all() });
     assert_eq!(earlier.requests, [older]);
     let text = |text: &str| Some(text.to_owned());
