@@ -69,6 +69,10 @@ pub struct ReplyTo(pub u64);
 
 /// Everything that can happen to an object.
 #[derive(Debug)]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    expect(clippy::large_enum_variant, reason = "an input is made once and moved into its turn")
+)]
 pub enum Input {
     /// The edge asks something.
     Request {

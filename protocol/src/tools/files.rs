@@ -46,11 +46,13 @@ pub(super) fn plan(
     around: Surroundings<'_>,
 ) -> Result<Planned, ToolError> {
     match tool {
-        Tool::SearchFiles => search::SearchFiles::new(values, around).map(Planned::read),
+        Tool::SearchFiles => {
+            search::SearchFiles::new(values, around).map(|plan| Planned::timed(plan, around))
+        }
         Tool::ReadFile => read::ReadFile::new(values, around).map(Planned::read),
         Tool::UploadFile => upload::UploadFile::new(values, around).map(Planned::write),
         Tool::ShareFile => confirm::before(share::ShareFile::new(values, around)?, values, around),
-        _ => list::ListFiles::new(values, around).map(Planned::read),
+        _ => list::ListFiles::new(values, around).map(|plan| Planned::timed(plan, around)),
     }
 }
 
