@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use protocol::config::{Config, GatewaySettings};
+use protocol::config::{CondenseRoute, Config};
 use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
@@ -27,7 +27,7 @@ pub enum Departure {
     /// `env.AI.run(model, inputs, options)`, the latter two as JSON texts.
     AiRun {
         /// The model name.
-        model: &'static str,
+        model: String,
         /// The inputs.
         inputs: String,
         /// The options.
@@ -99,6 +99,10 @@ pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> 
             Departure::Http { method: "POST", url: url.clone(), headers, body: Some(form.expose().clone()) }
         }
         Outbound::App { call, credential } => app_departure(op, call, credential),
+        Outbound::Model { inputs, tool, trace } => {
+            let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
+            model(config, op, inputs, &metadata)
+        }
         Outbound::Graph { call, bearer, tool, trace } => {
             let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
             match config.gateway.transport {
@@ -176,6 +180,24 @@ fn storage(call: &GraphCall, url: &StorageUrl) -> Departure {
     Departure::Storage { method: call.method.as_str(), url: url.clone(), headers, body }
 }
 
+/// What the binding is told of the gateway.
+fn ai_options(config: &Config, op: OpId, metadata: &Value) -> String {
+    json!({
+        "gateway": {
+            "id": config.gateway.gateway_id,
+            "metadata": metadata,
+            "skipCache": true,
+            "collectLog": true,
+            "eventId": event_id(op),
+            "requestTimeoutMs": CALL_TIMEOUT.0,
+            "retries": {"maxAttempts": 1}
+        },
+        "returnRawResponse": true,
+        "extraHeaders": {"cf-aig-collect-log-payload": "false"}
+    })
+    .to_string()
+}
+
 fn ai_run(
     config: &Config,
     op: OpId,
@@ -199,20 +221,45 @@ fn ai_run(
         }
         inputs.push('}');
     }
-    let options = json!({
-        "gateway": {
-            "id": config.gateway.gateway_id,
-            "metadata": metadata,
-            "skipCache": true,
-            "collectLog": true,
-            "eventId": event_id(op),
-            "requestTimeoutMs": CALL_TIMEOUT.0,
-            "retries": {"maxAttempts": 1}
-        },
-        "returnRawResponse": true,
-        "extraHeaders": {"cf-aig-collect-log-payload": "false"}
-    });
-    Departure::AiRun { model: GRAPH_HANDLER_MODEL, inputs, options: options.to_string() }
+    let options = ai_options(config, op, metadata);
+    Departure::AiRun { model: GRAPH_HANDLER_MODEL.to_owned(), inputs, options }
+}
+
+/// The same for the gateway's own endpoints.
+fn gateway_headers(config: &Config, op: OpId, metadata: &Value) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("cf-aig-metadata", metadata.to_string()),
+        ("cf-aig-skip-cache", "true".to_owned()),
+        ("cf-aig-collect-log-payload", "false".to_owned()),
+        ("cf-aig-max-attempts", "1".to_owned()),
+        ("cf-aig-event-id", event_id(op)),
+        ("cf-aig-request-timeout", CALL_TIMEOUT.0.to_string()),
+    ];
+    if let Some(token) = &config.gateway.service_token {
+        headers.push(("cf-aig-authorization", format!("Bearer {}", token.expose())));
+    }
+    headers
+}
+
+/// A question to the model that operators named (AI Gateway, dynamic routes, usage). It has no credential but the
+/// gateway's own.
+fn model(config: &Config, op: OpId, inputs: &str, metadata: &Value) -> Departure {
+    // Nothing asks a model where none is named.
+    let (name, url) = match &config.gateway.condense {
+        Some(CondenseRoute { name, url }) => (name.clone(), url.clone()),
+        None => (String::new(), None),
+    };
+    let Some(url) = url else {
+        let options = ai_options(config, op, metadata);
+        return Departure::AiRun { model: name, inputs: inputs.to_owned(), options };
+    };
+    let mut headers =
+        vec![("accept", "application/json".to_owned()), ("content-type", "application/json".to_owned())];
+    headers.extend(gateway_headers(config, op, metadata));
+    // The inputs are an object of our own making, which gets one member more at its beginning.
+    let members = inputs.strip_prefix('{').unwrap_or_default();
+    let body = format!("{{\"model\":{},{members}", Value::from(name));
+    Departure::Http { method: "POST", url, headers, body: Some(body) }
 }
 
 fn custom_provider(
@@ -222,21 +269,10 @@ fn custom_provider(
     bearer: &Secret<String>,
     metadata: &Value,
 ) -> Departure {
-    let GatewaySettings { base_url, service_token, .. } = &config.gateway;
     let mut headers = graph_headers(op, call, bearer);
-    headers.extend([
-        ("cf-aig-metadata", metadata.to_string()),
-        ("cf-aig-skip-cache", "true".to_owned()),
-        ("cf-aig-collect-log-payload", "false".to_owned()),
-        ("cf-aig-max-attempts", "1".to_owned()),
-        ("cf-aig-event-id", event_id(op)),
-        ("cf-aig-request-timeout", CALL_TIMEOUT.0.to_string()),
-    ]);
-    if let Some(token) = service_token {
-        headers.push(("cf-aig-authorization", format!("Bearer {}", token.expose())));
-    }
+    headers.extend(gateway_headers(config, op, metadata));
     // The configuration guarantees the URL for this transport.
-    let base_url = base_url.as_deref().unwrap_or_default();
+    let base_url = config.gateway.base_url.as_deref().unwrap_or_default();
     Departure::Http {
         method: call.method.as_str(),
         url: format!("{base_url}{}", versioned_path(config, call)),

@@ -176,6 +176,9 @@ pub const TEAMS_CALLS_MAX: u8 = 2;
 /// Concurrent calls to the remaining workloads (people, files, tasks, profile).
 pub const OTHER_CALLS_MAX: u8 = 4;
 
+/// Calls of the model for condensing that one object has in flight.
+pub const MODEL_CALLS_MAX: u8 = 1;
+
 /// Concurrent calls to linked apps, which are not known to bear more.
 pub const LINKED_APP_CALLS_MAX: u8 = 2;
 
@@ -445,6 +448,18 @@ pub const ANSWER_TOKENS_MIN: u64 = 500;
 /// What `maxTokens` may be at most.
 pub const ANSWER_TOKENS_MAX: u64 = 20_000;
 
+/// The shortest text that a model condenses, in bytes: a shorter one is read as quickly as its summary.
+pub const CONDENSE_BYTES_MIN: usize = 2_000;
+
+/// The longest text that one call of a model condenses, in bytes: what the largest answer holds. The rest has a cursor.
+pub const CONDENSE_BYTES_MAX: usize = 80_000;
+
+/// The longest summary that a model is asked for, in its own tokens.
+pub const CONDENSED_TOKENS_MAX: u64 = 1_000;
+
+/// The longest summary that is taken from a model, in bytes, whatever it was asked for.
+pub const CONDENSED_BYTES_MAX: usize = 8_000;
+
 /// How long an answer that was cut can be gone on with.
 pub const CURSOR_LIFETIME: DurationMs = DurationMs::from_secs(24 * 60 * 60);
 
@@ -507,6 +522,7 @@ const _: () = assert!(3 * LINKED_APP_ANSWER_BYTES_MAX + 8 * 1024 < STORED_ANSWER
 const _: () = assert!(OBJECT_CALLS_MAX < PLATFORM_CONNECTIONS_MAX);
 const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);
 // A look into a lost write still fits in when Microsoft closed its lane for as long as it can.
+const _: () = assert!(CONDENSE_BYTES_MAX as u64 == ANSWER_TOKENS_MAX * BYTES_PER_TOKEN as u64);
 const _: () = assert!(LANE_CLOSED_MAX.0 * 2 <= RECONCILE_FOR.0);
 // "Never lost": every committed intent is settled within fifteen minutes after faults end.
 const _: () = assert!(REQUEST_DEADLINE.0 + RECONCILE_FOR.0 <= 15 * 60 * 1_000);

@@ -1,5 +1,7 @@
 //! Which folders are found, which mails and folders are let through, and what is not known.
 
+use serde_json::json;
+
 use super::*;
 use crate::tools::testing::{NOW, answer, body_of, operation};
 
