@@ -382,6 +382,56 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_asked_through_the_gateway_without_a_token_of_microsofts() {
+        let inputs = r#"{"max_tokens":9,"messages":[{"content":"x","role":"user"}]}"#;
+        let outbound = || Outbound::Model { inputs: inputs.to_owned(), tool: "readEmail", trace: None };
+        let config = config_with(&[("EGRESS", "ai_run"), ("CONDENSE_ROUTE", "dynamic/condense")]);
+        let Departure::AiRun { model, inputs: sent, options } = depart(&config, user(), op(), &outbound())
+        else {
+            panic!("another transport")
+        };
+        assert_eq!((model.as_str(), sent.as_str()), ("dynamic/condense", inputs));
+        let options: Value = serde_json::from_str(&options).unwrap();
+        assert_eq!(options["gateway"]["metadata"]["mcpTool"], "readEmail");
+        assert_eq!(
+            (&options["gateway"]["skipCache"], &options["returnRawResponse"]),
+            (&true.into(), &true.into())
+        );
+        assert_eq!(options["extraHeaders"], json!({"cf-aig-collect-log-payload": "false"}));
+
+        let config = config_with(&[
+            ("EGRESS", "custom_provider"),
+            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
+            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
+            ("CONDENSE_ROUTE", "dynamic/condense"),
+        ]);
+        let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound())
+        else {
+            panic!("another transport")
+        };
+        assert_eq!(
+            (method, url.as_str()),
+            ("POST", "https://gateway.example/v1/a/g/compat/chat/completions")
+        );
+        let body: Value = serde_json::from_str(&body.unwrap()).unwrap();
+        assert_eq!((&body["model"], &body["max_tokens"]), (&json!("dynamic/condense"), &json!(9)));
+        let mut names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let expected = [
+            "accept",
+            "cf-aig-authorization",
+            "cf-aig-collect-log-payload",
+            "cf-aig-event-id",
+            "cf-aig-max-attempts",
+            "cf-aig-metadata",
+            "cf-aig-request-timeout",
+            "cf-aig-skip-cache",
+            "content-type",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
     fn bytes_at_storage_are_named_by_their_range_and_nobody_is_named() {
         let rules = Policy::parse(r#"{"fileHosts":["storage.example"]}"#).unwrap().files;
         let url = || rules.storage("https://storage.example/f?tempauth=x").unwrap();
