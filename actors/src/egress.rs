@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use protocol::config::{Config, GatewaySettings};
+use protocol::config::{CondenseRoute, Config};
 use protocol::entra::{Assertion, TokenForm, token_endpoint};
 use protocol::gateway::{GRAPH_HANDLER_MODEL, metadata};
 use protocol::ids::{OpId, UserKey};
@@ -27,7 +27,7 @@ pub enum Departure {
     /// `env.AI.run(model, inputs, options)`, the latter two as JSON texts.
     AiRun {
         /// The model name.
-        model: &'static str,
+        model: String,
         /// The inputs.
         inputs: String,
         /// The options.
@@ -99,6 +99,10 @@ pub fn depart(config: &Config, user: UserKey, op: OpId, outbound: &Outbound) -> 
             Departure::Http { method: "POST", url: url.clone(), headers, body: Some(form.expose().clone()) }
         }
         Outbound::App { call, credential } => app_departure(op, call, credential),
+        Outbound::Model { inputs, tool, trace } => {
+            let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
+            model(config, op, inputs, &metadata)
+        }
         Outbound::Graph { call, bearer, tool, trace } => {
             let metadata = metadata(&user.to_string(), tool, &op.request.to_string(), *trace);
             match config.gateway.transport {
@@ -176,6 +180,24 @@ fn storage(call: &GraphCall, url: &StorageUrl) -> Departure {
     Departure::Storage { method: call.method.as_str(), url: url.clone(), headers, body }
 }
 
+/// What the binding is told of the gateway.
+fn ai_options(config: &Config, op: OpId, metadata: &Value) -> String {
+    json!({
+        "gateway": {
+            "id": config.gateway.gateway_id,
+            "metadata": metadata,
+            "skipCache": true,
+            "collectLog": true,
+            "eventId": event_id(op),
+            "requestTimeoutMs": CALL_TIMEOUT.0,
+            "retries": {"maxAttempts": 1}
+        },
+        "returnRawResponse": true,
+        "extraHeaders": {"cf-aig-collect-log-payload": "false"}
+    })
+    .to_string()
+}
+
 fn ai_run(
     config: &Config,
     op: OpId,
@@ -199,20 +221,45 @@ fn ai_run(
         }
         inputs.push('}');
     }
-    let options = json!({
-        "gateway": {
-            "id": config.gateway.gateway_id,
-            "metadata": metadata,
-            "skipCache": true,
-            "collectLog": true,
-            "eventId": event_id(op),
-            "requestTimeoutMs": CALL_TIMEOUT.0,
-            "retries": {"maxAttempts": 1}
-        },
-        "returnRawResponse": true,
-        "extraHeaders": {"cf-aig-collect-log-payload": "false"}
-    });
-    Departure::AiRun { model: GRAPH_HANDLER_MODEL, inputs, options: options.to_string() }
+    let options = ai_options(config, op, metadata);
+    Departure::AiRun { model: GRAPH_HANDLER_MODEL.to_owned(), inputs, options }
+}
+
+/// The same for the gateway's own endpoints.
+fn gateway_headers(config: &Config, op: OpId, metadata: &Value) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("cf-aig-metadata", metadata.to_string()),
+        ("cf-aig-skip-cache", "true".to_owned()),
+        ("cf-aig-collect-log-payload", "false".to_owned()),
+        ("cf-aig-max-attempts", "1".to_owned()),
+        ("cf-aig-event-id", event_id(op)),
+        ("cf-aig-request-timeout", CALL_TIMEOUT.0.to_string()),
+    ];
+    if let Some(token) = &config.gateway.service_token {
+        headers.push(("cf-aig-authorization", format!("Bearer {}", token.expose())));
+    }
+    headers
+}
+
+/// A question to the model that operators named (AI Gateway, dynamic routes, usage). It has no credential but the
+/// gateway's own.
+fn model(config: &Config, op: OpId, inputs: &str, metadata: &Value) -> Departure {
+    // Nothing asks a model where none is named.
+    let (name, url) = match &config.gateway.condense {
+        Some(CondenseRoute { name, url }) => (name.clone(), url.clone()),
+        None => (String::new(), None),
+    };
+    let Some(url) = url else {
+        let options = ai_options(config, op, metadata);
+        return Departure::AiRun { model: name, inputs: inputs.to_owned(), options };
+    };
+    let mut headers =
+        vec![("accept", "application/json".to_owned()), ("content-type", "application/json".to_owned())];
+    headers.extend(gateway_headers(config, op, metadata));
+    // The inputs are an object of our own making, which gets one member more at its beginning.
+    let members = inputs.strip_prefix('{').unwrap_or_default();
+    let body = format!("{{\"model\":{},{members}", Value::from(name));
+    Departure::Http { method: "POST", url, headers, body: Some(body) }
 }
 
 fn custom_provider(
@@ -222,21 +269,10 @@ fn custom_provider(
     bearer: &Secret<String>,
     metadata: &Value,
 ) -> Departure {
-    let GatewaySettings { base_url, service_token, .. } = &config.gateway;
     let mut headers = graph_headers(op, call, bearer);
-    headers.extend([
-        ("cf-aig-metadata", metadata.to_string()),
-        ("cf-aig-skip-cache", "true".to_owned()),
-        ("cf-aig-collect-log-payload", "false".to_owned()),
-        ("cf-aig-max-attempts", "1".to_owned()),
-        ("cf-aig-event-id", event_id(op)),
-        ("cf-aig-request-timeout", CALL_TIMEOUT.0.to_string()),
-    ]);
-    if let Some(token) = service_token {
-        headers.push(("cf-aig-authorization", format!("Bearer {}", token.expose())));
-    }
+    headers.extend(gateway_headers(config, op, metadata));
     // The configuration guarantees the URL for this transport.
-    let base_url = base_url.as_deref().unwrap_or_default();
+    let base_url = config.gateway.base_url.as_deref().unwrap_or_default();
     Departure::Http {
         method: call.method.as_str(),
         url: format!("{base_url}{}", versioned_path(config, call)),
@@ -343,6 +379,56 @@ mod tests {
         assert_eq!(header("cf-aig-skip-cache"), Some("true"));
         assert_eq!(header("cf-aig-collect-log-payload"), Some("false"));
         assert_eq!(header("prefer"), Some("IdType=\"ImmutableId\""));
+    }
+
+    #[test]
+    fn a_model_is_asked_through_the_gateway_without_a_token_of_microsofts() {
+        let inputs = r#"{"max_tokens":9,"messages":[{"content":"x","role":"user"}]}"#;
+        let outbound = || Outbound::Model { inputs: inputs.to_owned(), tool: "readEmail", trace: None };
+        let config = config_with(&[("EGRESS", "ai_run"), ("CONDENSE_ROUTE", "dynamic/condense")]);
+        let Departure::AiRun { model, inputs: sent, options } = depart(&config, user(), op(), &outbound())
+        else {
+            panic!("another transport")
+        };
+        assert_eq!((model.as_str(), sent.as_str()), ("dynamic/condense", inputs));
+        let options: Value = serde_json::from_str(&options).unwrap();
+        assert_eq!(options["gateway"]["metadata"]["mcpTool"], "readEmail");
+        assert_eq!(
+            (&options["gateway"]["skipCache"], &options["returnRawResponse"]),
+            (&true.into(), &true.into())
+        );
+        assert_eq!(options["extraHeaders"], json!({"cf-aig-collect-log-payload": "false"}));
+
+        let config = config_with(&[
+            ("EGRESS", "custom_provider"),
+            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
+            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
+            ("CONDENSE_ROUTE", "dynamic/condense"),
+        ]);
+        let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound())
+        else {
+            panic!("another transport")
+        };
+        assert_eq!(
+            (method, url.as_str()),
+            ("POST", "https://gateway.example/v1/a/g/compat/chat/completions")
+        );
+        let body: Value = serde_json::from_str(&body.unwrap()).unwrap();
+        assert_eq!((&body["model"], &body["max_tokens"]), (&json!("dynamic/condense"), &json!(9)));
+        let mut names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let expected = [
+            "accept",
+            "cf-aig-authorization",
+            "cf-aig-collect-log-payload",
+            "cf-aig-event-id",
+            "cf-aig-max-attempts",
+            "cf-aig-metadata",
+            "cf-aig-request-timeout",
+            "cf-aig-skip-cache",
+            "content-type",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

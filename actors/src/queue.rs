@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{
-    BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, LINKED_APP_CALLS_MAX, MAILBOX_CALLS_MAX, OBJECT_CALLS_MAX,
-    OTHER_CALLS_MAX, OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, TEAMS_CALLS_MAX,
+    BACKOFF_BASE, GATE_RECOVERY, LANE_CLOSED_MAX, LINKED_APP_CALLS_MAX, MAILBOX_CALLS_MAX, MODEL_CALLS_MAX,
+    OBJECT_CALLS_MAX, OTHER_CALLS_MAX, OTHER_MAILBOX_CALLS_MAX, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX,
+    TEAMS_CALLS_MAX,
 };
 use protocol::operator::view::LaneView;
 use protocol::outbound::Lane;
@@ -122,6 +123,7 @@ pub struct Queue {
     other_mailbox: Gate,
     teams: Gate,
     other: Gate,
+    model: Gate,
     linked_app: Gate,
     access_identity: Gate,
     identity: Gate,
@@ -141,6 +143,7 @@ impl Default for Queue {
             other_mailbox: Gate::new(OTHER_MAILBOX_CALLS_MAX),
             teams: Gate::new(TEAMS_CALLS_MAX),
             other: Gate::new(OTHER_CALLS_MAX),
+            model: Gate::new(MODEL_CALLS_MAX),
             linked_app: Gate::new(LINKED_APP_CALLS_MAX),
             access_identity: Gate::new(1),
             identity: Gate::new(1),
@@ -208,7 +211,8 @@ impl Queue {
         let flights = self.in_flight.values().filter(|flight| flight.lane != Lane::Identity).count();
         let has_place = flights + self.abandoned.len() < usize::from(OBJECT_CALLS_MAX);
         let may_pass = match job.lane {
-            Lane::AccessIdentity => true,
+            // What a model does is no word about the way to Microsoft, and the other way round.
+            Lane::AccessIdentity | Lane::Model => true,
             Lane::LinkedApp => ready.apps,
             _ => ready.graph && self.breaker.admits(now),
         };
@@ -361,6 +365,7 @@ impl Queue {
             Lane::OtherMailbox => &self.other_mailbox,
             Lane::Teams => &self.teams,
             Lane::Other => &self.other,
+            Lane::Model => &self.model,
             Lane::LinkedApp => &self.linked_app,
             Lane::AccessIdentity => &self.access_identity,
             Lane::Identity => &self.identity,
@@ -373,6 +378,7 @@ impl Queue {
             Lane::OtherMailbox => &mut self.other_mailbox,
             Lane::Teams => &mut self.teams,
             Lane::Other => &mut self.other,
+            Lane::Model => &mut self.model,
             Lane::LinkedApp => &mut self.linked_app,
             Lane::AccessIdentity => &mut self.access_identity,
             Lane::Identity => &mut self.identity,

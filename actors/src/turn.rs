@@ -121,6 +121,15 @@ pub enum Outbound {
         /// The trace that it belongs to, for the same.
         trace: Option<TraceContext>,
     },
+    /// A question to the model that operators named. It has no token of Microsoft's, so that none can go there.
+    Model {
+        /// The messages and their bounds, as JSON.
+        inputs: String,
+        /// As of a Graph call.
+        tool: &'static str,
+        /// As of a Graph call.
+        trace: Option<TraceContext>,
+    },
     /// A call to a linked app.
     App {
         /// The call.

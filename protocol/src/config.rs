@@ -6,8 +6,10 @@
 
 mod access;
 mod certificate;
+mod condense;
 
 pub use access::{AccessMode, Application, SignInApplication};
+pub use condense::CondenseRoute;
 
 use crate::limits::{
     REGISTRATIONS_PER_MINUTE, REGISTRATIONS_PER_MINUTE_RANGE, REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE_RANGE,
@@ -80,6 +82,8 @@ pub struct GatewaySettings {
     pub base_url: Option<String>,
     /// The gateway's own credential, for an authenticated gateway.
     pub service_token: Option<Secret<String>>,
+    /// The model that condenses long texts, where operators named one.
+    pub condense: Option<CondenseRoute>,
 }
 
 /// Which clients are known, and how others become known.
@@ -155,7 +159,8 @@ impl Config {
     /// What is offered to clients.
     #[must_use]
     pub fn offer(&self) -> Offer<'_> {
-        Offer { toolsets: self.toolsets, linked_apps: &self.linked_apps }
+        let condenses = self.gateway.condense.is_some();
+        Offer { toolsets: self.toolsets, linked_apps: &self.linked_apps, condenses }
     }
 
     /// Where Microsoft sends people back to.
@@ -445,7 +450,14 @@ fn read_gateway<L: Fn(&str) -> Option<String>>(reader: &mut Reader<L>) -> Option
         }
     };
     let service_token = reader.optional("AI_GATEWAY_SERVICE_TOKEN").map(Secret::new);
-    Some(GatewaySettings { transport: transport?, gateway_id: gateway_id?, base_url, service_token })
+    let condense = condense::read(reader, transport, base_url.as_deref());
+    Some(GatewaySettings {
+        transport: transport?,
+        gateway_id: gateway_id?,
+        base_url,
+        service_token,
+        condense,
+    })
 }
 
 /// Whether a URL may serve as a base: absolute, encrypted unless it stays on this machine, nothing but a path.

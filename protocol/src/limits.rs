@@ -7,8 +7,9 @@ mod answers;
 mod operations;
 
 pub use answers::{
-    ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN, CURSOR_BYTES_MAX,
-    CURSOR_LIFETIME, HANDLE_LIFETIME, HANDLE_PAGES_MAX, HANDLED_ID_BYTES_MIN, LIST_TOKENS_MAX,
+    ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN, CONDENSE_BYTES_MAX,
+    CONDENSE_BYTES_MIN, CONDENSED_BYTES_MAX, CONDENSED_TOKENS_MAX, CURSOR_BYTES_MAX, CURSOR_LIFETIME,
+    HANDLE_LIFETIME, HANDLE_PAGES_MAX, HANDLED_ID_BYTES_MIN, LIST_TOKENS_MAX,
 };
 pub use operations::{
     ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES,
@@ -181,6 +182,9 @@ pub const TEAMS_CALLS_MAX: u8 = 2;
 
 /// Concurrent calls to the remaining workloads (people, files, tasks, profile).
 pub const OTHER_CALLS_MAX: u8 = 4;
+
+/// Calls of the model for condensing that one object has in flight.
+pub const MODEL_CALLS_MAX: u8 = 1;
 
 /// Concurrent calls to linked apps, which are not known to bear more.
 pub const LINKED_APP_CALLS_MAX: u8 = 2;
@@ -478,6 +482,7 @@ const _: () = assert!(3 * LINKED_APP_ANSWER_BYTES_MAX + 8 * 1024 < STORED_ANSWER
 const _: () = assert!(OBJECT_CALLS_MAX < PLATFORM_CONNECTIONS_MAX);
 const _: () = assert!(CALL_TIMEOUT.0 < REQUEST_DEADLINE.0);
 // A look into a lost write still fits in when Microsoft closed its lane for as long as it can.
+const _: () = assert!(CONDENSE_BYTES_MAX as u64 == ANSWER_TOKENS_MAX * BYTES_PER_TOKEN as u64);
 const _: () = assert!(LANE_CLOSED_MAX.0 * 2 <= RECONCILE_FOR.0);
 // "Never lost": every committed intent is settled within fifteen minutes after faults end.
 const _: () = assert!(REQUEST_DEADLINE.0 < UPLOAD_DEADLINE.0);

@@ -75,6 +75,8 @@ pub enum Lane {
     Teams,
     /// Everything else on Graph.
     Other,
+    /// A model behind the gateway, which operators named for condensing. No token of Microsoft's goes there.
+    Model,
     /// The applications that operators linked, each of which is somebody else's.
     LinkedApp,
     /// Cloudflare Access's token endpoint.
@@ -85,11 +87,12 @@ pub enum Lane {
 
 impl Lane {
     /// Every lane, in the order in which operators see them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Mailbox,
         Self::OtherMailbox,
         Self::Teams,
         Self::Other,
+        Self::Model,
         Self::LinkedApp,
         Self::AccessIdentity,
         Self::Identity,
@@ -103,6 +106,7 @@ impl Lane {
             Self::OtherMailbox => "other_mailbox",
             Self::Teams => "teams",
             Self::Other => "other",
+            Self::Model => "model",
             Self::LinkedApp => "linked_app",
             Self::AccessIdentity => "access_identity",
             Self::Identity => "identity",
@@ -112,7 +116,7 @@ impl Lane {
     /// Whether its calls go to Microsoft Graph, by way of the gateway.
     #[must_use]
     pub const fn is_graph(self) -> bool {
-        !matches!(self, Self::LinkedApp | Self::AccessIdentity | Self::Identity)
+        !matches!(self, Self::Model | Self::LinkedApp | Self::AccessIdentity | Self::Identity)
     }
 }
 
@@ -249,6 +253,12 @@ impl GraphCall {
     #[must_use]
     pub fn patch(lane: Lane, path: String, body: String) -> Self {
         Self { method: Method::Patch, ..Self::post_repeatable(lane, path, body) }
+    }
+
+    /// A question to the model that operators named, with its inputs as JSON. It changes nothing.
+    #[must_use]
+    pub fn model(inputs: String) -> Self {
+        Self { safety: Safety::Read, ..Self::post(Lane::Model, String::new(), Some(inputs)) }
     }
 
     /// The bytes of a file from Microsoft's storage.

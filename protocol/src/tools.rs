@@ -13,6 +13,7 @@ pub mod call_linked_app;
 pub mod catalogue;
 mod collection;
 pub mod completion;
+mod condensed;
 mod confirm;
 pub mod cursor;
 pub mod error;
@@ -223,6 +224,8 @@ pub struct Surroundings<'a> {
     pub resume: Option<&'a Continuation>,
     /// The applications that may be called.
     pub linked_apps: &'a [LinkedApp],
+    /// The name of the model that condenses long texts, where operators named one.
+    pub condense_route: Option<&'a str>,
     /// The link under which the person connects a Microsoft account, where the client cannot sign in.
     pub connect_link: Option<&'a str>,
 }

@@ -98,6 +98,7 @@ fn with_plan(tool: Tool, arguments: &Map<String, Value>, then: impl FnOnce(Plan)
         query: [0; 32],
         resume: None,
         linked_apps: &[],
+        condense_route: None,
         connect_link: None,
     };
     match Plan::make(Target::Tool(tool), arguments, around) {

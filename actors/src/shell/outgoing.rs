@@ -39,7 +39,7 @@ pub async fn send(env: &Env, departure: Departure) -> CallResult {
 
 async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Result<CallResult, Lost> {
     let response = match departure {
-        Departure::AiRun { model, inputs, options } => ai_run(env, model, &inputs, &options).await,
+        Departure::AiRun { model, inputs, options } => ai_run(env, &model, &inputs, &options).await,
         Departure::Http { method, url, headers, body } => {
             http(method, &url, headers, body.map(|text| JsValue::from_str(&text)), signal).await
         }

@@ -8,10 +8,11 @@ use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RECONCILE_FOR, RETRY_AFTER_MAX};
 use protocol::operator::revoke_sign_ins;
-use protocol::outbound::{CallResult, Lane, Lost};
+use protocol::outbound::{CallResult, GraphCall, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app, mailbox_zone};
+use protocol::trace::TraceContext;
 
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
@@ -90,12 +91,7 @@ impl UserSession {
         let microsoft = &self.config.microsoft;
         let run = self.runs.get(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         Ok(match &run.work {
-            Work::Tool { target, plan } => Outbound::Graph {
-                call: plan.call(),
-                bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
-                tool: target.name(),
-                trace: run.entry.trace,
-            },
+            Work::Tool { target, plan } => of_tool(*target, plan.call(), token, run.entry.trace)?,
             Work::Watch(subscribing) => Outbound::Graph {
                 call: subscribing.call.clone(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
@@ -210,7 +206,9 @@ impl UserSession {
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
-        if matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns) {
+        if run.asks_model() {
+            self.log_model(turn.now, txn, op.request, &result);
+        } else if matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns) {
             // What storage says is no word of the gateway; that the call is over has to be known all the same.
             let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
             let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
@@ -261,6 +259,20 @@ impl UserSession {
         let (now, entropy) = (turn.now, &mut turn.entropy);
         let word = Word::of(result);
         self.queue.heard_of_gateway(request, word, now, |pause| with_jitter(pause, entropy));
+    }
+
+    /// Writes a line for each call of the model: which one, and how it ended.
+    fn log_model(&self, now: UnixMs, txn: &mut Txn<'_>, request: RequestId, result: &CallResult) {
+        let (status, log_id) = match result {
+            CallResult::Answered(answer) => (Some(answer.status), answer.gateway_log_id.clone()),
+            CallResult::Lost(_) => (None, None),
+        };
+        let line = LogLine::new("model_called", now)
+            .with("requestId", request.to_string())
+            .with_some("route", self.config.gateway.condense.as_ref().map(|route| route.name.clone()))
+            .with_some("status", status)
+            .with_some("aiGatewayLogId", log_id);
+        txn.emit(Effect::Log(line));
     }
 
     /// Writes a line for each change of the circuit breaker.
@@ -379,7 +391,9 @@ impl UserSession {
         let waiting: Vec<(RequestId, Target)> = self
             .runs
             .iter()
-            .filter(|(_, run)| !run.looking && run.in_flight_until.is_none() && which(run))
+            .filter(|(_, run)| {
+                !run.looking && run.in_flight_until.is_none() && which(run) && !run.asks_model()
+            })
             .filter_map(|(request, run)| match run.work {
                 Work::Tool { target, .. } => Some((*request, target)),
                 _ => None,
@@ -459,6 +473,21 @@ impl UserSession {
         let next = Next::Call { not_before: turn.now };
         self.go_on(turn, txn, request, run, next)
     }
+}
+
+/// A tool's call as it leaves. A question to a model gets no token.
+fn of_tool(
+    target: Target,
+    call: GraphCall,
+    token: Option<Secret<String>>,
+    trace: Option<TraceContext>,
+) -> Result<Outbound, Fault> {
+    let tool = target.name();
+    if call.lane == Lane::Model {
+        return Ok(Outbound::Model { inputs: call.body.unwrap_or_default(), tool, trace });
+    }
+    let bearer = token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?;
+    Ok(Outbound::Graph { call, bearer, tool, trace })
 }
 
 /// What a call ends with that only the person can make possible again.

@@ -223,6 +223,12 @@ impl Run {
         }
     }
 
+    /// Whether its next call, or the one in flight, asks a model and not Microsoft.
+    pub fn asks_model(&self) -> bool {
+        matches!(self.work, Work::Tool { .. })
+            && self.graph_call().is_some_and(|call| call.lane == Lane::Model)
+    }
+
     /// What must be durable before the next call leaves.
     pub fn intent(&self) -> Option<WriteIntent> {
         match &self.work {

@@ -217,8 +217,8 @@ impl Object {
                 Effect::Send { op, outbound: Outbound::Token { form } } => {
                     self.forms.push((op, form.fields.expose().clone()));
                 }
-                Effect::Send { outbound: Outbound::AccessToken { .. }, .. } => {
-                    panic!("nobody here signed in through Access");
+                Effect::Send { outbound: Outbound::AccessToken { .. } | Outbound::Model { .. }, .. } => {
+                    panic!("nobody here signed in through Access, and no model is named");
                 }
                 Effect::Send { op, outbound: Outbound::App { call, credential } } => {
                     self.called.push((op, call, credential));

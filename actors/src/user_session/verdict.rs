@@ -11,7 +11,7 @@ use protocol::limits::{
     ATTEMPTS_MAX, BACKOFF_BASE, CALL_TIMEOUT, LANE_CLOSED_MAX, RECONCILE_EVERY, RECONCILE_FOR,
     RETRY_AFTER_MAX,
 };
-use protocol::outbound::{Answer, CallResult, GraphCall, Lost, Safety};
+use protocol::outbound::{Answer, CallResult, GraphCall, Lane, Lost, Safety};
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Fault as Blame, Found, Plan, Step, ToolError};
 
@@ -53,6 +53,12 @@ pub(super) fn after_tool_call(
     result: CallResult,
 ) -> Result<Next, Fault> {
     let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    if call.lane == Lane::Model {
+        // One question, one answer: whoever asks a model can do without, and a person would wait for each repeat.
+        let step = plan(run)?.heard_of_model(&result);
+        let step = step.ok_or(Fault::Invariant("a model answered a plan that asked none"))?;
+        return go_on_with(&mut around, run, Ok(step));
+    }
     let result = match result {
         CallResult::Answered(answer) => CallResult::Answered(plan(run)?.opened(answer)),
         CallResult::Lost(_) => result,

@@ -164,3 +164,30 @@ fn a_secret_or_a_certificate_with_its_key_and_never_both() {
     assert_eq!(named(&[(secret, ""), (key, "x")]), certificate);
     assert_eq!(named(&[(secret, ""), (certificate, &thumbprint), (key, SECRET_VALUE)]), key);
 }
+
+#[test]
+fn a_model_for_condensing_is_a_route_that_can_be_reached() {
+    assert_eq!(parse(&complete()).unwrap().gateway.condense, None);
+    let by_binding = parse(&with("CONDENSE_ROUTE", "dynamic/condense")).unwrap();
+    assert!(by_binding.offer().condenses);
+    let expected = CondenseRoute { name: "dynamic/condense".into(), url: None };
+    assert_eq!(by_binding.gateway.condense, Some(expected));
+    let too_long = format!("dynamic/{}", "a".repeat(65));
+    for bad in
+        ["condense", "dynamic/", "dynamic/a/b", "openai/gpt", "dynamic/microsoft-graph-handler", &too_long]
+    {
+        let problems = parse(&with("CONDENSE_ROUTE", bad)).unwrap_err();
+        assert_eq!((problems.len(), problems[0].setting), (1, "CONDENSE_ROUTE"), "{bad}");
+    }
+    let provider = |base_url: &str| {
+        let mut settings = with("CONDENSE_ROUTE", "dynamic/condense");
+        settings.retain(|(name, _)| *name != "EGRESS");
+        settings.extend([("EGRESS", "custom_provider".into()), ("GATEWAY_BASE_URL", base_url.to_owned())]);
+        parse(&settings)
+    };
+    let reached = provider("https://gateway.example/v1/a/g/custom-graph").unwrap().gateway.condense.unwrap();
+    assert_eq!(reached.url.as_deref(), Some("https://gateway.example/v1/a/g/compat/chat/completions"));
+    let problems = provider("https://gateway.example/graph").unwrap_err();
+    assert_eq!((problems.len(), problems[0].setting), (1, "CONDENSE_ROUTE"));
+    assert!(problems[0].reason.contains("GATEWAY_BASE_URL"));
+}

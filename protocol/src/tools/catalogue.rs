@@ -5,10 +5,10 @@
 //! destructive and hosts ask people accordingly. The texts and schemas are one JSON document for each tool, because as
 //! code they would be several times as large in the bundle.
 
-mod linked;
-
 mod collaboration;
+mod condensing;
 mod facts;
+mod linked;
 
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,7 @@ use super::resource::Resource;
 use super::toolset::{Offer, Toolset};
 use crate::icons::{self, Icon};
 use crate::limits::ANSWER_TOKENS_MAX;
+use condensing::with_condensing;
 use linked::with_apps;
 
 /// The permissions of which one suffices to read mail.
@@ -197,6 +198,12 @@ impl Tool {
         matches!(self, Self::SendEmail | Self::ReplyEmail | Self::SendTeamsMessage)
     }
 
+    /// Whether a model can condense what the tool reads, where operators named one.
+    #[must_use]
+    pub const fn condenses(self) -> bool {
+        matches!(self, Self::ReadEmail | Self::ReadFile)
+    }
+
     /// The group that the tool is switched on and off with; none for what is always offered.
     #[must_use]
     pub const fn toolset(self) -> Option<Toolset> {
@@ -336,7 +343,9 @@ impl Tool {
 
     #[cfg(test)]
     pub(super) fn schema(self, member: &str) -> Value {
-        self.shown()[member].clone()
+        let shown = self.shown();
+        let shown = if self.condenses() { with_condensing(shown) } else { shown };
+        shown[member].clone()
     }
 }
 
@@ -400,6 +409,7 @@ pub fn tool_list(offer: Offer<'_>) -> Map<String, Value> {
         .tools()
         .map(|tool| match tool {
             Tool::CallLinkedApp => with_apps(tool.shown(), offer.linked_apps),
+            _ if offer.condenses && tool.condenses() => with_condensing(tool.shown()),
             _ => tool.shown(),
         })
         .collect();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::authenticate::Authenticate;
 use super::completion::{Complete, Completing};
+use super::condensed::condensed;
 use super::forgotten::Forgotten;
 use super::item::ReadItem;
 use super::mail::{self, FoldersOff};
@@ -19,7 +20,7 @@ use super::{
 use crate::ids::RequestId;
 use crate::linked_app::AppCall;
 use crate::mcp::mrtr::Questions;
-use crate::outbound::{Answer, GraphCall, Lost};
+use crate::outbound::{Answer, CallResult, GraphCall, Lost};
 use crate::policy::Policy;
 
 /// A plan that only reads.
@@ -46,6 +47,11 @@ pub trait Reading: std::fmt::Debug {
     /// Reads an answer in which there are several; see [`Plan::opened`].
     fn opened(&mut self, answer: Answer) -> Answer {
         answer
+    }
+
+    /// Goes on after the current call, which asked a model; see [`Plan::heard_of_model`].
+    fn heard_of_model(&mut self, _result: &CallResult) -> Option<Step> {
+        None
     }
 
     /// What was found out that other calls need not find out again; see [`Plan::learnt`].
@@ -225,7 +231,8 @@ impl Plan {
                 })
             }
             Target::Tool(tool) => {
-                let planned = Self::of_tool(tool, arguments, around)?;
+                let planned =
+                    condensed(tool, arguments, around, |values| Self::of_tool(tool, values, around))?;
                 screened(tool, planned, arguments, around)
             }
         }
@@ -324,6 +331,15 @@ impl Plan {
         match self {
             Self::Read(plan) => plan.opened(answer),
             Self::Write(plan) => plan.opened(answer),
+        }
+    }
+
+    /// Goes on after a call in the lane [`Lane::Model`](crate::outbound::Lane::Model), however it ended: whoever asks a
+    /// model can do without its answer. None where the current call is no such call.
+    pub fn heard_of_model(&mut self, result: &CallResult) -> Option<Step> {
+        match self {
+            Self::Read(plan) => plan.heard_of_model(result),
+            Self::Write(_) => None,
         }
     }
 

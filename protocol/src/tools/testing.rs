@@ -38,6 +38,7 @@ pub(crate) fn around(granted: &[String]) -> Surroundings<'_> {
         query: [0; 32],
         resume: None,
         linked_apps: &[],
+        condense_route: None,
         connect_link: None,
     }
 }

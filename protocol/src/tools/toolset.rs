@@ -103,6 +103,8 @@ pub struct Offer<'a> {
     pub toolsets: Toolsets,
     /// The applications that are linked.
     pub linked_apps: &'a [LinkedApp],
+    /// Whether a model condenses long texts.
+    pub condenses: bool,
 }
 
 impl Offer<'_> {

@@ -51,7 +51,7 @@ pub enum Action {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// `graph`, `gateway`, `entra`, `access` or `documents`.
+    /// `graph`, `gateway`, `model`, `entra`, `access` or `documents`.
     pub service: String,
     /// The verb; absent means any.
     #[serde(default)]
@@ -99,7 +99,7 @@ impl Faults {
         for rule in &rules {
             if !matches!(
                 rule.service.as_str(),
-                "graph" | "gateway" | "entra" | "access" | "app" | "documents"
+                "graph" | "gateway" | "model" | "entra" | "access" | "app" | "documents"
             ) {
                 return Err(format!("unknown service {:?}", rule.service));
             }

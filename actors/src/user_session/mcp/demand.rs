@@ -289,6 +289,7 @@ impl UserSession {
             query,
             resume: resume.as_ref(),
             linked_apps: &self.config.linked_apps,
+            condense_route: self.config.gateway.condense.as_ref().map(|route| route.name.as_str()),
             connect_link: link.as_deref(),
         };
         Plan::make(target, &named, around)

@@ -75,8 +75,8 @@ mod tests {
         );
         let only_read = setting(json!(["GET"]));
         let toolsets = Toolsets::parse("read-only").unwrap();
-        assert!(!is_there(Offer { linked_apps: &apps, toolsets }));
-        assert!(is_there(Offer { linked_apps: &only_read, toolsets }));
+        assert!(!is_there(Offer { linked_apps: &apps, toolsets, ..Offer::default() }));
+        assert!(is_there(Offer { linked_apps: &only_read, toolsets, ..Offer::default() }));
         let reading = with_apps(Tool::CallLinkedApp.shown(), &only_read);
         assert_eq!(reading["annotations"]["readOnlyHint"], true);
         assert!(!tool.to_string().contains("corp.example"), "where an application lies is nobody's business");

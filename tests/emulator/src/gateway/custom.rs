@@ -3,7 +3,7 @@
 //! token must never reach Graph.
 
 use super::log::Ordered;
-use super::{Passage, errors, pass};
+use super::{Backend, Passage, errors, model, pass};
 use crate::wire::{Call, Headers, Outcome, Reply};
 use crate::world::Shared;
 use serde_json::{Value, json};
@@ -49,6 +49,13 @@ fn read(shared: &Shared, call: &Call, path: &str) -> Result<Passage, Reply> {
     if call.headers.bearer("cf-aig-authorization") != Some(token.as_str()) {
         return Err(errors::array(401, 2009, "Unauthorized"));
     }
+    let compat = model::PATH.trim_start_matches('/');
+    if rest == compat && call.method == "POST" {
+        let body =
+            serde_json::from_slice(&call.body).map_err(|e| errors::array(400, 2001, &e.to_string()))?;
+        let upstream = model::upstream(shared, call, body, Some(model::ROUTE))?;
+        return passage(call, model::ROUTE, Backend::Model, upstream);
+    }
     let upstream_path = rest.strip_prefix(PROVIDER).filter(|p| p.starts_with('/'));
     let upstream_path = upstream_path.ok_or_else(|| errors::array(400, 2008, "Invalid provider"))?;
     if refused {
@@ -61,25 +68,32 @@ fn read(shared: &Shared, call: &Call, path: &str) -> Result<Passage, Reply> {
             headers.push(name, value.clone());
         }
     }
+    let upstream = Call {
+        method: call.method.clone(),
+        path: upstream_path.to_owned(),
+        query: call.query.clone(),
+        headers,
+        body: call.body.clone(),
+    };
+    passage(call, PROVIDER, Backend::Graph, upstream)
+}
+
+/// The passage that the gateway's own headers ask for.
+fn passage(call: &Call, model: &str, to: Backend, upstream: Call) -> Result<Passage, Reply> {
     let payload = json!({
-        "headers": headers.0.iter().map(|(n, v)| (n.clone(), Value::String(v.clone()))).collect::<serde_json::Map<_, _>>(),
-        "body": serde_json::from_slice::<Value>(&call.body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&call.body).into_owned())),
+        "headers": upstream.headers.0.iter().map(|(n, v)| (n.clone(), Value::String(v.clone()))).collect::<serde_json::Map<_, _>>(),
+        "body": serde_json::from_slice::<Value>(&upstream.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&upstream.body).into_owned())),
     });
     let attempts = number(call, "cf-aig-max-attempts", 5)?;
     if attempts == Some(0) {
         return Err(errors::array(400, 2001, "cf-aig-max-attempts is out of bounds"));
     }
     Ok(Passage {
-        model: PROVIDER.into(),
+        model: model.into(),
+        to,
         on_run: false,
-        upstream: Call {
-            method: call.method.clone(),
-            path: upstream_path.to_owned(),
-            query: call.query.clone(),
-            headers,
-            body: call.body.clone(),
-        },
+        upstream,
         metadata: metadata(call),
         event_id: call.headers.get("cf-aig-event-id").map(str::to_owned),
         skip_cache: says(call, "cf-aig-skip-cache", "true") && call.headers.get("cf-aig-cache-key").is_none(),

@@ -1,10 +1,11 @@
 //! Cloudflare AI Gateway: what the binding's endpoint and the custom provider have in common, which is
-//! policies, cache, retries and the log. The two entrances are `run.rs` and `custom.rs`. A blocked
-//! request must never reach Graph.
+//! policies, cache, retries and the log. The two entrances are `run.rs` and `custom.rs`; behind them are Graph and a
+//! model (`model.rs`). A blocked request must never reach either.
 
 pub mod custom;
 pub mod errors;
 pub mod log;
+pub mod model;
 pub mod run;
 
 use crate::graph;
@@ -16,11 +17,22 @@ use log::{Ordered, Row, kept_metadata, kept_payload};
 use serde_json::Value;
 use std::time::Duration;
 
-/// One request to Graph through the gateway.
+/// What stands behind the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Microsoft Graph.
+    Graph,
+    /// The model.
+    Model,
+}
+
+/// One request through the gateway.
 #[derive(Clone, Debug)]
 pub struct Passage {
     /// The model, or the provider's slug.
     pub model: String,
+    /// To whom it goes.
+    pub to: Backend,
     /// Whether it came in through the binding.
     pub on_run: bool,
     /// The call to Graph; its path begins with the version.
@@ -68,14 +80,19 @@ fn cache_key(passage: &Passage) -> String {
     base64_url(&sha256(&[text.as_bytes(), &call.body].concat()))
 }
 
-/// Asks Graph, as often as allowed. A connection that breaks is a failure like any 5xx.
+/// Asks whoever stands behind, as often as allowed. A connection that breaks is a failure like any 5xx.
 async fn forward(shared: &Shared, passage: &Passage) -> (Outcome, u32) {
     let limit = passage.max_attempts.unwrap_or(2).clamp(1, 5);
     let mut attempts = 0;
     loop {
         attempts += 1;
         let call = &passage.upstream;
-        let asked = graph::serve(shared, call, &call.path);
+        let asked = async {
+            match passage.to {
+                Backend::Graph => graph::serve(shared, call, &call.path).await,
+                Backend::Model => model::serve(shared, call).await,
+            }
+        };
         // The last attempt waits for as long as it takes, as documented.
         let outcome = match passage.timeout_ms.filter(|_| attempts < limit || limit == 1) {
             Some(ms) => tokio::time::timeout(Duration::from_millis(ms), asked).await,

@@ -4,7 +4,7 @@
 //! read strictly: a shape that the handler does not know is refused, never repaired.
 
 use super::log::Ordered;
-use super::{Passage, errors, pass};
+use super::{Backend, Passage, errors, model, pass};
 use crate::wire::{Call, Headers, Outcome, Reply, percent_decode};
 use crate::world::Shared;
 use serde::Deserialize;
@@ -135,10 +135,11 @@ fn upstream(inputs: Inputs) -> Result<Call, &'static str> {
     Ok(Call { method: inputs.method, path, query, headers, body })
 }
 
-/// The refusal of a model that is not the emulated handler.
-fn check_model(model: &str) -> Result<(), Reply> {
+/// What stands behind the name of a model, or the refusal of one that there is not.
+fn backend(model: &str) -> Result<Backend, Reply> {
     match model {
-        GRAPH_ROUTE => Ok(()),
+        GRAPH_ROUTE => Ok(Backend::Graph),
+        model::ROUTE => Ok(Backend::Model),
         route if route.starts_with("dynamic/") => Err(errors::array(404, 2005, "Dynamic route not found")),
         "" => Err(malformed("cf-consn-model-id is missing")),
         _ => Err(malformed("The model does not take these inputs")),
@@ -179,14 +180,21 @@ fn read(shared: &Shared, call: &Call) -> Result<Passage, Reply> {
     let missing = || malformed("options.gateway.id is missing");
     let gateway = body.options.gateway.ok_or_else(missing)?;
     check_gateway(&gateway, &shared.lock().options.gateway_id)?;
-    check_model(&model)?;
+    let to = backend(&model)?;
     let payload = body.inputs.clone();
-    let inputs: Inputs = serde_json::from_value(body.inputs).map_err(|e| malformed(&e.to_string()))?;
-    let upstream = upstream(inputs).map_err(malformed)?;
+    let upstream = match to {
+        Backend::Graph => {
+            let inputs: Inputs =
+                serde_json::from_value(body.inputs).map_err(|e| malformed(&e.to_string()))?;
+            upstream(inputs).map_err(malformed)?
+        }
+        Backend::Model => model::upstream(shared, call, body.inputs, None)?,
+    };
     let off = |name: &str| call.headers.get(name).is_some_and(|v| v.eq_ignore_ascii_case("false"));
     let retries = gateway.retries;
     Ok(Passage {
         model,
+        to,
         on_run: true,
         upstream,
         metadata: gateway.metadata.unwrap_or_default(),

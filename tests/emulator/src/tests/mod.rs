@@ -15,6 +15,7 @@ mod gateway_flow;
 mod mail_actions_flow;
 mod mail_flow;
 mod mail_strict;
+mod model_flow;
 mod people_flow;
 mod robust;
 mod shared_flow;
