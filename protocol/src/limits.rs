@@ -3,8 +3,10 @@
 //! What holds here: nothing that a client, Microsoft or an operator sends is unbounded, and the relations that
 //! the design depends on are checked by the compiler at the end of the file.
 
+mod condensing;
 mod operations;
 
+pub use condensing::{CONDENSE_BYTES_MAX, CONDENSE_BYTES_MIN, CONDENSED_BYTES_MAX, CONDENSED_TOKENS_MAX};
 pub use operations::{
     ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, OPEN_FOR_TOO_LONG,
     OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER,
@@ -447,18 +449,6 @@ pub const ANSWER_TOKENS_MIN: u64 = 500;
 
 /// What `maxTokens` may be at most.
 pub const ANSWER_TOKENS_MAX: u64 = 20_000;
-
-/// The shortest text that a model condenses, in bytes: a shorter one is read as quickly as its summary.
-pub const CONDENSE_BYTES_MIN: usize = 2_000;
-
-/// The longest text that one call of a model condenses, in bytes: what the largest answer holds. The rest has a cursor.
-pub const CONDENSE_BYTES_MAX: usize = 80_000;
-
-/// The longest summary that a model is asked for, in its own tokens.
-pub const CONDENSED_TOKENS_MAX: u64 = 1_000;
-
-/// The longest summary that is taken from a model, in bytes, whatever it was asked for.
-pub const CONDENSED_BYTES_MAX: usize = 8_000;
 
 /// How long an answer that was cut can be gone on with.
 pub const CURSOR_LIFETIME: DurationMs = DurationMs::from_secs(24 * 60 * 60);
