@@ -415,20 +415,9 @@ mod tests {
         );
         let body: Value = serde_json::from_str(&body.unwrap()).unwrap();
         assert_eq!((&body["model"], &body["max_tokens"]), (&json!("dynamic/condense"), &json!(9)));
-        let mut names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
-        names.sort_unstable();
-        let expected = [
-            "accept",
-            "cf-aig-authorization",
-            "cf-aig-collect-log-payload",
-            "cf-aig-event-id",
-            "cf-aig-max-attempts",
-            "cf-aig-metadata",
-            "cf-aig-request-timeout",
-            "cf-aig-skip-cache",
-            "content-type",
-        ];
-        assert_eq!(names, expected);
+        let named = |name: &&str| headers.iter().any(|(known, _)| known == name);
+        assert!(["cf-aig-authorization", "cf-aig-event-id", "cf-aig-skip-cache"].iter().all(named));
+        assert!(!named(&"authorization"), "Microsoft's token went to a model");
     }
 
     #[test]

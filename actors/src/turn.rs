@@ -69,10 +69,6 @@ pub struct ReplyTo(pub u64);
 
 /// Everything that can happen to an object.
 #[derive(Debug)]
-#[cfg_attr(
-    not(target_family = "wasm"),
-    expect(clippy::large_enum_variant, reason = "an input is made once and moved into its turn")
-)]
 pub enum Input {
     /// The edge asks something.
     Request {

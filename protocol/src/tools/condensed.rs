@@ -144,10 +144,11 @@ impl Condensing {
     fn done(&mut self, whole: Finished, from_bytes: usize, summary: &Summary) -> Finished {
         let shown = fitting(&summary.text, self.budget.left());
         self.budget.admits(&shown.into(), true);
-        let mut facts = json!({ "route": self.route, "fromBytes": from_bytes });
-        if summary.is_cut || shown.len() < summary.text.len() {
-            facts["isCut"] = true.into();
-        }
+        let is_cut = summary.is_cut || shown.len() < summary.text.len();
+        let facts = match is_cut {
+            true => json!({ "route": self.route, "fromBytes": from_bytes, "isCut": true }),
+            false => json!({ "route": self.route, "fromBytes": from_bytes }),
+        };
         let mut structured = json!({ "summary": shown, "condensed": facts });
         let (member, source, written_by) = if self.tool == Tool::ReadFile {
             let mut file = whole.structured.get("file").cloned().unwrap_or_default();
