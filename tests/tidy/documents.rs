@@ -53,7 +53,9 @@ fn the_storage_schema_was_read_again_when_rows_changed() {
 
 #[test]
 fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
-    let source = read("protocol/src/config.rs") + &read("protocol/src/config/access.rs");
+    let source: String = ["config.rs", "config/access.rs", "config/condense.rs"]
+        .map(|file| read(&format!("protocol/src/{file}")))
+        .concat();
     let mut settings: Vec<&str> = source
         .split('"')
         .filter(|text| text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
