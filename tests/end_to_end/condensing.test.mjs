@@ -62,10 +62,9 @@ for (const egress of ["ai_run", "custom_provider"]) {
 
     test("a long file is condensed", async () => {
       const text = Array.from({ length: 200 }, (_, number) => `Line ${number} of the plan.`).join("\n");
-      const made = await call("uploadFile", { path: `plan ${egress}.txt`, text });
-      const { id, driveId } = made.file ?? made;
+      const { file: { id, driveId } } = await call("uploadFile", { name: `plan ${egress}.txt`, text });
       const mark = await recordMark(stack);
-      const answer = await call("readFile", { id, driveId, condense: true });
+      const answer = await call("readFile", { driveId, id, condense: true });
       assert.match(answer.summary, /Line 0 of the plan\..*Line 199 of the plan\.$/);
       assert.equal((await asked(mark)).length, 1);
       assert.equal(answer.file.text, undefined);
