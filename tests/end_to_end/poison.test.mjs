@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { mailTo, openSession, post, recordMark, records, request, setEmulator, toolCall, until } from "./client.mjs";
 import { startStack } from "./harness.mjs";
+import { Operators } from "./operators.mjs";
 import { damage, rowsOf } from "./rows.mjs";
 
 /** A fault line for each alarm is allowed, but an alarm that fails must not come back at once. */
@@ -69,6 +70,18 @@ function damaged(table) {
     const fault = await stack.waitForLog(({ event }) => event === "fault", { since });
     assert.match(fault.fault, new RegExp(`\\b${table}\\b`));
     assert.equal((await alice.send(undefined, { method: "DELETE" })).status, 503);
+  });
+
+  test("operators see first of all whose object it is, and which table", async () => {
+    const ops = await Operators.of(stack);
+    await until("the directory knows", async () => (await ops.get("/fleet")).fleet.unreadable === 1);
+    const [{ user, attention, fault }] = (await ops.get("/fleet")).attention.people;
+    assert.deepEqual([user, attention[0]], [userKey, "unreadable"]);
+    assert.match(fault.fault, new RegExp(`\\b${table}\\b`));
+    const { overview } = await ops.get(`/users/${userKey}`);
+    assert.equal(overview, null);
+    assert.match(await (await ops.raw(`/ops/users/${userKey}`)).text(), new RegExp(table));
+    assert.equal((await ops.get(`/users/${userKey}/requests`, 503)).error, "object_unavailable");
   });
 
   test("connecting again does not write over it", async () => {
