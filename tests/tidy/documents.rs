@@ -54,7 +54,7 @@ fn the_storage_schema_was_read_again_when_rows_changed() {
 #[test]
 fn every_setting_is_in_the_table_and_every_row_of_the_table_is_a_setting() {
     let source: String = ["config.rs", "config/access.rs", "config/condense.rs"]
-        .map(|file| read(&format!("protocol/src/{file}")))
+        .map(|file| read(format!("protocol/src/{file}")))
         .concat();
     let mut settings: Vec<&str> = source
         .split('"')

@@ -69,7 +69,7 @@ impl Operations {
         }
         // Far in the future: this object has no alarm handler.
         let alarm = (self.below(8) == 0).then_some(UnixMs(32_503_680_000_000));
-        WriteSet { rows, alarm }
+        WriteSet { rows, alarm, erases: false }
     }
 
     /// A read of any kind.
