@@ -241,12 +241,14 @@ impl World {
         }
     }
 
-    /// Ends all faults. Lost alarms and steps of the clock are over too; clients go on retrying, and one of them asks
-    /// something new, because nothing else wakes an object whose alarm the platform has dropped.
+    /// Ends all faults. Lost and late alarms and steps of the clock are over too; clients go on retrying, and one of them
+    /// asks something new, because nothing else wakes an object whose alarm the platform has dropped.
     pub(crate) fn heal(&mut self) {
         self.note(|| "faults end".to_owned());
         self.dials = self.dials.healed();
         self.gateway_back_at = 0;
+        // An alarm that was going to be late is not any more.
+        self.rings = None;
         self.clients.heal(self.time);
         let read = self.clients.new_operation(0, Kind::Read, 20);
         self.after(1_000, Event::Act(read));
