@@ -72,17 +72,7 @@ function damaged(table) {
     assert.equal((await alice.send(undefined, { method: "DELETE" })).status, 503);
   });
 
-  test("operators see first of all whose object it is, and which table", async () => {
-    const ops = await Operators.of(stack);
-    await until("the directory knows", async () => (await ops.get("/fleet")).fleet.unreadable === 1);
-    const [{ user, attention, fault }] = (await ops.get("/fleet")).attention.people;
-    assert.deepEqual([user, attention[0]], [userKey, "unreadable"]);
-    assert.match(fault.fault, new RegExp(`\\b${table}\\b`));
-    const { overview } = await ops.get(`/users/${userKey}`);
-    assert.equal(overview, null);
-    assert.match(await (await ops.raw(`/ops/users/${userKey}`)).text(), new RegExp(table));
-    assert.equal((await ops.get(`/users/${userKey}/requests`, 503)).error, "object_unavailable");
-  });
+  test("operators see first of all whose object it is, and which table", () => seenByOperators(stack, userKey, table));
 
   test("connecting again does not write over it", async () => {
     await assert.rejects(stack.connect("alice"), /503/);
@@ -97,4 +87,16 @@ function damaged(table) {
     assert.equal((await fetch(`${stack.origin}/healthz`)).status, 200);
     assert.equal((await post(stack, { body: request(1, "ping") })).status, 401);
   });
+}
+
+async function seenByOperators(stack, userKey, table) {
+  const ops = await Operators.of(stack);
+  await until("the directory knows", async () => (await ops.get("/fleet")).fleet.unreadable === 1);
+  const [{ user, attention, fault }] = (await ops.get("/fleet")).attention.people;
+  assert.deepEqual([user, attention[0]], [userKey, "unreadable"]);
+  assert.match(fault.fault, new RegExp(`\\b${table}\\b`));
+  const { overview } = await ops.get(`/users/${userKey}`);
+  assert.equal(overview, null);
+  assert.match(await (await ops.raw(`/ops/users/${userKey}`)).text(), new RegExp(table));
+  assert.equal((await ops.get(`/users/${userKey}/requests`, 503)).error, "object_unavailable");
 }
