@@ -34,8 +34,8 @@ use protocol::limits::WAKE_EVERY;
 use protocol::object::{Caller, Command, ObjectReply, ObjectRequest};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
-use protocol::tools::{FoldersOff, mailbox_zone};
-use protocol::zones::Zones;
+use protocol::tools::FoldersOff;
+use protocol::zones::{Zone, Zones};
 
 use crate::grants::Grants;
 use crate::handles::Handles;
@@ -106,8 +106,8 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
-    /// The zone of the mailbox or why it cannot be known, and when it was asked for.
-    mailbox_zone: Option<(mailbox_zone::Known, UnixMs)>,
+    /// The zone of the mailbox, and when it was read.
+    mailbox_zone: Option<(Zone, UnixMs)>,
     /// The folders of mailboxes that are out of reach, and when they were read; memory only.
     folders_off: Vec<(FoldersOff, UnixMs)>,
     /// When the sweep that seals everything under the newest key goes on; `None` when everything is.

@@ -13,6 +13,7 @@ use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
 use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app, mailbox_zone};
 use protocol::trace::TraceContext;
+use protocol::zones::Zone;
 
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
@@ -164,8 +165,8 @@ impl UserSession {
         Ok(())
     }
 
-    /// What is known of the mailbox's zone, if it was asked for lately.
-    pub(super) fn mailbox_zone(&self, now: UnixMs) -> Option<&mailbox_zone::Known> {
+    /// The zone of the mailbox, if it was read lately.
+    pub(super) fn mailbox_zone(&self, now: UnixMs) -> Option<&Zone> {
         let (zone, read_at) = self.mailbox_zone.as_ref()?;
         (now < read_at.plus(MAILBOX_ZONE_KEPT_FOR)).then_some(zone)
     }

@@ -468,31 +468,3 @@ fn the_zone_of_a_mailbox_is_read_once_an_hour() {
         object.core.mailbox_zone(later(3_599)).is_some() && object.core.mailbox_zone(later(3_600)).is_none()
     );
 }
-
-#[test]
-fn mail_is_shown_in_the_zone_of_the_mailbox_or_says_why_not() {
-    let mails = json!({"value": [{"id": "M=", "receivedDateTime": "2026-01-02T10:00:00Z"}]});
-    let refusal = json!({"error": {"code": "MailboxNotEnabledForRESTAPI", "message": "x"}});
-    for (status, body, zone, is_local) in [
-        (200, json!({"timeZone": "UTC"}), "UTC", true),
-        (200, json!({"timeZone": "Customized Time Zone"}), "UTC", false),
-        (404, refusal, "UTC", false),
-    ] {
-        let mut object = Object::with(Some(&["Mail.Read", "MailboxSettings.Read"]));
-        for id in [1, 2] {
-            object.call(id, "getEmails", json!({"count": id}));
-            if id == 1 {
-                assert_eq!(object.left().path, "/me/mailboxSettings?$select=timeZone");
-                object.answers(status, &body);
-            }
-            assert!(object.left().path.contains("/messages?"));
-            object.answers(200, &mails);
-            let shown = object.last()["result"]["structuredContent"].clone();
-            assert_eq!(shown["timeZone"], zone);
-            assert_eq!(shown["messages"][0]["receivedLocal"].is_string(), is_local, "{shown}");
-            assert_eq!(shown["timeZoneNote"].is_string(), !is_local, "{shown}");
-        }
-        // The zone was asked for once.
-        assert_eq!(object.sent.len(), 3);
-    }
-}

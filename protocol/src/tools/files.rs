@@ -46,13 +46,11 @@ pub(super) fn plan(
     around: Surroundings<'_>,
 ) -> Result<Planned, ToolError> {
     match tool {
-        Tool::SearchFiles => {
-            search::SearchFiles::new(values, around).map(|plan| Planned::timed(plan, around))
-        }
+        Tool::SearchFiles => search::SearchFiles::new(values, around).map(Planned::read),
         Tool::ReadFile => read::ReadFile::new(values, around).map(Planned::read),
         Tool::UploadFile => upload::UploadFile::new(values, around).map(Planned::write),
         Tool::ShareFile => confirm::before(share::ShareFile::new(values, around)?, values, around),
-        _ => list::ListFiles::new(values, around).map(|plan| Planned::timed(plan, around)),
+        _ => list::ListFiles::new(values, around).map(Planned::read),
     }
 }
 

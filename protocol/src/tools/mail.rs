@@ -46,8 +46,8 @@ pub(super) fn plan(
     around: Surroundings<'_>,
 ) -> Result<Planned, ToolError> {
     let planned = match tool {
-        Tool::SearchEmails => list::search(values, around).map(|plan| Planned::timed(plan, around)),
-        Tool::ReadEmail => read::ReadEmail::new(values, around).map(|plan| Planned::timed(plan, around)),
+        Tool::SearchEmails => list::search(values, around).map(Planned::read),
+        Tool::ReadEmail => read::ReadEmail::new(values, around).map(Planned::read),
         Tool::ListMailFolders => folders::ListFolders::new(values, around).map(Planned::read),
         Tool::GetAttachment => attachment::GetAttachment::new(values, around).map(Planned::read),
         Tool::CheckRecipients => recipients::CheckRecipients::new(values, around).map(Planned::read),
@@ -55,9 +55,7 @@ pub(super) fn plan(
         Tool::ReplyEmail => confirm::before(compose::reply(values, around)?, values, around),
         Tool::DraftEmail => compose::draft(values, around).map(Planned::write),
         Tool::OrganizeEmail => organize::Organize::new(values, around).map(Planned::write),
-        // It says itself in which zone it is answered.
-        _ if values.contains_key("timeZone") => list::newest(values, around).map(Planned::read),
-        _ => list::newest(values, around).map(|plan| Planned::timed(plan, around)),
+        _ => list::newest(values, around).map(Planned::read),
     };
     guarded(Some(tool), planned?, values, around)
 }

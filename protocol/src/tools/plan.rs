@@ -15,7 +15,7 @@ use super::resource::ReadResource;
 use super::screened::screened;
 use super::{
     Finished, Found, Resource, Step, Surroundings, Target, Tool, ToolError, WriteIntent, authenticate,
-    calendar, call_linked_app, files, mailbox_zone, people, teams, todo,
+    calendar, call_linked_app, files, people, teams, todo,
 };
 use crate::ids::RequestId;
 use crate::linked_app::AppCall;
@@ -168,11 +168,6 @@ impl Planned {
         Self::Work(Box::new(Plan::Read(Box::new(plan))))
     }
 
-    /// The same for a plan whose result has times, which are shown in the mailbox's zone too.
-    pub(super) fn timed(plan: impl Reading + 'static, around: Surroundings<'_>) -> Self {
-        Self::Work(Box::new(Plan::Read(mailbox_zone::before(Box::new(plan), around))))
-    }
-
     pub(super) fn write(plan: impl Writing + 'static) -> Self {
         Self::Work(Box::new(Plan::Write(Box::new(plan))))
     }
@@ -211,10 +206,7 @@ impl Plan {
                 let uri = text("uri").unwrap_or_default();
                 let plan = ReadItem::new(resource, uri, text("expandedUri").unwrap_or(uri), around)?;
                 match resource {
-                    Resource::Message => {
-                        mail::guarded(None, Planned::timed(plan, around), &Map::new(), around)
-                    }
-                    Resource::Event => Ok(Planned::timed(plan, around)),
+                    Resource::Message => mail::guarded(None, Planned::read(plan), &Map::new(), around),
                     _ => Ok(Planned::read(plan)),
                 }
             }

@@ -30,10 +30,8 @@ pub(super) fn plan(
 ) -> Result<Planned, ToolError> {
     match tool {
         Tool::ListTeams => list::ListTeams::new(values, around).map(Planned::read),
-        Tool::ListChats => chats::ListChats::new(values, around).map(|plan| Planned::timed(plan, around)),
-        Tool::ReadTeamsMessages => {
-            messages::ReadMessages::new(values, around).map(|plan| Planned::timed(plan, around))
-        }
+        Tool::ListChats => chats::ListChats::new(values, around).map(Planned::read),
+        Tool::ReadTeamsMessages => messages::ReadMessages::new(values, around).map(Planned::read),
         Tool::CreateTeamsMeeting => meeting::new(values, around),
         _ => confirm::before(send::SendTeamsMessage::new(values, around)?, values, around),
     }

@@ -51,7 +51,7 @@ pub(super) struct ListMail {
     /// The path of the page; none while the mailbox is asked for its zone.
     page: Option<String>,
     bounds: Option<Bounds>,
-    /// The zone that was asked for, in which times are then shown; none stands for the mailbox's.
+    /// The zone in which times are shown beside UTC: the one that the call is about, or else the mailbox's if it is known.
     zone: Option<Zone>,
     /// Whether all pages are read that one answer holds.
     is_long: bool,
@@ -94,12 +94,9 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     }
     let (after, before) = (arguments.when("after")?, arguments.when("before")?);
     let needs_zone = [after, before].iter().flatten().any(|when| !matches!(when, When::Instant(_)));
-    let is_named = values.contains_key("timeZone");
-    let zone = if needs_zone || is_named {
-        mailbox_zone::choose(&arguments, around, true)?
-    } else {
-        Some(Zone::utc())
-    };
+    let is_about_zone = needs_zone || values.contains_key("timeZone");
+    let zone =
+        if is_about_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
     let bounds = Bounds { after, before, conditions, zones: around.zones };
     let mut list = ListMail {
         messages: format!("{}/mailFolders/{path}/messages", mailbox.root),
@@ -109,7 +106,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("folder", name),
         page: None,
         bounds: Some(bounds),
-        zone: zone.clone().filter(|_| is_named),
+        zone: zone.clone().filter(|_| is_about_zone).or_else(|| around.mailbox_zone.cloned()),
         is_long: false,
         pages: 0,
         found: Vec::new(),
@@ -164,7 +161,7 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("search", clause),
         page,
         bounds: None,
-        zone: None,
+        zone: around.mailbox_zone.cloned(),
         is_long,
         pages: 0,
         found: Vec::new(),
@@ -224,11 +221,15 @@ impl ListMail {
 
     /// Takes a page over, and asks for the next one where all are wanted and there is room.
     fn take(&mut self, page: &Page, path: &str) -> Step {
-        let is_long = self.is_long;
+        let (is_long, zone) = (self.is_long, self.zone.clone());
         let shown = |item: &Value| {
             let mut item = message::summary(item)?;
+            let members = item.as_object_mut()?;
+            if let Some(zone) = &zone {
+                message::add_local_time(members, zone);
+            }
             if is_long {
-                item.as_object_mut()?.remove("preview");
+                members.remove("preview");
             }
             Some(item)
         };
@@ -244,12 +245,11 @@ impl ListMail {
             return Step::Call(self.call());
         }
         let (name, value) = &self.asked;
-        let structured = json!({ *name: value, "messages": self.found });
-        let finished = Finished {
-            zone: self.zone.clone().map(Box::new),
-            ..Finished::from_outside(structured, BY_SENDERS)
-        };
-        Step::Done(finished.going_on(goes_on))
+        let mut structured = json!({ *name: value, "messages": self.found });
+        if let (Some(zone), Some(members)) = (&self.zone, structured.as_object_mut()) {
+            members.insert("timeZone".to_owned(), zone.name().into());
+        }
+        Step::Done(Finished::from_outside(structured, BY_SENDERS).going_on(goes_on))
     }
 }
 
@@ -295,6 +295,7 @@ impl Reading for ListMail {
             let zones = self.bounds.as_ref().map_or(Zones::UTC_ONLY, |bounds| bounds.zones);
             let zone = mailbox_zone::answered(answer, zones)?;
             self.begin(&zone)?;
+            self.zone = Some(zone);
             return Ok(Step::Call(self.call()));
         };
         let page = Page::read(answer)?;

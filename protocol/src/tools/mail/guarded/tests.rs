@@ -73,14 +73,8 @@ fn a_mail_that_is_out_of_reach_ends_every_call_that_names_it() {
         [(plan.learnt().unwrap(), crate::tools::testing::NOW)]
     };
     let (policy, granted) = (Policy::parse(RULES).unwrap(), GRANTED.map(str::to_owned));
-    let zone = Ok(crate::zones::Zone::utc());
-    let around = Surroundings {
-        policy: &policy,
-        folders_off: &known,
-        request: operation(),
-        mailbox_zone: Some(&zone),
-        ..around(&granted)
-    };
+    let around =
+        Surroundings { policy: &policy, folders_off: &known, request: operation(), ..around(&granted) };
     for (target, arguments) in every_call() {
         let names_one = arguments.to_string().contains("M=");
         let Ok(Planned::Work(mut plan)) = Plan::make(target, arguments.as_object().unwrap(), around) else {
