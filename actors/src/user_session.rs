@@ -14,6 +14,7 @@ mod mcp;
 mod meta;
 mod opening;
 mod operate;
+mod orphans;
 mod reporting;
 mod run;
 mod settle;

@@ -6,12 +6,12 @@
 use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
-use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RECONCILE_FOR, RETRY_AFTER_MAX};
+use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RETRY_AFTER_MAX};
 use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{CallResult, GraphCall, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app, mailbox_zone};
+use protocol::tools::{Target, ToolError, mailbox_zone};
 use protocol::trace::TraceContext;
 use protocol::zones::Zone;
 
@@ -21,10 +21,10 @@ use super::settle::Settled;
 use super::streaming::{tell, tell_wait};
 use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
-use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
+use crate::ledger::{EntryEvent, EntryState, Transition};
 use crate::log::LogLine;
 use crate::planted::{self, Bug};
-use crate::queue::{Change, Priority, Ready, Word};
+use crate::queue::{Change, Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 use crate::vault::Slot;
@@ -407,72 +407,6 @@ impl UserSession {
             }
         }
         Ok(())
-    }
-
-    /// Takes over what an earlier life of the object left open: reads and calls that never left are over, writes that
-    /// may have happened are looked into.
-    pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        for (request, entry) in std::mem::take(&mut self.orphans) {
-            let Some(entry) = self.ask_on(request, entry)? else { continue };
-            let Some(entry) = self.adopt_task(turn, txn, request, entry)? else { continue };
-            let may_have_happened =
-                entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
-            let intent = entry.intent.clone().filter(|_| may_have_happened);
-            let target = match &entry.kind {
-                Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch | Kind::RevokeSignIns => {
-                    None
-                }
-            };
-            match (intent, target) {
-                (Some(intent), Some(target)) => {
-                    let Some(plan) = Plan::recovered(intent, request) else {
-                        let settled = Settled::Error(call_linked_app::unknown());
-                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                        continue;
-                    };
-                    let mut plan = Box::new(plan);
-                    if plan.look_into() == Found::NeverKnown {
-                        let settled = Settled::Error(plan.outcome_unknown());
-                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                        continue;
-                    }
-                    self.look_into_orphan(turn, txn, request, entry, Work::Tool { target, plan })?;
-                }
-                _ if entry.kind == Kind::RevokeSignIns && entry.state == EntryState::InFlight => {
-                    let settled = Settled::Error(ToolError::outcome_unknown("this call", "at its effect"));
-                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                }
-                _ => {
-                    let settled = Settled::Error(ToolError::interrupted());
-                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::Refused, &settled)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn look_into_orphan(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-        request: RequestId,
-        entry: Entry,
-        work: Work,
-    ) -> Result<(), Fault> {
-        let stored = Some((entry.state, entry.intent.clone()));
-        let mut run = Run::new(work, entry, Priority::Background, turn.now);
-        run.stored = stored;
-        run.may_act_until = turn.now.plus(CALL_TIMEOUT);
-        let [high, middle, low] = turn.entropy.bytes();
-        run.sequence = u32::from_be_bytes([1, high, middle, low]);
-        run.looking = true;
-        run.give_up_at = Some(turn.now.plus(RECONCILE_FOR));
-        if run.entry.apply(EntryEvent::AnswerLost) == Transition::Illegal {
-            return Err(Fault::Invariant("an orphan cannot be looked into"));
-        }
-        let next = Next::Call { not_before: turn.now };
-        self.go_on(turn, txn, request, run, next)
     }
 }
 
