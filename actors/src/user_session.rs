@@ -6,6 +6,7 @@
 
 mod apps;
 mod authorization;
+mod call_log;
 mod calls;
 mod identity;
 mod linking;

@@ -15,6 +15,7 @@ use protocol::tools::{Target, ToolError, mailbox_zone};
 use protocol::trace::TraceContext;
 use protocol::zones::Zone;
 
+use super::apps::after_app;
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
 use super::settle::Settled;
@@ -22,9 +23,8 @@ use super::streaming::{tell, tell_wait};
 use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
 use crate::ledger::{EntryEvent, EntryState, Transition};
-use crate::log::LogLine;
 use crate::planted::{self, Bug};
-use crate::queue::{Change, Ready, Word};
+use crate::queue::{Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 use crate::vault::Slot;
@@ -196,8 +196,11 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
-            if self.queue.release_abandoned(&op).is_some_and(Lane::is_graph) {
-                self.hear_of_gateway(turn, op.request, &result);
+            if let Some(lane) = self.queue.release_abandoned(&op) {
+                self.log_abandoned_call(turn.now, txn, (op, lane), &result);
+                if lane.is_graph() {
+                    self.hear_of_gateway(turn, op.request, &result);
+                }
             }
             if planted::has(Bug::StaleRefreshOverwrites) {
                 self.store_stale_tokens(turn, txn, &result)?;
@@ -207,9 +210,8 @@ impl UserSession {
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
-        if run.asks_model() {
-            self.log_model(turn.now, txn, op.request, &result);
-        } else if matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns) {
+        let is_of_microsoft = matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns);
+        if is_of_microsoft && !run.asks_model() {
             // What storage says is no word of the gateway; that the call is over has to be known all the same.
             let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
             let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
@@ -218,6 +220,7 @@ impl UserSession {
         // An application's headers prove nothing about Microsoft.
         let is_traced = !matches!(run.work, Work::App(_));
         run.entry.attempt_ended((op.request.created_at(), turn.now), &result, is_traced);
+        self.log_call(turn.now, txn, op, &run, &result);
         self.learn_zone(turn.now, &run, &result);
         let next = match &run.work {
             work @ (Work::Tool { .. } | Work::Watch(_)) => {
@@ -235,7 +238,7 @@ impl UserSession {
                 next
             }
             Work::RevokeSignIns => self.after_revoke(turn, &mut run, &result)?,
-            Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
+            Work::App(calling) => after_app(calling, &result),
             Work::Refresh(slot) => self.after_refresh(turn, txn, (op.request, *slot), result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
             _ => return Err(Fault::Invariant("what makes no calls ended as one")),
@@ -260,35 +263,6 @@ impl UserSession {
         let (now, entropy) = (turn.now, &mut turn.entropy);
         let word = Word::of(result);
         self.queue.heard_of_gateway(request, word, now, |pause| with_jitter(pause, entropy));
-    }
-
-    /// Writes a line for each call of the model: which one, and how it ended.
-    fn log_model(&self, now: UnixMs, txn: &mut Txn<'_>, request: RequestId, result: &CallResult) {
-        let (status, log_id) = match result {
-            CallResult::Answered(answer) => (Some(answer.status), answer.gateway_log_id.clone()),
-            CallResult::Lost(_) => (None, None),
-        };
-        let line = LogLine::new("model_called", now)
-            .with("requestId", request.to_string())
-            .with_some("route", self.config.gateway.condense.as_ref().map(|route| route.name.clone()))
-            .with_some("status", status)
-            .with_some("aiGatewayLogId", log_id);
-        txn.emit(Effect::Log(line));
-    }
-
-    /// Writes a line for each change of the circuit breaker.
-    pub(super) fn log_breaker(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
-        for change in self.queue.take_breaker_changes() {
-            let pause = match change {
-                Change::Opened(pause) => Some(pause.0),
-                Change::HalfOpened | Change::Closed => None,
-            };
-            let line = LogLine::new("gateway_breaker", now)
-                .with_some("userKey", self.user.map(|user| user.to_string()))
-                .with("state", change.name())
-                .with_some("pauseMs", pause);
-            txn.emit(Effect::Log(line));
-        }
     }
 
     /// Does what was decided about a run.
