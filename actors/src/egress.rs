@@ -132,7 +132,7 @@ fn app_departure(op: OpId, call: &AppCall, credential: &AppCredential) -> Depart
 }
 
 /// Names one call to the gateway. A request can have several calls, and the gateway wants each named once.
-fn event_id(op: OpId) -> String {
+pub(crate) fn event_id(op: OpId) -> String {
     format!("{}-{}", op.request, op.sequence)
 }
 
@@ -332,6 +332,16 @@ mod tests {
         Outbound::Graph { call, bearer: Secret::new("graph-token".into()), tool: "sendEmail", trace }
     }
 
+    /// Settings of the custom provider, and some more.
+    fn by_provider(more: &[(&str, &str)]) -> Config {
+        let own = [
+            ("EGRESS", "custom_provider"),
+            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
+            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
+        ];
+        config_with(&[&own[..], more].concat())
+    }
+
     #[test]
     fn ai_run_carries_the_call_as_inputs_and_the_gateway_as_options() {
         let config = config_with(&[("EGRESS", "ai_run")]);
@@ -357,11 +367,7 @@ mod tests {
 
     #[test]
     fn the_custom_provider_gets_the_real_verb_and_both_credentials() {
-        let config = config_with(&[
-            ("EGRESS", "custom_provider"),
-            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
-            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
-        ]);
+        let config = by_provider(&[]);
         let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound())
         else {
             panic!("another transport")
@@ -399,12 +405,7 @@ mod tests {
         );
         assert_eq!(options["extraHeaders"], json!({"cf-aig-collect-log-payload": "false"}));
 
-        let config = config_with(&[
-            ("EGRESS", "custom_provider"),
-            ("GATEWAY_BASE_URL", "https://gateway.example/v1/a/g/custom-graph"),
-            ("AI_GATEWAY_SERVICE_TOKEN", "service-token"),
-            ("CONDENSE_ROUTE", "dynamic/condense"),
-        ]);
+        let config = by_provider(&[("CONDENSE_ROUTE", "dynamic/condense")]);
         let Departure::Http { method, url, headers, body } = depart(&config, user(), op(), &outbound())
         else {
             panic!("another transport")

@@ -39,4 +39,5 @@ pub use shell::{
     outgoing::send,
     settings::config_from_env,
     sql_rows::{SqlDisk, SqlRows},
+    web_crypto::subtle,
 };

@@ -13,4 +13,5 @@ pub(crate) mod settings;
 mod signing;
 mod sockets;
 pub(crate) mod sql_rows;
+pub(crate) mod web_crypto;
 mod zones;

@@ -197,9 +197,7 @@ impl<'r> Txn<'r> {
     /// # Errors
     /// [`Fault::ValueTooLarge`] above [`STORED_VALUE_BYTES_MAX`].
     pub fn put<R: Record>(&mut self, key: &[u8], record: &R) -> Result<(), Fault> {
-        let mut value = Vec::new();
-        ciborium::into_writer(record, &mut value)
-            .map_err(|_| Fault::Invariant("a record could not be encoded"))?;
+        let value = cbor::encode(record).ok_or(Fault::Invariant("a record could not be encoded"))?;
         if value.len() > STORED_VALUE_BYTES_MAX {
             return Err(Fault::ValueTooLarge { table: R::TABLE.name() });
         }

@@ -6,6 +6,7 @@
 
 mod apps;
 mod authorization;
+mod call_log;
 mod calls;
 mod identity;
 mod linking;
@@ -14,6 +15,7 @@ mod mcp;
 mod meta;
 mod opening;
 mod operate;
+mod orphans;
 mod reporting;
 mod run;
 mod settle;

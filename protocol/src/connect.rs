@@ -7,10 +7,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::UnixMs;
-use crate::{cbor, digest};
 
 const TICKET_DATA: &[u8] = b"connect-ticket/v1";
 const STATE_DATA: &[u8] = b"connect-state/v1/";
@@ -70,7 +70,7 @@ pub fn seal_ticket(
     ticket: &ConnectTicket,
     nonce: [u8; NONCE_BYTES],
 ) -> Result<String, CannotOpen> {
-    seal_text(keys, TICKET_DATA, nonce, ticket)
+    keys.seal_text(Purpose::Connect, Scope::Anyone, TICKET_DATA, nonce, ticket)
 }
 
 /// Opens the ticket of a link and checks its time.
@@ -92,7 +92,7 @@ pub fn seal_state(
     browser_secret: &str,
     nonce: [u8; NONCE_BYTES],
 ) -> Result<String, CannotOpen> {
-    seal_text(keys, &state_data(browser_secret), nonce, state)
+    keys.seal_text(Purpose::Connect, Scope::Anyone, &state_data(browser_secret), nonce, state)
 }
 
 /// Opens a state that came back, with the cookie of the browser that brought it, and checks its time.
@@ -113,18 +113,6 @@ fn state_data(browser_secret: &str) -> Vec<u8> {
     [STATE_DATA, &digest::sha256(browser_secret.as_bytes())].concat()
 }
 
-fn seal_text<T: Serialize>(
-    keys: &KeyRing,
-    associated_data: &[u8],
-    nonce: [u8; NONCE_BYTES],
-    value: &T,
-) -> Result<String, CannotOpen> {
-    let mut plaintext = Vec::new();
-    ciborium::into_writer(value, &mut plaintext).map_err(|_| CannotOpen)?;
-    let sealed = keys.seal(Purpose::Connect, Scope::Anyone, associated_data, nonce, &plaintext)?;
-    Ok(digest::to_base64url(&sealed))
-}
-
 fn open_text<T: DeserializeOwned>(
     keys: &KeyRing,
     associated_data: &[u8],
@@ -133,9 +121,7 @@ fn open_text<T: DeserializeOwned>(
     if text.len() > SEALED_CHARS_MAX {
         return Err(CannotOpen);
     }
-    let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
-    let opened = keys.open(Purpose::Connect, Scope::Anyone, associated_data, &sealed)?;
-    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
+    keys.open_text(Purpose::Connect, Scope::Anyone, associated_data, text)
 }
 
 #[cfg(test)]

@@ -86,6 +86,25 @@ pub struct Tokens {
     pub scopes: Vec<String>,
 }
 
+impl Tokens {
+    /// Tokens as the edge hands them to an object, after it has read what else came with them.
+    #[must_use]
+    pub fn handed_over(
+        access_token: String,
+        refresh_token: String,
+        lives_for: DurationMs,
+        scopes: Vec<String>,
+    ) -> Self {
+        Self {
+            access_token: Secret::new(access_token),
+            refresh_token: Some(Secret::new(refresh_token)),
+            id_token: None,
+            lives_for,
+            scopes,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct TokenBody {
     access_token: String,

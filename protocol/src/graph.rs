@@ -20,6 +20,67 @@ pub const BATCH: &str = "/$batch";
 /// product's own namespace.
 pub const OPERATION_PROPERTY: &str = "String {6d2a5f5e-93c1-4b0e-8f4e-2f6f0d3c7a11} Name M365McpOperation";
 
+/// The segments of paths that are Graph's own words: the only ones that [`route`] repeats.
+const WORDS: [&str; 57] = [
+    "$batch",
+    "accept",
+    "attachments",
+    "calendar",
+    "calendarView",
+    "calendars",
+    "cancel",
+    "channels",
+    "chats",
+    "childFolders",
+    "children",
+    "contacts",
+    "content",
+    "createForward",
+    "createLink",
+    "createOrGet",
+    "createReply",
+    "createReplyAll",
+    "createUploadSession",
+    "decline",
+    "directReports",
+    "drive",
+    "drives",
+    "events",
+    "findMeetingTimes",
+    "forward",
+    "getMailTips",
+    "getSchedule",
+    "items",
+    "joinedTeams",
+    "lists",
+    "mailFolders",
+    "mailboxSettings",
+    "me",
+    "members",
+    "messages",
+    "microsoft.graph.room",
+    "move",
+    "onlineMeetings",
+    "people",
+    "places",
+    "query",
+    "replies",
+    "reply",
+    "replyAll",
+    "revokeSignInSessions",
+    "root",
+    "search",
+    "send",
+    "sendMail",
+    "sites",
+    "subscriptions",
+    "tasks",
+    "teams",
+    "tentativelyAccept",
+    "todo",
+    "users",
+];
+
 /// An identifier that cannot stand in a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsafeIdentifier;
@@ -64,6 +125,16 @@ pub fn file_name(name: &str) -> Result<String, UnsafeIdentifier> {
         || name.chars().count() > NAME_CHARS_MAX
         || name.chars().any(refused);
     if is_refused { Err(UnsafeIdentifier) } else { Ok(percent_encode(name, b"-._~")) }
+}
+
+/// The template of a path, for logs: Graph's own words as they are, `{}` for every other segment, and no query. Identifiers,
+/// addresses, names of folders and of files are other segments.
+#[must_use]
+pub fn route(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    path.split('/').skip(1).fold(String::new(), |route, segment| {
+        route + "/" + if WORDS.binary_search(&segment).is_ok() { segment } else { "{}" }
+    })
 }
 
 /// A query string from names of ours and values of anyone's, beginning with `?`; empty without parameters.
@@ -163,6 +234,28 @@ mod tests {
     fn identifiers_keep_their_padding() {
         assert_eq!(segment("AAMkAGI1-_=="), Ok("AAMkAGI1-_==".into()));
         assert_eq!(segment("Ärger"), Ok("%C3%84rger".into()));
+    }
+
+    #[test]
+    fn a_route_says_what_was_asked_and_never_of_what_or_whom() {
+        assert!(WORDS.is_sorted());
+        for (path, template) in [
+            ("/me/messages?$search=%22secret%22", "/me/messages"),
+            ("/me/messages/AAMkAGI1-_==/move", "/me/messages/{}/move"),
+            ("/users/ada%40contoso.example/sendMail", "/users/{}/sendMail"),
+            ("/me/mailFolders/Clients/messages", "/me/mailFolders/{}/messages"),
+            (
+                "/drives/b!D/items/root:/salaries.xlsx:/createUploadSession",
+                "/drives/{}/items/{}/{}/createUploadSession",
+            ),
+            (
+                "/teams/t/channels/19:x@thread.tacv2/messages/17/replies",
+                "/teams/{}/channels/{}/messages/{}/replies",
+            ),
+            (BATCH, BATCH),
+        ] {
+            assert_eq!(route(path), template);
+        }
     }
 
     #[test]

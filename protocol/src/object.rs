@@ -440,9 +440,7 @@ pub struct Malformed;
 /// # Errors
 /// [`Malformed`] when the value cannot be written, which is a fault of this server.
 pub fn encode(request: &ObjectRequest) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::new();
-    ciborium::into_writer(request, &mut out).map_err(|_| Malformed)?;
-    Ok(out)
+    cbor::encode(request).ok_or(Malformed)
 }
 
 /// Reads a request from the wire.

@@ -10,12 +10,14 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hkdf::Hkdf;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::digest;
 use crate::ids::UserKey;
 use crate::secret::Secret;
+use crate::{cbor, digest};
 
 /// Bytes of an AES-GCM nonce.
 pub const NONCE_BYTES: usize = 12;
@@ -246,6 +248,39 @@ impl KeyRing {
             .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
             .map_err(|_| CannotOpen)?;
         Ok(Opened { plaintext: Zeroizing::new(plaintext) })
+    }
+
+    /// Seals a value as the text of a token, a link or a form: base64url of what [`KeyRing::seal`] makes of its CBOR.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] when sealing fails, which is a fault of this server.
+    pub fn seal_text<T: Serialize>(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        associated_data: &[u8],
+        nonce: [u8; NONCE_BYTES],
+        value: &T,
+    ) -> Result<String, CannotOpen> {
+        let plaintext = Zeroizing::new(cbor::encode(value).ok_or(CannotOpen)?);
+        let sealed = self.seal(purpose, scope, associated_data, nonce, &plaintext)?;
+        Ok(digest::to_base64url(&sealed))
+    }
+
+    /// Opens what [`KeyRing::seal_text`] made. How long a text may be that is looked at at all, its kind decides.
+    ///
+    /// # Errors
+    /// [`CannotOpen`] for anything that was not sealed with these keys for this purpose, scope and data.
+    pub fn open_text<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        associated_data: &[u8],
+        text: &str,
+    ) -> Result<T, CannotOpen> {
+        let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
+        let opened = self.open(purpose, scope, associated_data, &sealed)?;
+        cbor::decode(&opened.plaintext).ok_or(CannotOpen)
     }
 
     /// The identifier of the key that seals.

@@ -19,6 +19,7 @@ pub mod cursor;
 pub mod error;
 mod files;
 mod forgotten;
+mod gated;
 pub mod handles;
 pub mod item;
 mod mail;

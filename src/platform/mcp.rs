@@ -193,7 +193,12 @@ async fn attach(
     let command = Command::Attach(Attach { session, stream: stream.clone(), is_restored: false });
     let pace = Pace { comment_every: ANSWER_COMMENT_EVERY, ends_at: None, farewell: None };
     match event_stream::ask(env, &request_of(caller, command)?).await? {
-        Ok(pump) => event_stream::respond(pump, pace, Some(&opened).filter(|_| primes)),
+        Ok(pump) => {
+            let answer = event_stream::respond(pump, pace, Some(&opened).filter(|_| primes))?;
+            // A late answer leads to its request as one does that came at once.
+            answer.headers().set("x-request-id", &stream.request.to_string())?;
+            Ok(answer)
+        }
         Err(refusal) => complete(config, Ok(refusal)),
     }
 }

@@ -6,41 +6,14 @@
 use std::cell::RefCell;
 
 use actors::egress::Departure;
+use actors::subtle;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use protocol::jwt::{Choice, KeyCache, SignedToken, SigningKey, read_keys, take_apart};
 use protocol::outbound::CallResult;
-use wasm_bindgen::prelude::*;
+use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::now;
-
-#[wasm_bindgen]
-extern "C" {
-    #[derive(Clone)]
-    type SubtleCrypto;
-
-    #[wasm_bindgen(thread_local_v2, js_namespace = crypto, js_name = subtle)]
-    static SUBTLE: SubtleCrypto;
-
-    #[wasm_bindgen(method, catch, js_name = importKey)]
-    async fn import_key(
-        this: &SubtleCrypto,
-        format: &str,
-        key: &JsValue,
-        algorithm: &JsValue,
-        extractable: bool,
-        usages: &Array,
-    ) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    async fn verify(
-        this: &SubtleCrypto,
-        algorithm: &str,
-        key: &JsValue,
-        signature: &Uint8Array,
-        data: &Uint8Array,
-    ) -> Result<JsValue, JsValue>;
-}
 
 /// Whose keys they are. Each has its own, so that no issuer's key is ever good for another one's token.
 #[derive(Clone, Copy)]
@@ -111,8 +84,8 @@ async fn verify_rs256(key: &SigningKey, parts: &SignedToken<'_>) -> Result<JsVal
     set(&algorithm, "name", "RSASSA-PKCS1-v1_5")?;
     set(&algorithm, "hash", "SHA-256")?;
     let usages = Array::of1(&JsValue::from_str("verify"));
-    let subtle = SUBTLE.with(Clone::clone);
+    let subtle = subtle();
     let key = subtle.import_key("jwk", &jwk, &algorithm, false, &usages).await?;
     let (signature, signed) = (parts.signature.as_slice(), parts.signed.as_bytes());
-    subtle.verify("RSASSA-PKCS1-v1_5", &key, &Uint8Array::from(signature), &Uint8Array::from(signed)).await
+    subtle.verify(&algorithm, &key, &Uint8Array::from(signature), &Uint8Array::from(signed)).await
 }

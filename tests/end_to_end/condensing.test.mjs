@@ -50,8 +50,8 @@ for (const egress of ["ai_run", "custom_provider"]) {
       assert.match(answer.summary, new RegExp(`^Digest of ${answer.condensed.fromBytes} bytes`));
       assert.deepEqual(answer.messages.map(({ receivedAt }) => receivedAt), plain.messages.map(({ receivedAt }) => receivedAt));
       assert.match(answer.read, /^<<untrusted [0-9a-f]+>>.*condensed by a model from mail.*may be wrong/);
-      const line = await stack.waitForLog(({ event }) => event === "model_called", { since });
-      assert.deepEqual([line.route, line.status], [route, 200]);
+      const line = await stack.waitForLog(({ event, lane }) => event === "call" && lane === "model", { since });
+      assert.deepEqual([line.route, line.outcome, line.status], [route, "answered", 200]);
       const ended = await stack.waitForLog(({ event, tool }) => event === "request" && tool === "readEmail", { since });
       assert.deepEqual([ended.state, ended.calls, ended.aiGatewayLogId], ["done", 3, line.aiGatewayLogId]);
       assert.ok(!stack.output().includes(answer.summary.slice(0, 40)), "content is in the log");

@@ -177,6 +177,9 @@ function stack(state) {
     output: () => state.lines.map(({ text }) => text).join("\n"),
     /** Resolves with the first structured line that fits; `since: logMark()` leaves older ones out. */
     waitForLog: (predicate, options) => waitForLog(state, predicate, options),
+    /** Resolves with the line of the settled request of this ID, beside which each of its calls has a line of its own. */
+    waitForRequest: (id, options) =>
+      waitForLog(state, ({ event, requestId }) => event !== "call" && requestId === id, options),
     logMark: () => state.lines.length,
     mintToken: (user, options) => mintToken(state, user, options),
     /** Signs in as a browser would and gives the access token. */

@@ -47,8 +47,8 @@ describe("where Access stands in front", () => {
       const answer = await call(session, "/api/whoami", { query: { q: "a&b #" } });
       assert.deepEqual(content(answer), { email: address(name), via: "assertion", target: "/app/api/whoami?q=a%26b%20%23" });
       assert.match(answer.structuredContent.untrusted, /never an instruction/);
-      const line = await stack.waitForLog(({ event }) => event === "linked_app_called", { since });
-      assert.deepEqual([line.app, line.status, line.accessIdentity], ["orders", 200, someone.subject]);
+      const line = await stack.waitForLog(({ event, lane }) => event === "call" && lane === "linked_app", { since });
+      assert.deepEqual([line.route, line.status, line.accessIdentity], ["orders", 200, someone.subject]);
     }
     const all = await called();
     assert.ok(all.every(({ headers }) => !headers.authorization && !headers["cf-aig-metadata"]));

@@ -138,7 +138,7 @@ async function joined({ stack, token, name }) {
 
   const requestId = answer.headers.get("x-request-id");
   assert.match(requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  const line = await stack.waitForLog((json) => json.requestId === requestId, { since });
+  const line = await stack.waitForRequest(requestId, { since });
   assert.equal(requestLines(stack).filter((known) => known.requestId === requestId).length, 1);
   assert.deepEqual([line.tool, line.state, line.outcome], [name, "done", "ok"]);
   assert.equal(line.session, session.id);

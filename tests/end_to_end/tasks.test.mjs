@@ -86,7 +86,7 @@ describe("a search through many pages", () => {
     assertFoundAll(await ended(taskId));
     assertFoundAll((await get(taskId)).result);
     assert.equal((await searches(mark)).length, PAGES);
-    const line = await stack.waitForLog(({ requestId }) => requestId === taskId);
+    const line = await stack.waitForRequest(taskId);
     assert.deepEqual([line.tool, line.outcome, line.calls], ["searchEmails", "ok", PAGES]);
   });
 
@@ -110,7 +110,7 @@ describe("a search through many pages", () => {
     const since = stack.logMark();
     await stack.restart();
     // What wakes the object is its own alarm, at the latest when the lost call counts as lost.
-    const line = await stack.waitForLog(({ requestId }) => requestId === taskId, { since, timeout: 50_000 });
+    const line = await stack.waitForRequest(taskId, { since, timeout: 50_000 });
     assert.equal(line.outcome, "ok");
     assertFoundAll((await get(taskId)).result);
   });

@@ -58,7 +58,7 @@ describe("the local run", () => {
   test("the name of a request is the one in the Worker's log", async () => {
     const { output } = await command("verify", [stack.origin, "--token-file", tokenFile]);
     const [, id] = output.match(/the answer names its request: ([0-9a-f-]{36})/);
-    assert.equal((await stack.waitForLog(({ requestId }) => requestId === id)).tool, "getEmails");
+    assert.equal((await stack.waitForRequest(id)).tool, "getEmails");
   });
 
   test("a token that is not good is a failing line", async () => {

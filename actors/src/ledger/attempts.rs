@@ -63,7 +63,9 @@ pub enum Ending {
 }
 
 impl Ending {
-    const fn of(result: &CallResult) -> Self {
+    /// The ending of a call.
+    #[must_use]
+    pub const fn of(result: &CallResult) -> Self {
         match result {
             CallResult::Answered(answer) => Self::Answered(answer.status),
             CallResult::Lost(Lost::Connection) => Self::Connection,
@@ -73,15 +75,24 @@ impl Ending {
         }
     }
 
+    /// The name in logs: that there was an answer, or why there is none.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::TooLarge => "too_large",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The status, or why there is none.
     #[must_use]
     pub fn text(self) -> String {
         match self {
             Self::Answered(status) => status.to_string(),
-            Self::Connection => "connection".to_owned(),
-            Self::Timeout => "timeout".to_owned(),
-            Self::TooLarge => "too_large".to_owned(),
-            Self::Interrupted => "interrupted".to_owned(),
+            _ => self.name().to_owned(),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Place {
 }
 
 impl Entry {
-    /// What the entry amounts to for good, once it is settled.
+    /// What the entry amounts to: for good, once it is settled; as it stands, before that.
     #[must_use]
     pub fn record(&self, id: RequestId) -> Record {
         Record {

@@ -5,37 +5,12 @@
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use protocol::entra::Assertion;
-use wasm_bindgen::prelude::*;
+use wasm_bindgen::JsValue;
+
+use super::web_crypto::subtle;
 
 /// The salt of PS256 is as long as its digest (RFC 7518, section 3.5).
 const SALT_BYTES: f64 = 32.0;
-
-#[wasm_bindgen]
-extern "C" {
-    #[derive(Clone)]
-    type SubtleCrypto;
-
-    #[wasm_bindgen(thread_local_v2, js_namespace = crypto, js_name = subtle)]
-    static SUBTLE: SubtleCrypto;
-
-    #[wasm_bindgen(method, catch, js_name = importKey)]
-    async fn import_key(
-        this: &SubtleCrypto,
-        format: &str,
-        key: &Uint8Array,
-        algorithm: &JsValue,
-        extractable: bool,
-        usages: &Array,
-    ) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    async fn sign(
-        this: &SubtleCrypto,
-        algorithm: &JsValue,
-        key: &JsValue,
-        data: &Uint8Array,
-    ) -> Result<JsValue, JsValue>;
-}
 
 /// The PS256 signature of an assertion (RSASSA-PSS with SHA-256; RFC 7518, section 3.5).
 pub(super) async fn sign_ps256(assertion: &Assertion) -> Result<Vec<u8>, JsValue> {
@@ -45,7 +20,7 @@ pub(super) async fn sign_ps256(assertion: &Assertion) -> Result<Vec<u8>, JsValue
     set("hash", "SHA-256".into())?;
     set("saltLength", SALT_BYTES.into())?;
     let usages = Array::of1(&JsValue::from_str("sign"));
-    let subtle = SUBTLE.with(Clone::clone);
+    let subtle = subtle();
     let pkcs8 = Uint8Array::from(assertion.key.expose().as_slice());
     let key = subtle.import_key("pkcs8", &pkcs8, &algorithm, false, &usages).await?;
     let data = Uint8Array::from(assertion.unsigned.expose().as_bytes());

@@ -18,9 +18,8 @@ use super::settle::Settled;
 use super::verdict::Next;
 use super::{Txn, UserSession};
 use crate::ledger::EntryEvent;
-use crate::log::LogLine;
 use crate::refresher::Access;
-use crate::turn::{AppCredential, Effect, Fault, Outbound, Turn};
+use crate::turn::{AppCredential, Fault, Outbound, Turn};
 use crate::vault::Slot;
 
 /// A call to a linked app at work.
@@ -44,38 +43,6 @@ impl Calling {
 }
 
 impl UserSession {
-    /// Takes the end of a call to an application.
-    pub(super) fn after_app(
-        &self,
-        turn: &Turn,
-        txn: &mut Txn<'_>,
-        request: RequestId,
-        run: &Run,
-        result: &CallResult,
-    ) -> Result<Next, Fault> {
-        let Work::App(calling) = &run.work else {
-            return Err(Fault::Invariant("not a call to a linked app"));
-        };
-        let status = match result {
-            CallResult::Answered(answer) => Some(answer.status),
-            CallResult::Lost(_) => None,
-        };
-        let line = LogLine::new("linked_app_called", turn.now)
-            .with("requestId", request.to_string())
-            .with("userKey", self.owner()?.to_string())
-            .with_some("accessIdentity", run.entry.access_identity.clone())
-            .with("app", calling.call.app.clone())
-            .with("method", calling.call.method.as_str())
-            .with_some("status", status)
-            .with("tookMs", turn.now.since(run.left_at).0);
-        txn.emit(Effect::Log(line));
-        Ok(match ended(&calling.call, result) {
-            Ended::Done(finished) => Next::Settle(EntryEvent::Succeeded, Settled::Result(finished)),
-            Ended::Failed(error) => Next::Settle(EntryEvent::Refused, Settled::Error(error)),
-            Ended::Unknown(error) => Next::Settle(EntryEvent::GaveUp, Settled::Error(error)),
-        })
-    }
-
     /// Why a call to a linked app cannot leave as this person, if it cannot. The tokens of a sign-in are for whom Access
     /// issued them, and never for another identity that the policy lets use the same Microsoft account.
     pub(super) fn app_refusal(
@@ -131,5 +98,14 @@ impl UserSession {
             self.start_refresh(turn, txn, Slot::Access)?;
         }
         Ok(matches!(access, Access::Ready(_)))
+    }
+}
+
+/// What follows from the end of a call to an application.
+pub(super) fn after_app(calling: &Calling, result: &CallResult) -> Next {
+    match ended(&calling.call, result) {
+        Ended::Done(finished) => Next::Settle(EntryEvent::Succeeded, Settled::Result(finished)),
+        Ended::Failed(error) => Next::Settle(EntryEvent::Refused, Settled::Error(error)),
+        Ended::Unknown(error) => Next::Settle(EntryEvent::GaveUp, Settled::Error(error)),
     }
 }

@@ -3,11 +3,11 @@
 //! What holds here: Microsoft's tokens, the grant and the code that stands for it are stored in one commit; whether a code
 //! or a refresh token is good is decided here and nowhere else, so that single use is exact.
 
+use protocol::access::sign_in::AccessTokens;
 use protocol::entra::Tokens;
-use protocol::ids::RequestId;
+use protocol::ids::{AddressMark, RequestId};
 use protocol::oauth::redirect::redirect_host;
 use protocol::object::{Caller, Issue, ObjectReply, Redeem, Renew, SignIn};
-use protocol::secret::Secret;
 
 use super::settle::reply_step_up;
 use super::{Txn, UserSession, reply};
@@ -28,34 +28,20 @@ impl UserSession {
         caller: &Caller,
         sign_in: SignIn,
     ) -> Result<(), Fault> {
-        if let Some(claims) = self.refresher.unmet_claims().filter(|_| !sign_in.stepped_up).cloned() {
-            // Nothing of this journey is stored: its tokens would be refused for what they do not prove.
-            self.record_sign_in(turn, txn, request, caller, EntryEvent::Refused, "step_up")?;
-            return reply_step_up(txn, to, &claims);
+        if self.demands_more(turn, txn, to, (request, caller), sign_in.stepped_up)? {
+            return Ok(());
         }
-        let owner = self.owner()?;
-        let tokens = Tokens {
-            access_token: Secret::new(sign_in.access_token),
-            refresh_token: Some(Secret::new(sign_in.refresh_token)),
-            id_token: None,
-            lives_for: sign_in.lives_for,
-            scopes: sign_in.granted,
-        };
-        let config = self.config.clone();
-        self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        let SignIn { access_token, refresh_token, lives_for, granted, .. } = sign_in;
+        let tokens = Tokens::handed_over(access_token, refresh_token, lives_for, granted);
+        self.signed_in(turn, txn, tokens, sign_in.addresses)?;
         if let (Some(issued), Some(identity)) = (sign_in.access, &caller.access_identity) {
-            let tokens = Tokens {
-                access_token: Secret::new(issued.access_token),
-                refresh_token: Some(Secret::new(issued.refresh_token)),
-                id_token: None,
-                lives_for: issued.expires_at.since(turn.now),
-                scopes: Vec::new(),
-            };
+            let AccessTokens { access_token, refresh_token, expires_at, .. } = issued;
+            let lives_for = expires_at.since(turn.now);
+            let tokens = Tokens::handed_over(access_token, refresh_token, lives_for, Vec::new());
+            let (config, owner) = (self.config.clone(), self.owner()?);
             let (identity, entropy) = (identity.clone(), &mut turn.entropy);
             self.access_tokens.signed_in_as(identity, txn, (&config, owner), tokens, turn.now, entropy)?;
         }
-        self.watches.signed_in(txn)?;
-        self.found_by(txn, sign_in.addresses)?;
         let redirect_host = redirect_host(&sign_in.redirect_uri).to_owned();
         let code = PendingCode { challenge: sign_in.code_challenge, redirect_uri: sign_in.redirect_uri };
         let grant = Grant {
@@ -73,6 +59,37 @@ impl UserSession {
         self.record_sign_in(turn, txn, request, caller, EntryEvent::Succeeded, "ok")?;
         reply(txn, to, ObjectReply::status(204));
         Ok(())
+    }
+
+    /// Whether Microsoft demanded more of this person than a sign-in proves, which is then refused. Nothing of such a
+    /// journey is stored: its tokens would be refused for what they do not prove.
+    pub(super) fn demands_more(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        to: ReplyTo,
+        (request, caller): (RequestId, &Caller),
+        stepped_up: bool,
+    ) -> Result<bool, Fault> {
+        let unmet = self.refresher.unmet_claims().filter(|_| !stepped_up).cloned();
+        let Some(claims) = unmet else { return Ok(false) };
+        self.record_sign_in(turn, txn, request, caller, EntryEvent::Refused, "step_up")?;
+        reply_step_up(txn, to, &claims)?;
+        Ok(true)
+    }
+
+    /// Stores what a sign-in with Microsoft brought, and begins to watch anew.
+    pub(super) fn signed_in(
+        &mut self,
+        turn: &mut Turn,
+        txn: &mut Txn<'_>,
+        tokens: Tokens,
+        addresses: Vec<AddressMark>,
+    ) -> Result<(), Fault> {
+        let (config, owner) = (self.config.clone(), self.owner()?);
+        self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
+        self.watches.signed_in(txn)?;
+        self.found_by(txn, addresses)
     }
 
     /// Writes entry and log line of a sign-in, whose call the edge made.

@@ -6,25 +6,25 @@
 use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
-use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RECONCILE_FOR, RETRY_AFTER_MAX};
+use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RETRY_AFTER_MAX};
 use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{CallResult, GraphCall, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Found, Plan, Target, ToolError, call_linked_app, mailbox_zone};
+use protocol::tools::{Target, ToolError, mailbox_zone};
 use protocol::trace::TraceContext;
 use protocol::zones::Zone;
 
+use super::apps::after_app;
 use super::mcp::inquiry::not_answered_in_time;
 use super::run::{Run, Work};
 use super::settle::Settled;
 use super::streaming::{tell, tell_wait};
 use super::verdict::{Next, after_tool_call, with_jitter};
 use super::{Txn, UserSession};
-use crate::ledger::{Entry, EntryEvent, EntryState, Kind, Transition};
-use crate::log::LogLine;
+use crate::ledger::{EntryEvent, EntryState, Transition};
 use crate::planted::{self, Bug};
-use crate::queue::{Change, Priority, Ready, Word};
+use crate::queue::{Ready, Word};
 use crate::refresher::{Access, Need, Renewal, Setback};
 use crate::turn::{Effect, Fault, Outbound, Turn};
 use crate::vault::Slot;
@@ -196,8 +196,11 @@ impl UserSession {
             .get(&op.request)
             .is_some_and(|run| run.in_flight_until.is_some() && run.sequence == op.sequence);
         if !is_current {
-            if self.queue.release_abandoned(&op).is_some_and(Lane::is_graph) {
-                self.hear_of_gateway(turn, op.request, &result);
+            if let Some(lane) = self.queue.release_abandoned(&op) {
+                self.log_abandoned_call(turn.now, txn, (op, lane), &result);
+                if lane.is_graph() {
+                    self.hear_of_gateway(turn, op.request, &result);
+                }
             }
             if planted::has(Bug::StaleRefreshOverwrites) {
                 self.store_stale_tokens(turn, txn, &result)?;
@@ -207,9 +210,8 @@ impl UserSession {
         let Some(mut run) = self.runs.remove(&op.request) else { return Ok(()) };
         self.queue.release(&op.request);
         run.in_flight_until = None;
-        if run.asks_model() {
-            self.log_model(turn.now, txn, op.request, &result);
-        } else if matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns) {
+        let is_of_microsoft = matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns);
+        if is_of_microsoft && !run.asks_model() {
             // What storage says is no word of the gateway; that the call is over has to be known all the same.
             let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
             let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
@@ -218,6 +220,7 @@ impl UserSession {
         // An application's headers prove nothing about Microsoft.
         let is_traced = !matches!(run.work, Work::App(_));
         run.entry.attempt_ended((op.request.created_at(), turn.now), &result, is_traced);
+        self.log_call(turn.now, txn, op, &run, &result);
         self.learn_zone(turn.now, &run, &result);
         let next = match &run.work {
             work @ (Work::Tool { .. } | Work::Watch(_)) => {
@@ -235,7 +238,7 @@ impl UserSession {
                 next
             }
             Work::RevokeSignIns => self.after_revoke(turn, &mut run, &result)?,
-            Work::App(_) => self.after_app(turn, txn, op.request, &run, &result)?,
+            Work::App(calling) => after_app(calling, &result),
             Work::Refresh(slot) => self.after_refresh(turn, txn, (op.request, *slot), result)?,
             Work::Connect(_) => self.after_connect(turn, txn, op.request, &run, result)?,
             _ => return Err(Fault::Invariant("what makes no calls ended as one")),
@@ -260,35 +263,6 @@ impl UserSession {
         let (now, entropy) = (turn.now, &mut turn.entropy);
         let word = Word::of(result);
         self.queue.heard_of_gateway(request, word, now, |pause| with_jitter(pause, entropy));
-    }
-
-    /// Writes a line for each call of the model: which one, and how it ended.
-    fn log_model(&self, now: UnixMs, txn: &mut Txn<'_>, request: RequestId, result: &CallResult) {
-        let (status, log_id) = match result {
-            CallResult::Answered(answer) => (Some(answer.status), answer.gateway_log_id.clone()),
-            CallResult::Lost(_) => (None, None),
-        };
-        let line = LogLine::new("model_called", now)
-            .with("requestId", request.to_string())
-            .with_some("route", self.config.gateway.condense.as_ref().map(|route| route.name.clone()))
-            .with_some("status", status)
-            .with_some("aiGatewayLogId", log_id);
-        txn.emit(Effect::Log(line));
-    }
-
-    /// Writes a line for each change of the circuit breaker.
-    pub(super) fn log_breaker(&mut self, now: UnixMs, txn: &mut Txn<'_>) {
-        for change in self.queue.take_breaker_changes() {
-            let pause = match change {
-                Change::Opened(pause) => Some(pause.0),
-                Change::HalfOpened | Change::Closed => None,
-            };
-            let line = LogLine::new("gateway_breaker", now)
-                .with_some("userKey", self.user.map(|user| user.to_string()))
-                .with("state", change.name())
-                .with_some("pauseMs", pause);
-            txn.emit(Effect::Log(line));
-        }
     }
 
     /// Does what was decided about a run.
@@ -407,72 +381,6 @@ impl UserSession {
             }
         }
         Ok(())
-    }
-
-    /// Takes over what an earlier life of the object left open: reads and calls that never left are over, writes that
-    /// may have happened are looked into.
-    pub(super) fn adopt_orphans(&mut self, turn: &mut Turn, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        for (request, entry) in std::mem::take(&mut self.orphans) {
-            let Some(entry) = self.ask_on(request, entry)? else { continue };
-            let Some(entry) = self.adopt_task(turn, txn, request, entry)? else { continue };
-            let may_have_happened =
-                entry.writes && matches!(entry.state, EntryState::InFlight | EntryState::Reconciling);
-            let intent = entry.intent.clone().filter(|_| may_have_happened);
-            let target = match &entry.kind {
-                Kind::Tool(name) => Target::from_name(name),
-                Kind::Refresh | Kind::AccessRefresh | Kind::Connect | Kind::Watch | Kind::RevokeSignIns => {
-                    None
-                }
-            };
-            match (intent, target) {
-                (Some(intent), Some(target)) => {
-                    let Some(plan) = Plan::recovered(intent, request) else {
-                        let settled = Settled::Error(call_linked_app::unknown());
-                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                        continue;
-                    };
-                    let mut plan = Box::new(plan);
-                    if plan.look_into() == Found::NeverKnown {
-                        let settled = Settled::Error(plan.outcome_unknown());
-                        self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                        continue;
-                    }
-                    self.look_into_orphan(turn, txn, request, entry, Work::Tool { target, plan })?;
-                }
-                _ if entry.kind == Kind::RevokeSignIns && entry.state == EntryState::InFlight => {
-                    let settled = Settled::Error(ToolError::outcome_unknown("this call", "at its effect"));
-                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::GaveUp, &settled)?;
-                }
-                _ => {
-                    let settled = Settled::Error(ToolError::interrupted());
-                    self.settle_entry(turn, txn, request, entry, &[], EntryEvent::Refused, &settled)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn look_into_orphan(
-        &mut self,
-        turn: &mut Turn,
-        txn: &mut Txn<'_>,
-        request: RequestId,
-        entry: Entry,
-        work: Work,
-    ) -> Result<(), Fault> {
-        let stored = Some((entry.state, entry.intent.clone()));
-        let mut run = Run::new(work, entry, Priority::Background, turn.now);
-        run.stored = stored;
-        run.may_act_until = turn.now.plus(CALL_TIMEOUT);
-        let [high, middle, low] = turn.entropy.bytes();
-        run.sequence = u32::from_be_bytes([1, high, middle, low]);
-        run.looking = true;
-        run.give_up_at = Some(turn.now.plus(RECONCILE_FOR));
-        if run.entry.apply(EntryEvent::AnswerLost) == Transition::Illegal {
-            return Err(Fault::Invariant("an orphan cannot be looked into"));
-        }
-        let next = Next::Call { not_before: turn.now };
-        self.go_on(turn, txn, request, run, next)
     }
 }
 

@@ -237,12 +237,9 @@ impl UserSession {
         if let Some(claims) = self.refresher.unmet_claims().filter(|_| !connect.stepped_up) {
             return Ok(Settled::StepUp(claims.clone()));
         }
-        let config = self.config.clone();
-        let marks = newest_marks(&config.registration_keys, &addresses(id_token))
+        let marks = newest_marks(&self.config.registration_keys, &addresses(id_token))
             .map_err(|_| Fault::Invariant("an address could not be digested"))?;
-        self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
-        self.watches.signed_in(txn)?;
-        self.found_by(txn, marks)?;
+        self.signed_in(turn, txn, tokens, marks)?;
         if connect.ticket.permission.is_some() {
             // The link was for a permission, and what the clients may do is as it was.
             return Ok(Settled::Plain { status: 200, code: "ok" });

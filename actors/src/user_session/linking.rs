@@ -12,11 +12,9 @@ use protocol::ids::{GrantId, RequestId, UserKey};
 use protocol::limits::CONNECT_TICKET_LIFETIME;
 use protocol::object::{Caller, Link, ObjectReply};
 use protocol::seal::NONCE_BYTES;
-use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
-use super::settle::reply_step_up;
 use super::{Txn, UserSession, reply};
 use crate::ledger::EntryEvent;
 use crate::log::LogLine;
@@ -151,21 +149,11 @@ impl UserSession {
             reply(txn, to, ObjectReply::status(403));
             return Ok(());
         }
-        if let Some(claims) = self.refresher.unmet_claims().filter(|_| !link.stepped_up).cloned() {
-            self.record_sign_in(turn, txn, request, caller, EntryEvent::Refused, "step_up")?;
-            return reply_step_up(txn, to, &claims);
+        if self.demands_more(turn, txn, to, (request, caller), link.stepped_up)? {
+            return Ok(());
         }
-        let tokens = Tokens {
-            access_token: Secret::new(link.access_token),
-            refresh_token: Some(Secret::new(link.refresh_token)),
-            id_token: None,
-            lives_for: link.lives_for,
-            scopes: link.granted,
-        };
-        let (config, owner) = (self.config.clone(), self.owner()?);
-        self.refresher.connected(txn, (&config, owner), tokens, turn.now, &mut turn.entropy)?;
-        self.watches.signed_in(txn)?;
-        self.found_by(txn, link.addresses)?;
+        let tokens = Tokens::handed_over(link.access_token, link.refresh_token, link.lives_for, link.granted);
+        self.signed_in(turn, txn, tokens, link.addresses)?;
         let subject = caller.access_identity.clone();
         self.ties = Ties { account: Some(link.account), subject, claimed_by: self.ties.claimed_by };
         self.put_meta(txn)?;

@@ -27,6 +27,7 @@ use crate::turn::{AppCredential, Commit, Entropy, Outbound, run};
 mod confirming;
 mod linked;
 mod linking;
+mod logging;
 mod naming;
 mod operating;
 mod stateless;

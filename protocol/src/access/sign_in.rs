@@ -179,10 +179,7 @@ fn journey_of(browser_secret: &str) -> Option<Vec<u8>> {
 /// The content of the cookie that keeps tokens for one journey, while its person is at Microsoft.
 #[must_use]
 pub fn pack_tokens(tokens: &AccessTokens, browser_secret: &str) -> Option<Vec<u8>> {
-    let packed = Packed { journey: journey_of(browser_secret)?, tokens: tokens.clone() };
-    let mut content = Vec::new();
-    ciborium::into_writer(&packed, &mut content).ok()?;
-    Some(content)
+    cbor::encode(&Packed { journey: journey_of(browser_secret)?, tokens: tokens.clone() })
 }
 
 /// The tokens of this very journey; none of another one that the browser has begun since.

@@ -11,11 +11,11 @@ use super::client::Client;
 use super::redirect::redirect_matches;
 use super::{ErrorCode, OAuthError, Parameters, check_resource, read_scopes};
 use crate::access::Person;
+use crate::digest;
 use crate::graph::form;
 use crate::ids::UserKey;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
-use crate::{cbor, digest};
 
 /// How long a person may take from the client's request to the return from Microsoft.
 pub const SIGN_IN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
@@ -277,11 +277,7 @@ pub(crate) fn seal<T: Serialize>(
     if browser_secret.is_empty() {
         return Err(CannotOpen);
     }
-    let mut plaintext = Vec::new();
-    ciborium::into_writer(value, &mut plaintext).map_err(|_| CannotOpen)?;
-    let sealed =
-        keys.seal(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), nonce, &plaintext)?;
-    Ok(digest::to_base64url(&sealed))
+    keys.seal_text(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), nonce, value)
 }
 
 pub(crate) fn open<T: DeserializeOwned>(
@@ -293,9 +289,7 @@ pub(crate) fn open<T: DeserializeOwned>(
     if text.len() > SEALED_CHARS_MAX || browser_secret.is_empty() {
         return Err(CannotOpen);
     }
-    let sealed = digest::from_base64url(text).ok_or(CannotOpen)?;
-    let opened = keys.open(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), &sealed)?;
-    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
+    keys.open_text(Purpose::Authorization, Scope::Anyone, &data(kind, browser_secret), text)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::redirect::is_acceptable_redirect;
 use super::{ErrorCode, OAuthError};
+use crate::digest;
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::{DurationMs, UnixMs};
-use crate::{cbor, digest};
 
 /// Every identifier starts with this.
 pub const PREFIX: &str = "m365c_";
@@ -159,12 +159,10 @@ const fn is_invisible(character: char) -> bool {
 /// `invalid_client_metadata` when the identifier would be too long, which only many long redirect URIs can cause.
 pub fn seal_client(keys: &KeyRing, client: &Client, nonce: [u8; NONCE_BYTES]) -> Result<String, OAuthError> {
     let too_long = OAuthError::new(ErrorCode::InvalidClientMetadata, "The metadata are too long.");
-    let mut plaintext = Vec::new();
-    ciborium::into_writer(client, &mut plaintext).map_err(|_| too_long.clone())?;
     let sealed = keys
-        .seal(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, nonce, &plaintext)
+        .seal_text(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, nonce, client)
         .map_err(|_| too_long.clone())?;
-    let id = format!("{PREFIX}{}", digest::to_base64url(&sealed));
+    let id = format!("{PREFIX}{sealed}");
     if id.len() <= CLIENT_ID_CHARS_MAX { Ok(id) } else { Err(too_long) }
 }
 
@@ -185,13 +183,11 @@ pub fn open_client_of_any_age(keys: &KeyRing, id: &str) -> Result<Client, Cannot
     if id.len() > CLIENT_ID_CHARS_MAX {
         return Err(CannotOpen);
     }
-    let sealed = sealed_part(id)?;
-    let opened = keys.open(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, &sealed)?;
-    cbor::decode(&opened.plaintext).ok_or(CannotOpen)
+    keys.open_text(Purpose::Registration, Scope::Anyone, ASSOCIATED_DATA, sealed_part(id)?)
 }
 
-fn sealed_part(id: &str) -> Result<Vec<u8>, CannotOpen> {
-    digest::from_base64url(id.strip_prefix(PREFIX).ok_or(CannotOpen)?).ok_or(CannotOpen)
+fn sealed_part(id: &str) -> Result<&str, CannotOpen> {
+    id.strip_prefix(PREFIX).ok_or(CannotOpen)
 }
 
 /// The secret of a confidential client: derived from its identifier and the key that sealed it, so that it needs no
@@ -200,7 +196,8 @@ fn sealed_part(id: &str) -> Result<Vec<u8>, CannotOpen> {
 /// # Errors
 /// [`CannotOpen`] when this server did not issue the identifier.
 pub fn client_secret(keys: &KeyRing, id: &str) -> Result<String, CannotOpen> {
-    let key = keys.derived_key(Purpose::Registration, Scope::Anyone, &sealed_part(id)?)?;
+    let sealed = digest::from_base64url(sealed_part(id)?).ok_or(CannotOpen)?;
+    let key = keys.derived_key(Purpose::Registration, Scope::Anyone, &sealed)?;
     let (one, two) = (
         digest::keyed_digest(key.expose(), &[b"secret/1", id.as_bytes()]),
         digest::keyed_digest(key.expose(), &[b"secret/2", id.as_bytes()]),

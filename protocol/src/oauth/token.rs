@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::client::AuthMethod;
 use super::{ErrorCode, OAuthError, Parameters};
+use crate::digest;
 use crate::ids::{GrantId, UserKey};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::{DurationMs, UnixMs};
-use crate::{cbor, digest};
 
 /// Every authorization code starts with this.
 pub const CODE_PREFIX: &str = "m365k_";
@@ -110,19 +110,16 @@ fn seal<T: Serialize>(
     claims: &T,
     nonce: [u8; NONCE_BYTES],
 ) -> Result<String, CannotOpen> {
-    let mut plaintext = Vec::new();
-    ciborium::into_writer(claims, &mut plaintext).map_err(|_| CannotOpen)?;
-    let sealed = keys.seal(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), nonce, &plaintext)?;
-    Ok(format!("{prefix}{}", digest::to_base64url(&sealed)))
+    let sealed = keys.seal_text(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), nonce, claims)?;
+    Ok(format!("{prefix}{sealed}"))
 }
 
 fn open<T: DeserializeOwned>(keys: &KeyRing, prefix: &str, text: &str) -> Option<T> {
     if text.len() > SEALED_CHARS_MAX {
         return None;
     }
-    let sealed = digest::from_base64url(text.strip_prefix(prefix)?)?;
-    let opened = keys.open(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), &sealed).ok()?;
-    cbor::decode(&opened.plaintext)
+    let sealed = text.strip_prefix(prefix)?;
+    keys.open_text(Purpose::Authorization, Scope::Anyone, prefix.as_bytes(), sealed).ok()
 }
 
 /// Who a client says it is at the token endpoint.

@@ -10,7 +10,6 @@ use crate::limits::{CLOCK_SKEW, OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::UnixMs;
-use crate::{cbor, digest};
 
 /// Every credential starts with this, so that secret scanners and people recognise one that leaked.
 pub const PREFIX: &str = "m365op_";
@@ -50,9 +49,8 @@ impl Credential {
         if !self.is_in_order() {
             return Err(CannotOpen);
         }
-        let plaintext = cbor::encode(self).ok_or(CannotOpen)?;
-        let sealed = keys.seal(Purpose::Operator, Scope::Anyone, CREDENTIAL, nonce, &plaintext)?;
-        Ok(Secret::new(format!("{PREFIX}{}", digest::to_base64url(&sealed))))
+        let sealed = keys.seal_text(Purpose::Operator, Scope::Anyone, CREDENTIAL, nonce, self)?;
+        Ok(Secret::new(format!("{PREFIX}{sealed}")))
     }
 
     /// Opens a credential.
@@ -60,10 +58,9 @@ impl Credential {
     /// # Errors
     /// [`CannotOpen`] for anything that is not a credential of this deployment for now. The cases are not told apart.
     pub fn open(keys: &KeyRing, text: &str, audience: &str, now: UnixMs) -> Result<Self, CannotOpen> {
-        let encoded = text.trim().strip_prefix(PREFIX).filter(|text| text.len() <= CHARS_MAX);
-        let sealed = encoded.and_then(digest::from_base64url).ok_or(CannotOpen)?;
-        let opened = keys.open(Purpose::Operator, Scope::Anyone, CREDENTIAL, &sealed)?;
-        let credential: Self = cbor::decode(&opened.plaintext).ok_or(CannotOpen)?;
+        let sealed = text.trim().strip_prefix(PREFIX).filter(|text| text.len() <= CHARS_MAX);
+        let credential: Self =
+            keys.open_text(Purpose::Operator, Scope::Anyone, CREDENTIAL, sealed.ok_or(CannotOpen)?)?;
         let is_now = credential.issued_at <= now.plus(CLOCK_SKEW) && now < credential.expires_at;
         let is_good = credential.audience == audience && credential.is_in_order() && is_now;
         if is_good { Ok(credential) } else { Err(CannotOpen) }
@@ -103,19 +100,17 @@ impl Confirmation {
     /// # Errors
     /// [`CannotOpen`] when it cannot be sealed, which is a fault of this server.
     pub fn seal(&self, keys: &KeyRing, nonce: [u8; NONCE_BYTES]) -> Result<String, CannotOpen> {
-        let plaintext = cbor::encode(self).ok_or(CannotOpen)?;
-        let sealed = keys.seal(Purpose::Operator, Scope::Anyone, CONFIRMATION, nonce, &plaintext)?;
-        Ok(digest::to_base64url(&sealed))
+        keys.seal_text(Purpose::Operator, Scope::Anyone, CONFIRMATION, nonce, self)
     }
 
     /// Whether a text confirms exactly this, by the same operator, and not too long ago; the time in `self` is not
     /// compared.
     #[must_use]
     pub fn is_given_by(&self, keys: &KeyRing, text: &str, now: UnixMs) -> bool {
-        let sealed = Some(text).filter(|text| text.len() <= CHARS_MAX).and_then(digest::from_base64url);
-        let opened =
-            sealed.and_then(|sealed| keys.open(Purpose::Operator, Scope::Anyone, CONFIRMATION, &sealed).ok());
-        let Some(given) = opened.and_then(|opened| cbor::decode::<Self>(&opened.plaintext)) else {
+        if text.len() > CHARS_MAX {
+            return false;
+        }
+        let Ok(given) = keys.open_text::<Self>(Purpose::Operator, Scope::Anyone, CONFIRMATION, text) else {
             return false;
         };
         let asked_at = given.asked_at;

@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::budget::{Continuation, OUTSIDE_OF_QUERY};
 use super::error::ToolError;
+use crate::digest;
 use crate::ids::UserKey;
 use crate::limits::{CURSOR_BYTES_MAX, CURSOR_LIFETIME};
 use crate::seal::{KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::time::UnixMs;
-use crate::{cbor, digest};
 
 #[derive(Serialize, Deserialize)]
 struct Place {
@@ -48,10 +48,8 @@ pub fn seal(
 ) -> Option<String> {
     let expires_at = now.plus(CURSOR_LIFETIME);
     let place_inside = Place { page: place.page.clone(), offset: place.offset, expires_at };
-    let mut plaintext = Vec::new();
-    ciborium::into_writer(&place_inside, &mut plaintext).ok()?;
-    let sealed = keys.seal(Purpose::Cursor, Scope::User(user), &place.query, nonce, &plaintext).ok()?;
-    Some(digest::to_base64url(&sealed)).filter(|cursor| cursor.len() <= CURSOR_BYTES_MAX)
+    let cursor = keys.seal_text(Purpose::Cursor, Scope::User(user), &place.query, nonce, &place_inside);
+    cursor.ok().filter(|cursor| cursor.len() <= CURSOR_BYTES_MAX)
 }
 
 /// Opens the argument `cursor`; nothing without one.
@@ -69,9 +67,7 @@ pub fn open(
     let place: Option<Place> = cursor
         .as_str()
         .filter(|text| text.len() <= CURSOR_BYTES_MAX)
-        .and_then(digest::from_base64url)
-        .and_then(|sealed| keys.open(Purpose::Cursor, Scope::User(user), &query, &sealed).ok())
-        .and_then(|opened| cbor::decode(&opened.plaintext));
+        .and_then(|text| keys.open_text(Purpose::Cursor, Scope::User(user), &query, text).ok());
     match place {
         Some(Place { page, offset, expires_at }) if now < expires_at => {
             Ok(Some(Continuation { query, page, offset }))

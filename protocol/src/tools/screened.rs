@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use super::catalogue::Tool;
 use super::collection::{list, read, text};
-use super::plan::{Planned, Writing};
-use super::{Found, Plan, Step, Surroundings, ToolError, WriteIntent};
+use super::gated::{Gate, Gated};
+use super::plan::Planned;
+use super::{Plan, Surroundings, ToolError};
 use crate::graph::{query, segment};
 use crate::outbound::{Answer, GraphCall, Lane};
-use crate::policy::{MailRules, Policy};
+use crate::policy::MailRules;
 
 /// The arguments that name who is invited, and where to.
 const INVITED: [&str; 6] =
@@ -52,86 +53,41 @@ fn of_chat(chat: &str, plan: Plan, around: Surroundings<'_>) -> Result<Planned, 
     let Plan::Write(plan) = plan else { return Ok(Planned::Work(Box::new(plan))) };
     around.require(&CHAT_MEMBERS)?;
     let chat = segment(chat).map_err(|_| ToolError::argument("`chatId` must be an identifier of a chat."))?;
-    Ok(Planned::write(Screened { chat, rules: around.policy.mail.clone(), is_done: false, plan }))
+    let gate = Members { chat, rules: around.policy.mail.clone(), are_known: false };
+    Ok(Planned::write(Gated { gate, plan }))
 }
 
-/// A message to a chat, whose members are looked at first.
+/// Who reads a chat, as far as they are not looked at yet.
 #[derive(Debug)]
-struct Screened {
+struct Members {
     /// The chat as a segment.
     chat: String,
     rules: MailRules,
-    is_done: bool,
-    plan: Box<dyn Writing>,
+    are_known: bool,
 }
 
-impl Writing for Screened {
-    fn call(&self) -> GraphCall {
-        if self.is_done {
-            return self.plan.call();
-        }
+impl Gate for Members {
+    fn call(&self) -> Option<GraphCall> {
         let parameters = query(&[("$expand", "members")]);
-        GraphCall::get(Lane::Teams, format!("/chats/{}{parameters}", self.chat))
+        (!self.are_known).then(|| GraphCall::get(Lane::Teams, format!("/chats/{}{parameters}", self.chat)))
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        if self.is_done {
-            return self.plan.answered(answer);
-        }
+    fn answered(&mut self, answer: &Answer) -> Result<(), ToolError> {
         let chat: Value = read(answer)?;
         // Somebody without an address is somebody of whom nothing is known.
         let addresses = list(&chat, "/members").iter().map(|one| text(one, "/email").unwrap_or_default());
         self.rules.check_recipients(addresses)?;
-        self.is_done = true;
-        Ok(Step::Call(self.plan.call()))
-    }
-
-    fn took_refusal(&mut self, refusal: &Answer) -> Option<Step> {
-        if self.is_done { self.plan.took_refusal(refusal) } else { None }
-    }
-
-    fn opened(&mut self, answer: Answer) -> Answer {
-        if self.is_done { self.plan.opened(answer) } else { answer }
-    }
-
-    fn intent(&self) -> Option<WriteIntent> {
-        self.is_done.then(|| self.plan.intent()).flatten()
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.plan.held_bytes()
-    }
-
-    fn look_into(&mut self) -> Found {
-        self.plan.look_into()
-    }
-
-    fn look_again(&mut self, still_wanted: bool) -> Found {
-        self.plan.look_again(still_wanted)
-    }
-
-    fn looked(&mut self, answer: &Answer) -> Found {
-        self.plan.looked(answer)
-    }
-
-    fn refused(&mut self) -> Option<Found> {
-        if self.is_done { self.plan.refused() } else { None }
-    }
-
-    fn outcome_unknown(&self) -> ToolError {
-        self.plan.outcome_unknown()
-    }
-
-    fn to_confirm(&self, policy: &Policy, arguments: &Map<String, Value>) -> Option<String> {
-        self.plan.to_confirm(policy, arguments)
+        self.are_known = true;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
     use crate::tools::testing::{answer, around};
-    use crate::tools::{Plan, Target};
+    use crate::tools::{Step, Target, WriteIntent};
     use serde_json::json;
 
     const GRANTED: [&str; 4] =

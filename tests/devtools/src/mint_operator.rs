@@ -11,7 +11,7 @@ use protocol::operator::credential::Credential;
 use protocol::seal::KeyRing;
 use protocol::time::DurationMs;
 
-use surroundings::{now, random, setting_of};
+use surroundings::{now, printed, random, setting_of};
 
 const USAGE: &str = "usage: mint-operator --name NAME [--hours 1..12] [--env-file FILE]; without a file ENCRYPTION_KEY \
                      and PUBLIC_URL are read from the environment";
@@ -24,16 +24,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match options(std::env::args().skip(1)).and_then(|options| mint(&options)) {
-        Ok(json) => {
-            println!("{json}");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    printed(options(std::env::args().skip(1)).and_then(|options| mint(&options)))
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {

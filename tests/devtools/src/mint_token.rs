@@ -17,7 +17,7 @@ use protocol::time::DurationMs;
 use protocol::tools::Offer;
 use protocol::tools::catalogue::scopes;
 
-use surroundings::{now, random, setting_of};
+use surroundings::{now, printed, random, setting_of};
 
 /// The demo tenant's people. The emulator knows the same identifiers.
 const USERS: [(&str, &str); 4] = [
@@ -39,16 +39,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match options(std::env::args().skip(1)).and_then(|options| mint(&options)) {
-        Ok(json) => {
-            println!("{json}");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    printed(options(std::env::args().skip(1)).and_then(|options| mint(&options)))
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {

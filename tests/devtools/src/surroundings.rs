@@ -1,5 +1,6 @@
-//! What commands need of the machine: settings in a file, the clock, and random bytes.
+//! What commands need of the machine: settings in a file, the clock, random bytes, and the way to say what came of it.
 
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::time::UnixMs;
@@ -10,6 +11,20 @@ pub fn setting_of(file: &str, name: &str) -> Option<String> {
         let (known, value) = line.trim().split_once('=')?;
         (known.trim() == name).then(|| value.trim().trim_matches(['"', '\'', '`']).to_owned())
     })
+}
+
+/// Prints what a command made, or says on the error stream why it made nothing.
+pub fn printed(made: Result<String, String>) -> ExitCode {
+    match made {
+        Ok(json) => {
+            println!("{json}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The time.

@@ -127,9 +127,7 @@ impl UserSession {
         request: RequestId,
         kept: &Kept,
     ) -> Result<Option<ByteBuf>, Fault> {
-        let mut clear = Vec::new();
-        ciborium::into_writer(kept, &mut clear)
-            .map_err(|_| Fault::Invariant("an inquiry could not be written"))?;
+        let clear = cbor::encode(kept).ok_or(Fault::Invariant("an inquiry could not be written"))?;
         if clear.len() > INQUIRY_BYTES_MAX {
             return Ok(None);
         }

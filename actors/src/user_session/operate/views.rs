@@ -3,7 +3,7 @@
 //! What holds here: everything is taken from memory, but the entries of the ledger, of which a bounded number is looked
 //! through; nothing is written.
 
-use protocol::ids::RequestId;
+use protocol::ids::{RequestId, UserKey};
 use protocol::limits::{ORDER_ROWS_MAX, REQUEST_PAGE_MAX};
 use protocol::operator::RequestQuery;
 use protocol::operator::view::{
@@ -194,27 +194,30 @@ fn hours(txn: &Txn<'_>, now: UnixMs) -> Result<(Vec<HourView>, bool), Fault> {
     Ok((hours, walked.stopped_at.is_some() && rows >= ORDER_ROWS_MAX))
 }
 
-fn view_of(user: protocol::ids::UserKey, id: RequestId, entry: &Entry) -> RequestView {
+/// What an export says for good and what operators see are types of their own, because the one is digested and must never
+/// change while the other grows. What both say is derived in one place.
+fn view_of(user: UserKey, id: RequestId, entry: &Entry) -> RequestView {
+    let known = entry.record(id);
     RequestView {
         id,
         user,
-        tool: entry.kind.name().to_owned(),
-        state: entry.state.name().to_owned(),
-        outcome: entry.outcome.clone(),
-        writes: entry.writes,
-        client: entry.client.clone(),
-        grant: entry.grant,
-        session: entry.session,
-        access_identity: entry.access_identity.clone(),
-        trace_id: entry.trace.map(|trace| trace.trace_id()),
+        tool: known.tool,
+        state: known.state,
+        outcome: known.outcome,
+        writes: known.writes,
+        client: known.client,
+        grant: known.grant,
+        session: known.session,
+        access_identity: known.access_identity,
+        trace_id: known.trace_id,
         parent_span_id: entry.trace.map(|trace| trace.parent_span()),
-        received_at_ms: id.created_at(),
-        sent_at_ms: entry.sent_at,
-        settled_at_ms: entry.settled_at,
-        calls: entry.calls,
+        received_at_ms: known.received_at_ms,
+        sent_at_ms: known.sent_at_ms,
+        settled_at_ms: known.settled_at_ms,
+        calls: known.calls,
         attempts: entry.attempts.iter().map(|attempt| attempt_view(id, attempt)).collect(),
-        gateway_log_ids: entry.all_gateway_log_ids().cloned().collect(),
-        graph_request_ids: entry.all_graph_request_ids().cloned().collect(),
+        gateway_log_ids: known.gateway_log_ids,
+        graph_request_ids: known.graph_request_ids,
         intent: entry.intent.as_ref().map(intent_name),
         is_delivered: entry.delivered,
         keeps_answer: entry.answer.is_some(),

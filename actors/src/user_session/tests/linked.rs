@@ -54,9 +54,9 @@ fn a_read_leaves_as_the_person_and_comes_back_fenced() {
     let answer = object.last();
     assert_eq!(answer["result"]["structuredContent"]["untrustedContent"], r#"{"total":7}"#);
     assert_eq!((object.entry_of_app().state, object.entry_of_app().writes), (EntryState::Done, false));
-    let line =
-        object.lines.iter().find(|line| line.field("event") == Some(&json!("linked_app_called"))).unwrap();
-    assert_eq!((line.field("app"), line.field("status")), (Some(&json!("orders")), Some(&json!(200))));
+    let line = object.lines.iter().find(|line| line.field("event") == Some(&json!("call"))).unwrap();
+    let said = ["lane", "verb", "route", "status"].map(|name| line.field(name).unwrap().clone());
+    assert_eq!(said, [json!("linked_app"), json!("GET"), json!("orders"), json!(200)]);
     assert!(object.log.iter().all(|line| !line.contains("assertion-1") && !line.contains("corp.example")));
     assert!(object.rows.rows.values().all(|value| !value.windows(11).any(|part| part == b"assertion-1")));
 }

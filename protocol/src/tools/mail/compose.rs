@@ -23,23 +23,14 @@ const LISTS: [(&str, &str); 3] = [("to", "toRecipients"), ("cc", "ccRecipients")
 
 const WAYS: [(&str, &str); 3] = [("reply", "reply"), ("replyAll", "replyAll"), ("forward", "forward")];
 
+/// The arguments of which [`written`] makes a mail.
+const WRITTEN: [&str; 8] = ["to", "cc", "bcc", "subject", "body", "bodyType", "importance", "attachments"];
+
 /// Longest name of an attachment, in characters.
 const NAME_CHARS_MAX: usize = 255;
 
 pub(super) fn send(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
-    let known = [
-        "to",
-        "cc",
-        "bcc",
-        "subject",
-        "body",
-        "bodyType",
-        "importance",
-        "attachments",
-        "mailbox",
-        "draftId",
-        "idempotencyKey",
-    ];
+    let known = [WRITTEN.as_slice(), &["mailbox", "draftId", "idempotencyKey"]].concat();
     let arguments = Arguments::of(Tool::SendEmail, values, &known)?;
     arguments.check_idempotency_key()?;
     if let Some(draft) = arguments.identifier("draftId")? {
@@ -78,20 +69,7 @@ pub(super) fn reply(values: &Map<String, Value>, around: Surroundings<'_>) -> Re
 }
 
 pub(super) fn draft(values: &Map<String, Value>, around: Surroundings<'_>) -> Result<Outgoing, ToolError> {
-    let known = [
-        "to",
-        "cc",
-        "bcc",
-        "subject",
-        "body",
-        "bodyType",
-        "importance",
-        "attachments",
-        "draftId",
-        "replyTo",
-        "replyMode",
-        "idempotencyKey",
-    ];
+    let known = [WRITTEN.as_slice(), &["draftId", "replyTo", "replyMode", "idempotencyKey"]].concat();
     let arguments = Arguments::of(Tool::DraftEmail, values, &known)?;
     around.require(&["Mail.ReadWrite"])?;
     arguments.check_idempotency_key()?;

@@ -17,9 +17,9 @@ use crate::limits::{FOLDERS_KEPT_FOR, FOLDERS_OFF_MAX};
 use crate::outbound::{Answer, GraphCall, Safety};
 use crate::policy::{FolderRules, MailRules};
 use crate::time::UnixMs;
-use crate::tools::batch;
 use crate::tools::collection::{Page, list, read, text};
 use crate::tools::error::{Fault, ToolError};
+use crate::tools::{batch, gated};
 
 /// The folders of a mailbox that are out of reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,26 +110,8 @@ impl Gate {
         gate.check_listed().map(|()| gate)
     }
 
-    /// The folders, once they were found here; they are told once.
-    pub(super) fn learnt(&mut self) -> Option<FoldersOff> {
-        let is_told = self.is_new && self.has_all_folders();
-        self.is_new &= !is_told;
-        is_told.then(|| FoldersOff { root: self.mailbox.root.clone(), ids: self.off.clone() })
-    }
-
     fn has_all_folders(&self) -> bool {
         !matches!(self.looks.front(), Some(Look::Folders(_) | Look::Children(_)))
-    }
-
-    /// The call that it waits for; none once everything is known.
-    pub(super) fn call(&self) -> Option<GraphCall> {
-        let steps = self.steps(self.looks.front()?);
-        if let [call] = steps.as_slice() {
-            return Some(call.clone());
-        }
-        let steps: Vec<_> = steps.into_iter().enumerate().collect();
-        let call = batch::call(self.mailbox.lane, self.request, &steps);
-        Some(GraphCall { safety: Safety::Read, ..call })
     }
 
     /// What is read for a look.
@@ -152,70 +134,6 @@ impl Gate {
                 mails.map(|mail| get(format!("{root}/messages/{mail}{parameters}"))).collect()
             }
         }
-    }
-
-    /// Reads the answer of the call.
-    ///
-    /// # Errors
-    /// A [`ToolError`] of the account that says that operators keep something out of reach.
-    pub(super) fn answered(&mut self, answer: &Answer) -> Result<(), ToolError> {
-        let Some(look) = self.looks.pop_front() else { return Ok(()) };
-        let mut answers = BTreeMap::from([(0, answer.clone())]);
-        if self.steps(&look).len() > 1 {
-            answers = batch::answers(answer);
-        }
-        let mut children = Vec::new();
-        // Where there is nothing of a name, nothing of it is out of reach.
-        for (step, one) in answers.into_iter().filter(|(_, one)| one.status == 200) {
-            match &look {
-                Look::Folders(_) => children.extend(self.has_found(&id_of(&one)?)?),
-                Look::Children(paths) => {
-                    let page = Page::read(&one)?;
-                    let path = paths.get(step).map(String::as_str).unwrap_or_default();
-                    if page.has_more() {
-                        children.push(page.next(path).ok_or_else(unfinished)?);
-                    }
-                    for folder in &page.value {
-                        children.extend(self.has_found(text(folder, "/id").ok_or_else(unfinished)?)?);
-                    }
-                }
-                Look::Mails => self.check_mail(&read(&one)?)?,
-                Look::Destination if self.off.contains(&id_of(&one)?) => return Err(FolderRules::refusal()),
-                Look::Destination => {}
-            }
-        }
-        for paths in children.chunks(batch::STEPS_MAX) {
-            self.looks.push_front(Look::Children(paths.to_vec()));
-        }
-        self.check_listed()
-    }
-
-    /// Takes a refusal that says that there is no such folder, or no such mail: then nothing of it is out of reach.
-    pub(super) fn took_refusal(&mut self, refusal: &Answer) -> bool {
-        let is_of_one = self.looks.front().is_some_and(|look| self.steps(look).len() == 1);
-        let is_taken = is_of_one && matches!(refusal.status, 400 | 404);
-        if is_taken {
-            self.looks.pop_front();
-        }
-        is_taken
-    }
-
-    /// Yields the refusal for which several things have to be asked for again, or the answer as it came.
-    pub(super) fn opened(&self, answer: Answer) -> Answer {
-        let steps = self.looks.front().map_or(0, |look| self.steps(look).len());
-        if steps < 2 || answer.status != 200 {
-            return answer;
-        }
-        let mut answers = batch::answers(&answer);
-        let longest = answers.values().filter_map(|one| one.retry_after).max();
-        for step in 0..steps {
-            match answers.remove(&step) {
-                Some(Answer { status: 200 | 400 | 404, .. }) => {}
-                Some(refusal) => return Answer { retry_after: longest, ..refusal },
-                None => return Answer { status: 502, body: Vec::new(), ..answer },
-            }
-        }
-        answer
     }
 
     /// Notes a folder, and yields the path of those in it, unless they were asked for before.
@@ -284,6 +202,90 @@ impl Gate {
             items.retain(|item| !self.is_off(item, pointer));
         }
         Ok(Cow::Owned(Answer { body: page.to_string().into_bytes(), ..answer.clone() }))
+    }
+}
+
+impl gated::Gate for Gate {
+    /// The folders, once they were found here; they are told once.
+    fn learnt(&mut self) -> Option<FoldersOff> {
+        let is_told = self.is_new && self.has_all_folders();
+        self.is_new &= !is_told;
+        is_told.then(|| FoldersOff { root: self.mailbox.root.clone(), ids: self.off.clone() })
+    }
+
+    /// The call that it waits for; none once everything is known.
+    fn call(&self) -> Option<GraphCall> {
+        let steps = self.steps(self.looks.front()?);
+        if let [call] = steps.as_slice() {
+            return Some(call.clone());
+        }
+        let steps: Vec<_> = steps.into_iter().enumerate().collect();
+        let call = batch::call(self.mailbox.lane, self.request, &steps);
+        Some(GraphCall { safety: Safety::Read, ..call })
+    }
+
+    /// Reads the answer of the call.
+    ///
+    /// # Errors
+    /// A [`ToolError`] of the account that says that operators keep something out of reach.
+    fn answered(&mut self, answer: &Answer) -> Result<(), ToolError> {
+        let Some(look) = self.looks.pop_front() else { return Ok(()) };
+        let mut answers = BTreeMap::from([(0, answer.clone())]);
+        if self.steps(&look).len() > 1 {
+            answers = batch::answers(answer);
+        }
+        let mut children = Vec::new();
+        // Where there is nothing of a name, nothing of it is out of reach.
+        for (step, one) in answers.into_iter().filter(|(_, one)| one.status == 200) {
+            match &look {
+                Look::Folders(_) => children.extend(self.has_found(&id_of(&one)?)?),
+                Look::Children(paths) => {
+                    let page = Page::read(&one)?;
+                    let path = paths.get(step).map(String::as_str).unwrap_or_default();
+                    if page.has_more() {
+                        children.push(page.next(path).ok_or_else(unfinished)?);
+                    }
+                    for folder in &page.value {
+                        children.extend(self.has_found(text(folder, "/id").ok_or_else(unfinished)?)?);
+                    }
+                }
+                Look::Mails => self.check_mail(&read(&one)?)?,
+                Look::Destination if self.off.contains(&id_of(&one)?) => return Err(FolderRules::refusal()),
+                Look::Destination => {}
+            }
+        }
+        for paths in children.chunks(batch::STEPS_MAX) {
+            self.looks.push_front(Look::Children(paths.to_vec()));
+        }
+        self.check_listed()
+    }
+
+    /// Takes a refusal that says that there is no such folder, or no such mail: then nothing of it is out of reach.
+    fn took_refusal(&mut self, refusal: &Answer) -> bool {
+        let is_of_one = self.looks.front().is_some_and(|look| self.steps(look).len() == 1);
+        let is_taken = is_of_one && matches!(refusal.status, 400 | 404);
+        if is_taken {
+            self.looks.pop_front();
+        }
+        is_taken
+    }
+
+    /// Yields the refusal for which several things have to be asked for again, or the answer as it came.
+    fn opened(&self, answer: Answer) -> Answer {
+        let steps = self.looks.front().map_or(0, |look| self.steps(look).len());
+        if steps < 2 || answer.status != 200 {
+            return answer;
+        }
+        let mut answers = batch::answers(&answer);
+        let longest = answers.values().filter_map(|one| one.retry_after).max();
+        for step in 0..steps {
+            match answers.remove(&step) {
+                Some(Answer { status: 200 | 400 | 404, .. }) => {}
+                Some(refusal) => return Answer { retry_after: longest, ..refusal },
+                None => return Answer { status: 502, body: Vec::new(), ..answer },
+            }
+        }
+        answer
     }
 }
 

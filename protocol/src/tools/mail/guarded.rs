@@ -10,12 +10,12 @@ use super::gate::{FoldersOff, Gate, Named};
 use super::{Mailbox, WELL_KNOWN};
 use crate::graph::segment;
 use crate::outbound::{Answer, GraphCall};
-use crate::policy::Policy;
 use crate::tools::arguments::Arguments;
 use crate::tools::catalogue::{MAIL_READ, MAIL_READ_SHARED};
 use crate::tools::collection::text;
-use crate::tools::plan::{Planned, Reading, Writing};
-use crate::tools::{Found, Plan, Step, Surroundings, Tool, ToolError, WriteIntent};
+use crate::tools::gated::{Gate as _, Gated};
+use crate::tools::plan::{Planned, Reading};
+use crate::tools::{Plan, Step, Surroundings, Tool, ToolError};
 
 /// What is planned for a call, behind a gate where operators' rules need one. Without a `tool` it is the reading of one
 /// mail.
@@ -51,8 +51,8 @@ pub(in crate::tools) fn guarded(
     let gate = Gate::new(&around.policy.folders, mailbox, named, around.request, known)?;
     Ok(match planned {
         Planned::Work(plan) => match *plan {
-            Plan::Read(plan) => Planned::read(Guarded { gate, plan }),
-            Plan::Write(plan) => Planned::write(Guarded { gate, plan }),
+            Plan::Read(plan) => Planned::read(Gated { gate, plan }),
+            Plan::Write(plan) => Planned::write(Gated { gate, plan }),
         },
         planned => planned,
     })
@@ -109,14 +109,7 @@ fn well_known_or_id(folder: &str) -> String {
     if WELL_KNOWN.contains(&lower.as_str()) { lower } else { folder.to_owned() }
 }
 
-/// A plan behind its gate.
-#[derive(Debug)]
-struct Guarded<P> {
-    gate: Gate,
-    plan: P,
-}
-
-impl Reading for Guarded<Box<dyn Reading>> {
+impl Reading for Gated<Gate, Box<dyn Reading>> {
     fn call(&self) -> GraphCall {
         self.gate.call().unwrap_or_else(|| self.plan.call())
     }
@@ -147,67 +140,6 @@ impl Reading for Guarded<Box<dyn Reading>> {
 
     fn learnt(&mut self) -> Option<FoldersOff> {
         self.gate.learnt()
-    }
-}
-
-impl Writing for Guarded<Box<dyn Writing>> {
-    fn call(&self) -> GraphCall {
-        self.gate.call().unwrap_or_else(|| self.plan.call())
-    }
-
-    fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
-        if self.gate.call().is_none() {
-            return self.plan.answered(answer);
-        }
-        self.gate.answered(answer)?;
-        Ok(Step::Call(self.call()))
-    }
-
-    fn took_refusal(&mut self, refusal: &Answer) -> Option<Step> {
-        if self.gate.call().is_none() {
-            return self.plan.took_refusal(refusal);
-        }
-        self.gate.took_refusal(refusal).then(|| Step::Call(self.call()))
-    }
-
-    fn opened(&mut self, answer: Answer) -> Answer {
-        if self.gate.call().is_some() { self.gate.opened(answer) } else { self.plan.opened(answer) }
-    }
-
-    fn learnt(&mut self) -> Option<FoldersOff> {
-        self.gate.learnt()
-    }
-
-    fn intent(&self) -> Option<WriteIntent> {
-        if self.gate.call().is_some() { None } else { self.plan.intent() }
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.plan.held_bytes()
-    }
-
-    fn look_into(&mut self) -> Found {
-        self.plan.look_into()
-    }
-
-    fn look_again(&mut self, still_wanted: bool) -> Found {
-        self.plan.look_again(still_wanted)
-    }
-
-    fn looked(&mut self, answer: &Answer) -> Found {
-        self.plan.looked(answer)
-    }
-
-    fn refused(&mut self) -> Option<Found> {
-        if self.gate.call().is_some() { None } else { self.plan.refused() }
-    }
-
-    fn outcome_unknown(&self) -> ToolError {
-        self.plan.outcome_unknown()
-    }
-
-    fn to_confirm(&self, policy: &Policy, arguments: &Map<String, Value>) -> Option<String> {
-        self.plan.to_confirm(policy, arguments)
     }
 }
 

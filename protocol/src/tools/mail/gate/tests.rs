@@ -1,6 +1,7 @@
 //! Which folders are found, which mails and folders are let through, and what is not known.
 
 use super::*;
+use crate::tools::gated::Gate as _;
 use crate::tools::testing::{NOW, answer, body_of, operation};
 use serde_json::json;
 
