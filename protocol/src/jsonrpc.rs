@@ -196,7 +196,7 @@ fn refuse(id: Option<Id>, message: &str) -> Unreadable {
 }
 
 #[derive(Serialize)]
-struct Success<'a, T: Serialize> {
+struct Success<'a, T: Serialize + ?Sized> {
     jsonrpc: &'static str,
     id: &'a Id,
     result: &'a T,
@@ -210,7 +210,7 @@ struct Failure<'a> {
 }
 
 /// The text of a successful response.
-pub fn success<T: Serialize>(id: &Id, result: &T) -> String {
+pub fn success<T: Serialize + ?Sized>(id: &Id, result: &T) -> String {
     serde_json::to_string(&Success { jsonrpc: "2.0", id, result }).unwrap_or_else(|_| {
         // A result that cannot be written is a fault of this server; the client still gets its answer.
         failure(Some(id), &RpcError::new(codes::INTERNAL_ERROR, "The result could not be written."))

@@ -6,6 +6,7 @@
 pub mod envelope;
 pub mod errors;
 pub mod headers;
+mod lists;
 mod method;
 pub mod mrtr;
 mod params;
@@ -20,6 +21,7 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use crate::jsonrpc::RpcError;
 use crate::tools::ToolError;
 
+pub use lists::list_text;
 pub use method::Method;
 #[cfg(feature = "conformance")]
 pub use params::read_log_level;
@@ -27,7 +29,7 @@ pub use params::{
     CANCELLED, CompletionCall, Opening, PromptCall, check_list, progress, read_cancelled, read_completion,
     read_opening, read_progress_token, read_prompt_call, read_tool_call, read_uri,
 };
-pub use results::{Cache, list_result, opening_result, stateless_result};
+pub use results::{Cache, opening_result, stateless_result};
 pub use revision::{Revision, STATELESS, SUPPORTED};
 #[cfg(feature = "conformance")]
 pub(crate) use watched::notification;

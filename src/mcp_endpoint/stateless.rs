@@ -6,9 +6,7 @@
 
 use protocol::jsonrpc::{self, Id, RpcError};
 use protocol::mcp::envelope;
-use protocol::mcp::{
-    Cache, Method, STATELESS, check_list, errors, headers, list_result, read_listen, stateless_result,
-};
+use protocol::mcp::{Method, STATELESS, check_list, errors, headers, list_text, read_listen};
 use protocol::tools::catalogue::schema_with_headers;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -54,11 +52,11 @@ pub(super) fn decide(
         let uris = read_listen(params).map_err(|error| refuse(200, Some(id), &error))?;
         return Ok(Era::Listens { id: id.clone(), uris });
     }
-    Ok(match list_result(known, arrived.offer) {
+    Ok(match list_text(known, arrived.offer, true) {
         Some(list) => Era::Listed {
             method: method.to_owned(),
             trace: envelope::trace(meta).or(arrived.trace()),
-            reply: listed(id, method, known, params, &list),
+            reply: listed(id, method, params, &list),
         },
         None => Era::Stateless(stateless),
     })
@@ -101,16 +99,9 @@ fn repeated(params: Option<&RawValue>) -> Repeated {
     params.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
-fn listed(
-    id: &Id,
-    method: &str,
-    known: Method,
-    params: Option<&RawValue>,
-    list: &Map<String, Value>,
-) -> Reply {
-    if let Err(error) = check_list(method, params) {
-        return refuse(200, Some(id), &error);
+fn listed(id: &Id, method: &str, params: Option<&RawValue>, list: &RawValue) -> Reply {
+    match check_list(method, params) {
+        Ok(()) => Reply::json_text(200, jsonrpc::success(id, list)),
+        Err(error) => refuse(200, Some(id), &error),
     }
-    let list = serde_json::to_string(list).unwrap_or_default();
-    Reply::json_text(200, jsonrpc::success(id, &stateless_result(&list, Cache::of(known))))
 }

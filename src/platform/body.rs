@@ -59,6 +59,9 @@ pub(super) async fn read(
     if declared.is_some_and(|length| length > bytes_max) {
         return Ok(Err(Reply::too_large(bytes_max)));
     }
+    if let Some(length) = declared {
+        return read_at_once(request, length, bytes_max).await;
+    }
     let Some(mut held) = Held::take(0) else { return Ok(Err(Reply::overloaded())) };
     let mut body = Vec::new();
     let Some(stream) = request.inner().body() else { return Ok(Ok((body, held))) };
@@ -78,6 +81,22 @@ pub(super) async fn read(
         }
     }
     Ok(Ok((body, held)))
+}
+
+/// Reads a body that says how long it is, in one step instead of four. HTTP ends a body where its length says (RFC 9112,
+/// section 6.3; RFC 9113, section 8.1.1); what is longer all the same is refused.
+async fn read_at_once(
+    request: &Request,
+    declared: usize,
+    bytes_max: usize,
+) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
+    let Some(held) = Held::take(declared) else { return Ok(Err(Reply::overloaded())) };
+    let buffer = Settled::of(request.inner().array_buffer()?.unchecked_ref()).await?;
+    let bytes = Uint8Array::new(&buffer);
+    if bytes.length() as usize > declared.min(bytes_max) {
+        return Ok(Err(Reply::too_large(bytes_max)));
+    }
+    Ok(Ok((bytes.to_vec(), held)))
 }
 
 /// Reads a stream chunk by chunk, and cancels it when dropped, so that nobody sends what nobody reads.

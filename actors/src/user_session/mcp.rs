@@ -273,18 +273,17 @@ impl UserSession {
                 let from = (asking.caller, asking.conversation.session());
                 return self.on_subscription(turn.now, txn, to, from, &id, (watch, name, params));
             }
-            method => match (mcp::check_list(name, params), method.and_then(|it| self.list_of(it))) {
+            method => match (
+                mcp::check_list(name, params),
+                method.and_then(|it| mcp::list_text(it, self.config.offer(), false)),
+            ) {
                 (_, None) => jsonrpc::failure(Some(&id), &errors::unknown_method(name)),
                 (Err(error), Some(_)) => jsonrpc::failure(Some(&id), &error),
-                (Ok(()), Some(list)) => jsonrpc::success(&id, &list),
+                (Ok(()), Some(list)) => jsonrpc::success(&id, &*list),
             },
         };
         reply(txn, to, ObjectReply::json(answer));
         Ok(())
-    }
-
-    fn list_of(&self, method: Method) -> Option<Map<String, serde_json::Value>> {
-        mcp::list_result(method, self.config.offer())
     }
 
     /// A client gave up on a request. What has not been committed to is called off: whoever waits is answered at once, and

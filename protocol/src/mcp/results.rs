@@ -95,7 +95,7 @@ fn discover_result() -> Map<String, Value> {
 
 /// The result of a method whose answer is the same for everybody with the same offer; none for the others.
 #[must_use]
-pub fn list_result(method: Method, offer: Offer<'_>) -> Option<Map<String, Value>> {
+pub(super) fn list_result(method: Method, offer: Offer<'_>) -> Option<Map<String, Value>> {
     match method {
         Method::Discover => Some(discover_result()),
         Method::ListTools => Some(tool_list(offer)),
