@@ -1,0 +1,61 @@
+// The two processes beside the targets, and what the machine says about a target's own process.
+// Holds: a process ends with this one, because the channel to it closes.
+// Must never: count the time or the memory of anything but the process that is named.
+import { fork, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { inRoot } from "../tools/project.mjs";
+
+const clockTicks = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100;
+
+/** Seconds of CPU that a process used so far, all its threads together. */
+export function cpuSeconds(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The name in brackets may hold anything; what follows it does not.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / clockTicks;
+}
+
+/** Resident memory in MiB: now, and the most so far. */
+export function memoryMiB(pid) {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name) => Number(text.match(new RegExp(`^${name}:\\s+(\\d+) kB`, "m"))[1]) / 1024;
+  return { now: field("VmRSS"), most: field("VmHWM") };
+}
+
+const script = (name) => inRoot("tests", "bench", name);
+
+/** Starts the stand-in: its port, `look()` for its counts, `stop()`. */
+export function startStandIn() {
+  const child = fork(script("stand_in.mjs"));
+  const next = () => new Promise((done, failed) => {
+    child.once("message", done);
+    child.once("exit", (code) => failed(new Error(`the stand-in ended with ${code}`)));
+  });
+  const look = () => {
+    const answer = next();
+    child.send({});
+    return answer;
+  };
+  return next().then(({ port }) => ({ port, look, stop: () => child.disconnect() }));
+}
+
+/** Starts the generator of load: `know(target, users)` and `perform(run, pid)`. */
+export function startLoad() {
+  const child = fork(script("load.mjs"));
+  const know = (target, list) => child.send({ users: { target, list } });
+  /** One run; CPU is what the process `pid` used while it was measured. */
+  const perform = (run, pid) => new Promise((done, failed) => {
+    let before;
+    const finish = (settle, value) => {
+      child.removeAllListeners("message");
+      settle(value);
+    };
+    child.on("message", ({ event, result, reason }) => {
+      if (event === "measuring") before = cpuSeconds(pid);
+      else if (event === "failed") finish(failed, new Error(`${run.target}: ${reason}`));
+      else finish(done, { ...result, cpuMs: ((cpuSeconds(pid) - before) * 1000) / result.requests, memory: memoryMiB(pid) });
+    });
+    child.send({ run });
+  });
+  return { know, perform, stop: () => child.disconnect() };
+}
