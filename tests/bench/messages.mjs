@@ -29,10 +29,10 @@ function fieldsOf(user, revision, method, name) {
 }
 
 /** Gives the bytes of one request after the other for a user; the headers are written once. */
-export function writer(user, { kind, revision, path }) {
+export function writer(user, { kind, revision }) {
   const [method, { name }] = methods[kind](0);
   const lines = Object.entries(fieldsOf(user, revision, method, name)).map(([field, value]) => `${field}: ${value}\r\n`).join("");
-  const head = `POST ${path} HTTP/1.1\r\n${lines}content-length: `;
+  const head = `POST /mcp HTTP/1.1\r\n${lines}content-length: `;
   return (id) => {
     const [, params] = methods[kind](id);
     const all = revision === stateless ? { ...params, _meta: meta } : params;
@@ -42,8 +42,8 @@ export function writer(user, { kind, revision, path }) {
 }
 
 /** Any request or notification of a session, or before one. */
-export function messageBytes(user, { path, message, revision = revisions[0] }) {
-  return requestBytes({ path, fields: fieldsOf(user, revision, message.method), body: JSON.stringify(message) });
+export function messageBytes(user, { message, revision = revisions[0] }) {
+  return requestBytes({ path: "/mcp", fields: fieldsOf(user, revision, message.method), body: JSON.stringify(message) });
 }
 
 /** Whether these bytes answer this request with a result; cheap, because it is asked of every answer. */

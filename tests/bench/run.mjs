@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { Advice, inRoot, runIfMain, say } from "../tools/project.mjs";
 import { startLoad, startStandIn } from "./processes.mjs";
 import { profiled, told } from "./profile.mjs";
-import { Running, floor, ours } from "./targets.mjs";
+import { Running, floor, ours, peer } from "./targets.mjs";
 import { chosen, closedLoops } from "./workloads.mjs";
 
 const results = inRoot("build", "bench");
@@ -29,7 +29,7 @@ export function chosenOptions() {
   return {
     ...values,
     only: values.only?.split(","),
-    targets: (values.targets ?? "ours,floor").split(","),
+    targets: (values.targets ?? "ours,peer,floor").split(","),
     rounds: Number(values.rounds ?? (quick ? 1 : 5)),
     seconds: Number(values.seconds ?? (quick ? 1 : 4)),
     warmUpS: quick ? 0.5 : 1,
@@ -46,6 +46,7 @@ function privateFolder() {
 
 const made = {
   ours: ({ worker }) => ours(worker ? { build: worker } : {}),
+  peer: () => peer(),
   floor: () => floor(),
 };
 
@@ -80,7 +81,7 @@ class Bench {
     this.#runs += 1;
     const run = {
       ...workload, target: target.name, port: target.workerd.port, client: target.client, label: `run-${this.#runs}`,
-      path: target.target.paths[workload.revision], warmUpS: this.options.warmUpS, durationS: this.options.seconds,
+      warmUpS: this.options.warmUpS, durationS: this.options.seconds,
       // The same id twice in a session would be a repeat.
       firstId: this.#runs * 1_000_000, ...more,
     };

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { inRoot } from "../tools/project.mjs";
 import { Connection } from "./http.mjs";
 import { isAnswer, messageBytes, messageOf, revisions } from "./messages.mjs";
-import { gateway, microsoft, origin } from "./places.mjs";
+import { peerModules } from "./peer_build.mjs";
+import { gateway, microsoft, origin, resource } from "./places.mjs";
 import { register, renew, signIn } from "./sign_in.mjs";
 import { prepare, startWorkerd } from "./workerd.mjs";
 
@@ -38,7 +39,6 @@ export function ours({ build = inRoot("build"), settings = {} } = {}) {
     },
     // The everyday scopes, as a client asks for them that was challenged.
     scope: "profile mail.read mail.send mail.write calendar.read calendar.write teams.read contacts.read",
-    paths: { "2025-11-25": "/mcp", "2026-07-28": "/mcp" },
   };
 }
 
@@ -61,22 +61,19 @@ export function floor() {
       objects: { USER: "User" },
     },
     scope: "mail",
-    paths: { "2025-11-25": "/mcp", "2026-07-28": "/mcp" },
   };
 }
 
 /** McpAgent behind workers-oauth-provider, with the handler without sessions beside it, as its documentation advises. */
-export function peer(modules) {
+export async function peer() {
   return {
     worker: {
-      modules,
-      settings: { GATEWAY_URL: `${gateway.baseUrl}/v1.0`, GATEWAY_TOKEN: gateway.token, ...microsoftSettings() },
+      modules: await peerModules(),
+      settings: { MCP_RESOURCE: resource, GATEWAY_URL: `${gateway.baseUrl}/v1.0`, GATEWAY_TOKEN: gateway.token, ...microsoftSettings() },
       objects: { MCP_OBJECT: "MicrosoftAgent" },
       kv: ["OAUTH_KV"],
-      flags: ["nodejs_compat"],
     },
     scope: "mail calendar teams contacts",
-    paths: { "2025-11-25": "/mcp", "2026-07-28": "/stateless" },
   };
 }
 
@@ -126,7 +123,7 @@ export class Running {
       while (this.users.length < count) {
         const oid = `${this.name}-person-${this.users.length}`;
         const user = { ...(await signIn(connection, { ...this.client, oid })), oid, since: Date.now() };
-        user.session = await openSession(connection, user, this.target.paths[revisions[0]]);
+        user.session = await openSession(connection, user);
         this.users.push(user);
       }
     });
@@ -147,7 +144,7 @@ export class Running {
   ask(method, revision) {
     return this.#using(async (connection) => {
       const message = { jsonrpc: "2.0", id: 1, method, params: {} };
-      const answer = await connection.send(messageBytes(this.users[0], { path: this.target.paths[revision], message, revision }));
+      const answer = await connection.send(messageBytes(this.users[0], { message, revision }));
       return { bytes: answer.body.length, result: messageOf(answer).result };
     });
   }
@@ -157,16 +154,16 @@ export class Running {
   }
 }
 
-async function openSession(connection, user, path) {
+async function openSession(connection, user) {
   const params = { protocolVersion: revisions[0], capabilities: {}, clientInfo: { name: "benchmark", version: "1" } };
   const opening = { jsonrpc: "2.0", id: "opening", method: "initialize", params };
-  const answer = await connection.send(messageBytes(user, { path, message: opening }));
+  const answer = await connection.send(messageBytes(user, { message: opening }));
   const session = /\r\nmcp-session-id:\s*(\S+)/i.exec(answer.head)?.[1];
   if (!session || !isAnswer(answer, '"opening"')) {
     throw new Error(`no session: ${answer.status} ${answer.body.toString().slice(0, 300)}`);
   }
   const opened = { jsonrpc: "2.0", method: "notifications/initialized" };
-  const noted = await connection.send(messageBytes({ ...user, session }, { path, message: opened }));
+  const noted = await connection.send(messageBytes({ ...user, session }, { message: opened }));
   if (noted.status !== 202) throw new Error(`notifications/initialized: ${noted.status}`);
   return session;
 }

@@ -37,7 +37,7 @@ function moduleOf({ name }) {
  * The configuration of one Worker. `modules` are its files or their contents, the entry first; `settings` are texts that it is bound to,
  * `objects` its classes of Durable Objects by binding, `kv` the names of its namespaces.
  */
-export function configText({ modules, settings = {}, objects = {}, kv = [], flags = [] }, { standIn, folder }) {
+export function configText({ modules, settings = {}, objects = {}, kv = [] }, { standIn, folder }) {
   const service = (binding, kind, of) => `(name = ${text(binding)}, ${kind} = ${of})`;
   const bindings = [
     ...Object.entries(settings).map(([name, value]) => service(name, "text", text(value))),
@@ -50,7 +50,6 @@ export function configText({ modules, settings = {}, objects = {}, kv = [], flag
   const worker = [
     `modules = ${list(modules.map(moduleOf))}`,
     `compatibilityDate = ${text(compatibilityDate())}`,
-    `compatibilityFlags = ${list(flags.map(text))}`,
     `bindings = ${list(bindings)}`,
     `globalOutbound = "outside"`,
     `durableObjectNamespaces = ${list(namespaces)}`,
@@ -62,10 +61,12 @@ export function configText({ modules, settings = {}, objects = {}, kv = [], flag
     outside("kv", `injectRequestHeaders = [(name = "x-stand-in", value = "kv")]`),
     `(name = "objects", disk = (path = ${text(folder)}, writable = true))`,
   ];
+  // `cloudflare:email`, which `agents` imports, is on raw workerd only a way to this module, which the platform brings along.
+  const email = `(name = "cloudflare-internal:email", internal = true, esModule = "export default { EmailMessage: class {} };")`;
   // The front end speaks TLS in production; a Worker learns that from the address of its request.
   const socket = `(name = "http", address = "127.0.0.1:0", http = (forwardedProtoHeader = "x-forwarded-proto"), service = "main")`;
   return `using Workerd = import "/workerd/workerd.capnp";\n\nconst config :Workerd.Config = (\n` +
-    `  services = [\n    ${services.join(",\n    ")}\n  ],\n  sockets = [${socket}],\n);\n`;
+    `  services = [\n    ${services.join(",\n    ")}\n  ],\n  sockets = [${socket}],\n  extensions = [(modules = [${email}])],\n);\n`;
 }
 
 /** Writes everything that workerd needs into `folder`, and gives the configuration's file. */
