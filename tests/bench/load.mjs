@@ -3,6 +3,7 @@
 // latency counts from when each was due, also where it had to wait for a connection.
 // Must never: leave an answer unchecked.
 import { performance } from "node:perf_hooks";
+import { openStreams } from "./delivery.mjs";
 import { Connection } from "./http.mjs";
 import { checkWhole, isAnswer, writer } from "./messages.mjs";
 import { signIn } from "./sign_in.mjs";
@@ -10,23 +11,31 @@ import { percentiles } from "./statistics.mjs";
 
 const people = new Map();
 
-/** What a run does over and over: `(connection, number) => Promise`, which fails where an answer is not the right one. */
-function actionOf(run) {
-  const users = people.get(run.target).slice(0, run.users);
+const nothing = () => {};
+
+/** What a run does over and over: `act(connection, number)`, which fails where an answer is not the right one. */
+async function actionOf(run) {
   if (run.kind === "signIn") {
-    return async (connection, number) => {
+    const act = async (connection, number) => {
       await signIn(connection, { ...run.client, oid: `${run.label}-${number}` });
       return 0;
     };
+    return { act, close: nothing };
+  }
+  const users = people.get(run.target).slice(0, run.users);
+  if (run.kind === "delivery") {
+    const { tell, close } = await openStreams(run.port, users);
+    return { act: tell, close };
   }
   const writers = users.map((user) => writer(user, run));
-  return async (connection, number) => {
+  const act = async (connection, number) => {
     const id = run.firstId + number;
     const answer = await connection.send(writers[number % writers.length](id));
     if (number === 0) checkWhole(run.kind, answer, id);
     else if (!isAnswer(answer, id)) throw new Error(`${run.kind}: ${answer.status} ${answer.body.toString().slice(0, 300)}`);
     return answer.body.length;
   };
+  return { act, close: nothing };
 }
 
 /** What was seen between the end of the warm-up and the end of the run. */
@@ -64,6 +73,7 @@ async function closedLoop(run, connections, action, tally) {
     }
   });
   await Promise.all(loops).finally(() => clearTimeout(timer));
+  return number;
 }
 
 async function openLoop(run, connections, action, tally) {
@@ -90,6 +100,7 @@ async function openLoop(run, connections, action, tally) {
     else waiting.push([number, dueAt]);
   }
   await Promise.all(running);
+  return total;
 }
 
 /** Sleeps coarsely and then spins: a timer of Node's is up to a millisecond late. */
@@ -102,10 +113,12 @@ async function until(time) {
 async function perform(run) {
   const connections = Array.from({ length: run.connections }, () => new Connection(run.port));
   const tally = new Tally();
+  const { act, close } = await actionOf(run);
   try {
-    await (run.rate ? openLoop : closedLoop)(run, connections, actionOf(run), tally);
-    return tally.end();
+    const performed = await (run.rate ? openLoop : closedLoop)(run, connections, act, tally);
+    return { ...tally.end(), performed };
   } finally {
+    close();
     connections.forEach((connection) => connection.close());
   }
 }

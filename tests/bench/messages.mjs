@@ -43,7 +43,8 @@ export function writer(user, { kind, revision }) {
 
 /** Any request or notification of a session, or before one. */
 export function messageBytes(user, { message, revision = revisions[0] }) {
-  return requestBytes({ path: "/mcp", fields: fieldsOf(user, revision, message.method), body: JSON.stringify(message) });
+  const whole = revision === stateless ? { ...message, params: { ...message.params, _meta: meta } } : message;
+  return requestBytes({ path: "/mcp", fields: fieldsOf(user, revision, message.method), body: JSON.stringify(whole) });
 }
 
 /** Whether these bytes answer this request with a result; cheap, because it is asked of every answer. */

@@ -1,18 +1,15 @@
 // The two processes beside the targets, and what the machine says about a target's own process.
 // Holds: a process ends with this one, because the channel to it closes.
 // Must never: count the time or the memory of anything but the process that is named.
-import { fork, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { fork } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
 import { inRoot } from "../tools/project.mjs";
 
-const clockTicks = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100;
-
-/** Seconds of CPU that a process used so far, all its threads together. */
+/** Seconds of CPU that a process used so far, all its threads together; the kernel counts them in nanoseconds. */
 export function cpuSeconds(pid) {
-  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name in brackets may hold anything; what follows it does not.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / clockTicks;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]));
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
 /** Resident memory in MiB: now, and the most so far. */
@@ -28,8 +25,12 @@ const script = (name) => inRoot("tests", "bench", name);
 export function startStandIn() {
   const child = fork(script("stand_in.mjs"));
   const next = () => new Promise((done, failed) => {
-    child.once("message", done);
-    child.once("exit", (code) => failed(new Error(`the stand-in ended with ${code}`)));
+    const ended = (code) => failed(new Error(`the stand-in ended with ${code}`));
+    child.once("exit", ended);
+    child.once("message", (message) => {
+      child.off("exit", ended);
+      done(message);
+    });
   });
   const look = () => {
     const answer = next();

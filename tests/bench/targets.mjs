@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { inRoot } from "../tools/project.mjs";
+import { noticeOf } from "./delivery.mjs";
 import { Connection } from "./http.mjs";
 import { isAnswer, messageBytes, messageOf, revisions } from "./messages.mjs";
 import { peerModules } from "./peer_build.mjs";
@@ -27,6 +28,9 @@ function ownSettings() {
 }
 
 const file = (folder, name) => ({ name, path: join(folder, name) });
+
+/** The resource whose watchers are told of new mail. */
+const inbox = "microsoft://mail/inbox";
 
 /** This product as `npm run build` leaves it, or another build of it. */
 export function ours({ build = inRoot("build"), settings = {} } = {}) {
@@ -61,6 +65,7 @@ export function floor() {
       objects: { USER: "User" },
     },
     scope: "mail",
+    noticeOf: ({ token }) => ({ path: `/notify?person=${token}`, body: JSON.stringify({ params: { uri: inbox } }) }),
   };
 }
 
@@ -140,6 +145,15 @@ export class Running {
     return due.length;
   }
 
+  /** Has the first `count` people told of new mail: how Microsoft would tell each is kept with the user. */
+  async watch(count, standIn) {
+    await this.#using(async (connection) => {
+      for (const user of this.users.slice(0, count).filter(({ notice }) => !notice)) {
+        user.notice = this.target.noticeOf?.(user) ?? (await subscribed(connection, user, standIn));
+      }
+    });
+  }
+
   /** The result of one request without parameters, for what is told about an answer and not measured. */
   ask(method, revision) {
     return this.#using(async (connection) => {
@@ -166,6 +180,19 @@ async function openSession(connection, user) {
   const noted = await connection.send(messageBytes({ ...user, session }, { message: opened }));
   if (noted.status !== 202) throw new Error(`notifications/initialized: ${noted.status}`);
   return session;
+}
+
+/** Subscribes to new mail, and waits until the target has subscribed with Graph in turn. */
+async function subscribed(connection, user, standIn) {
+  const known = (await standIn.look()).subscriptions.length;
+  const message = { jsonrpc: "2.0", id: 900_000, method: "resources/subscribe", params: { uri: inbox } };
+  const answer = await connection.send(messageBytes(user, { message }));
+  if (!isAnswer(answer, message.id)) throw new Error(`resources/subscribe: ${answer.status} ${answer.body}`);
+  for (let looks = 0; looks < 10_000; looks += 1) {
+    const { subscriptions } = await standIn.look();
+    if (subscriptions.length > known) return noticeOf(subscriptions.at(-1));
+  }
+  throw new Error("nothing was subscribed to with Graph");
 }
 
 /** What is deployed of a target: bytes of all its modules. */

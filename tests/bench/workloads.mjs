@@ -21,7 +21,21 @@ function calls() {
   return all;
 }
 
-export const closedLoops = [...calls(), { name: "signIn", kind: "signIn", users: 1, connections, title: "sign-in", spread: "new users" }];
+/** As fast as each target goes. */
+export const closedLoops = [
+  ...calls(),
+  { name: "delivery", kind: "delivery", revision: revisions[0], users: 100, connections, title: "open-stream delivery", spread: "100 streams" },
+  { name: "signIn", kind: "signIn", users: 1, connections, title: "sign-in", spread: "new users" },
+];
 
-/** The workloads that are wanted: all, or those whose name begins with one of these. */
-export const chosen = (all, only) => (only ? all.filter(({ name }) => only.some((wanted) => name.startsWith(wanted))) : all);
+/** At a rate that every target can keep up with, so that latencies can be compared. */
+export const openLoops = (rate) =>
+  calls().filter(({ users }) => users === 1)
+    .map((call) => ({ ...call, name: `open-${call.name}`, rate, connections: 64 }));
+
+/** The workloads that are wanted: all, or those that have one of these names, or whose name begins with it. */
+export function chosen(all, only) {
+  if (!only) return all;
+  const fits = (name, wanted) => (all.some((one) => one.name === wanted) ? name === wanted : name.startsWith(wanted));
+  return all.filter(({ name }) => only.some((wanted) => fits(name, wanted)));
+}

@@ -1,0 +1,100 @@
+// One benchmark from its start to its results: rounds of all workloads over all targets.
+// Holds: rounds are interleaved (this product, peer, floor, and again), so that what disturbs the machine disturbs all alike.
+// Must never: drop a round, or take a run that failed for a slow one.
+import { readFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { capture, inRoot, say } from "../tools/project.mjs";
+import { Bench } from "./bench.mjs";
+import { revisions } from "./messages.mjs";
+import { peerVersions } from "./peer_build.mjs";
+import { memoryMiB } from "./processes.mjs";
+import { summary } from "./statistics.mjs";
+import { measureSizes, measureStarts } from "./startup.mjs";
+import { chosen, closedLoops, openLoops } from "./workloads.mjs";
+
+const percentileNames = ["p50", "p90", "p99", "p999"];
+
+/** Several runs of one workload on one target, each number as median, least and greatest. */
+function summed(runs) {
+  const latencyMs = Object.fromEntries(percentileNames.map((name) => [name, summary(runs.map((run) => run.latencyMs[name]))]));
+  return {
+    perSecond: summary(runs.map((run) => run.perSecond)), cpuMs: summary(runs.map((run) => run.cpuMs)), latencyMs,
+    memoryMiB: Math.max(...runs.map((run) => run.memory.now)), bytes: runs.at(-1).bytes,
+    requests: runs.reduce((sum, run) => sum + run.requests, 0),
+  };
+}
+
+function tell(workload, round, name, { perSecond, cpuMs, latencyMs }) {
+  const rate = `${perSecond.toFixed(0)}/s`.padStart(7);
+  say(`${workload.name.padEnd(28)} ${round}  ${name.padEnd(5)} ${rate}  cpu ${cpuMs.toFixed(3)} ms  ` +
+    `p50 ${latencyMs.p50.toFixed(2)}  p99 ${latencyMs.p99.toFixed(2)} ms`);
+}
+
+async function overAll(bench, workloads, rounds, names) {
+  const found = [];
+  for (const workload of workloads) {
+    const runs = new Map(names.map((name) => [name, []]));
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const [name, own] of runs) {
+        const run = await bench.perform(bench.running.get(name), workload);
+        own.push(run);
+        tell(workload, round, name, run);
+      }
+    }
+    const targets = Object.fromEntries([...runs].map(([name, own]) => [name, summed(own)]));
+    found.push({ ...workload, targets });
+  }
+  return found;
+}
+
+/** How long each target's list is: tools, and bytes of the answer. */
+async function lists(bench) {
+  const found = {};
+  for (const [name, target] of bench.running) {
+    await target.connectPeople(1);
+    found[name] = {};
+    for (const revision of revisions) {
+      const { bytes, result } = await target.ask("tools/list", revision);
+      found[name][revision] = { bytes, tools: result.tools.length };
+    }
+  }
+  return found;
+}
+
+function surroundings(options) {
+  const version = (name) => JSON.parse(readFileSync(inRoot("node_modules", name, "package.json"), "utf8")).version;
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: capture("git", ["rev-parse", "--short", "HEAD"]) ?? "unknown",
+    machine: { cores: cpus().length, model: cpus()[0].model.trim(), memoryGiB: Math.round(totalmem() / 2 ** 30), platform: `${process.platform} ${process.arch}` },
+    versions: { workerd: version("workerd"), wrangler: version("wrangler"), node: process.versions.node, ...peerVersions() },
+    options: { rounds: options.rounds, seconds: options.seconds, warmUpS: options.warmUpS, rate: options.rate },
+  };
+}
+
+/** Measures everything that was chosen. */
+export async function measure(options, folder) {
+  const wants = (name) => !options.only || options.only.some((one) => name.startsWith(one));
+  const results = surroundings(options);
+  results.sizes = await measureSizes(options);
+  if (wants("startup")) results.starts = await measureStarts(options, folder, options.starts);
+  const bench = new Bench(options, folder);
+  try {
+    await bench.start();
+    const names = options.targets.filter((name) => name !== "mail");
+    results.lists = await lists(bench);
+    results.memoryAtStart = Object.fromEntries([...bench.running].map(([name, { workerd }]) => [name, memoryMiB(workerd.pid).now]));
+    const closed = chosen(closedLoops, options.only);
+    // Memory of one hot user is only seen before there are a thousand.
+    results.closed = await overAll(bench, closed.filter(({ users }) => users === 1), options.rounds, names);
+    results.open = await overAll(bench, chosen(openLoops(options.rate), options.only), options.rounds, names);
+    results.closed.push(...(await overAll(bench, closed.filter(({ users }) => users > 1), options.rounds, names)));
+    if (bench.running.has("mail")) {
+      const short = closed.filter(({ kind, users }) => kind === "list" && users === 1);
+      results.short = await overAll(bench, short, options.rounds, ["mail"]);
+    }
+    return results;
+  } finally {
+    await bench.stop();
+  }
+}
