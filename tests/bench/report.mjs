@@ -1,2 +1,165 @@
-// stub
-export const asText = () => ""; export const writeReport = () => [];
+// From results to what people read: tables as text, the same in docs/performance.md, and the chart beside it.
+// Holds: pure functions of the results but for `writeReport`; every ratio is of medians, and what it is of is said.
+// Must never: round a target into being met, or change the document outside of its marks.
+import { readFileSync, writeFileSync } from "node:fs";
+import { Advice, inRoot } from "../tools/project.mjs";
+import { chart } from "./chart.mjs";
+
+const document = inRoot("docs", "performance.md");
+const drawing = inRoot("docs", "performance.svg");
+const marks = ["<!-- results: written by npm run bench, not by hand -->", "<!-- end of results -->"];
+
+const names = { ours: "this server", peer: "peer", floor: "floor" };
+const order = Object.keys(names);
+
+/** Digits that the spread of a benchmark supports: three, and no more than two behind the point. */
+export function figure(value) {
+  if (value === undefined) return "–";
+  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+const spread = (summary) => (summary ? `${figure(summary.median)} (${figure(summary.least)}–${figure(summary.greatest)})` : "–");
+const middle = (summary) => figure(summary?.median);
+
+/** How many times as much; `undefined` where one of them was not measured. */
+export const ratio = (one, other) => (one && other ? one.median / other.median : undefined);
+
+/** Cut and not rounded, so that 7.99 times never reads as 8. */
+const cut = (value, decimals) => Math.floor(value * 10 ** decimals + 1e-9) / 10 ** decimals;
+const times = (value) => (value === undefined ? "–" : `${cut(value, 1).toFixed(1)}×`);
+const percent = (value) => (value === undefined ? "–" : `${cut(value * 100, 0)} %`);
+
+function table(header, rows) {
+  if (rows.length === 0) return "";
+  return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+const label = ({ title, revision, spread: over, kind }) => [title, ...(revision && kind !== "delivery" ? [revision] : []), over];
+const named = ["Workload", "Revision", "Over"];
+const labelled = (workload) => {
+  const [title, ...rest] = label(workload);
+  return rest.length === 2 ? [title, ...rest] : [title, "", rest[0]];
+};
+
+function throughput({ closed }) {
+  const rows = closed.map((workload) => {
+    const { ours, peer, floor } = workload.targets;
+    return [
+      ...labelled(workload), ...[ours, peer, floor].map((target) => spread(target?.perSecond)),
+      times(ratio(ours?.perSecond, peer?.perSecond)), percent(ratio(ours?.perSecond, floor?.perSecond)),
+    ];
+  });
+  return table([...named, ...order.map((name) => names[name]), "to the peer", "of the floor"], rows);
+}
+
+function processorTime({ closed }) {
+  const rows = closed.map((workload) => {
+    const { ours, peer, floor } = workload.targets;
+    return [
+      ...labelled(workload), ...[ours, peer, floor].map((target) => spread(target?.cpuMs)),
+      times(ratio(peer?.cpuMs, ours?.cpuMs)),
+    ];
+  });
+  return table([...named, ...order.map((name) => names[name]), "less than the peer"], rows);
+}
+
+function latencies(workloads, which) {
+  const rows = workloads.map((workload) => {
+    const cells = which.flatMap((name) => order.map((target) => middle(workload.targets[target]?.latencyMs[name])));
+    const share = ratio(workload.targets.ours?.latencyMs.p99, workload.targets.peer?.latencyMs.p99);
+    return [...labelled(workload), ...cells, share === undefined ? "–" : `${Math.ceil(share * 100)} %`];
+  });
+  const header = which.flatMap((name) => order.map((target) => `${name.replace("p999", "p99.9")} ${names[target]}`));
+  return table([...named, ...header, "p99 of the peer's"], rows);
+}
+
+function memory({ memoryAtStart, closed }) {
+  const largest = (fits) => order.map((name) => {
+    const values = closed.filter(fits).map(({ targets }) => targets[name]?.memoryMiB).filter((value) => value !== undefined);
+    return values.length === 0 ? "–" : figure(Math.max(...values));
+  });
+  const rows = [
+    ["after the start and one request", ...order.map((name) => figure(memoryAtStart[name]))],
+    ["after one hot user", ...largest(({ users, kind }) => users === 1 && kind !== "signIn")],
+    ["after a thousand users", ...largest(({ users }) => users === 1000)],
+  ];
+  return table(["Resident memory, MiB", ...order.map((name) => names[name])], rows);
+}
+
+function starting({ starts, sizes }) {
+  const rows = [];
+  const kib = (bytes) => (bytes === undefined ? "–" : figure(bytes / 1024));
+  const row = (title, of, share) => rows.push([title, of("ours"), of("peer"), share]);
+  const less = (one, other) => (one && other ? `${Math.ceil((one / other) * 100)} %` : "–");
+  for (const [when, title] of [["listening", "CPU until it listens, ms"], ["answered", "CPU until the first answer, ms"]]) {
+    if (starts) row(title, (name) => spread(starts[name]?.[when]), less(starts.ours?.[when].median, starts.peer?.[when].median));
+  }
+  for (const [kind, title] of [["raw", "bundle, KiB"], ["gzip", "bundle as gzip, KiB"]]) {
+    row(title, (name) => kib(sizes[name]?.[kind]), less(sizes.ours?.[kind], sizes.peer?.[kind]));
+  }
+  return table(["", names.ours, names.peer, "of the peer's"], rows);
+}
+
+const listTitles = { ours: "this server, all tools", mail: "this server, `TOOLSETS=mail`", peer: "peer", floor: "floor" };
+
+function lengths({ lists, closed, short = [] }) {
+  const found = (name, revision) => {
+    const all = name === "mail" ? short : closed;
+    return all.find((one) => one.kind === "list" && one.users === 1 && one.revision === revision)?.targets[name];
+  };
+  const rows = Object.entries(lists).flatMap(([name, revisions]) => Object.entries(revisions).map(([revision, { tools, bytes }]) => [
+    listTitles[name], revision, String(tools), figure(bytes / 1024), spread(found(name, revision)?.perSecond),
+  ]));
+  return table(["Whose list", "Revision", "Tools", "KiB", "a second, one user"], rows);
+}
+
+function surroundings({ date, commit, machine, versions, options }) {
+  const { workerd, wrangler, node, ...peer } = versions;
+  const packages = Object.entries(peer).map(([name, version]) => `${name} ${version}`).join(", ");
+  return `Measured on ${date} at ${commit}: ${machine.cores} cores (${machine.model}), ${machine.memoryGiB} GiB, ${machine.platform}.\n` +
+    `workerd ${workerd}, wrangler ${wrangler}, Node ${node}; peer: ${packages}.\n` +
+    `${options.rounds} rounds of ${options.seconds} s after ${options.warmUpS} s of warm-up each; open loop at ${options.rate} requests a second.`;
+}
+
+/** Titles and tables, those that have rows. */
+function sections(results) {
+  return [
+    ["Requests per second", throughput(results)],
+    ["CPU time of a request, in milliseconds", processorTime(results)],
+    [`Latency at ${results.options.rate} requests a second (open loop), in milliseconds`, latencies(results.open, ["p50", "p90", "p99", "p999"])],
+    ["Latency at full speed (closed loop), in milliseconds", latencies(results.closed, ["p50", "p99"])],
+    ["Lists", lengths(results)],
+    ["Memory", memory(results)],
+    ["Starting", starting(results)],
+  ].filter(([, text]) => text !== "");
+}
+
+const joined = (results, heading) => sections(results).map(([title, text]) => `${heading} ${title}\n\n${text}`).join("\n\n");
+
+/** For a terminal: the same tables, their columns aligned. */
+export function asText(results) {
+  const aligned = (text) => {
+    const rows = text.split("\n").filter((line) => !line.startsWith("| ---")).map((line) => line.slice(2, -2).split(" | "));
+    const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+    return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
+  };
+  const all = sections(results).map(([title, text]) => `${title}\n${aligned(text)}`);
+  return `${surroundings(results)}\n\n${all.join("\n\n")}\n`;
+}
+
+/** The document with these results between its marks. */
+export function withResults(text, results) {
+  const [begin, end] = marks.map((mark) => text.indexOf(mark));
+  if (begin < 0 || end < begin) throw new Advice(`docs/performance.md has lost its marks: ${marks.join(" and ")}`);
+  const picture = "![Requests per second of this server and of its peer, as shares of the floor](performance.svg)";
+  const inner = `\n${surroundings(results)}\n\n${picture}\n\n${joined(results, "###")}\n\n`;
+  return text.slice(0, begin + marks[0].length) + inner + text.slice(end);
+}
+
+/** Writes the tables into the document, and the chart beside it. */
+export function writeReport(results) {
+  writeFileSync(document, withResults(readFileSync(document, "utf8"), results));
+  writeFileSync(drawing, chart(results));
+  return ["docs/performance.md", "docs/performance.svg"];
+}

@@ -13,13 +13,15 @@ import { asText, writeReport } from "./report.mjs";
 import { chosen, closedLoops } from "./workloads.mjs";
 
 const results = inRoot("build", "bench");
+/** A disk would add its own time, which is another one on each machine. */
+const inMemory = "/dev/shm";
 
 const usage = `npm run bench -- [--quick] [--only list,getEmails,…] [--targets ours,mail,peer,floor] [--rounds N] [--seconds N]
-  [--rate N] [--worker DIR] [--write] [--profile ours:getEmails]`;
+  [--rate N] [--worker DIR] [--state DIR] [--write] [--profile ours:getEmails]`;
 
 export function chosenOptions(args = process.argv.slice(2)) {
   const text = { type: "string" };
-  const names = ["only", "targets", "rounds", "seconds", "starts", "rate", "profile", "worker"];
+  const names = ["only", "targets", "rounds", "seconds", "starts", "rate", "profile", "worker", "state"];
   const options = { ...Object.fromEntries(names.map((name) => [name, text])), quick: { type: "boolean" }, write: { type: "boolean" } };
   let values;
   try {
@@ -46,8 +48,8 @@ export function chosenOptions(args = process.argv.slice(2)) {
 }
 
 /** Where everything of this run lies, until its end however it comes. */
-function privateFolder() {
-  const folder = mkdtempSync(join(tmpdir(), "m365-bench-"));
+function privateFolder({ state }) {
+  const folder = mkdtempSync(join(state ?? (existsSync(inMemory) ? inMemory : tmpdir()), "m365-bench-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   return folder;
@@ -85,7 +87,7 @@ async function profile(options, folder) {
 
 runIfMain(import.meta.url, async () => {
   const options = chosenOptions();
-  const folder = privateFolder();
+  const folder = privateFolder(options);
   if (options.profile) return profile(options, folder);
   const found = await measure(options, folder);
   say(`\n${asText(found)}`);
