@@ -2,6 +2,7 @@
 // Holds: one target works at a time; what a run wrote outside is counted against what it was to write.
 // Must never: leave a process behind.
 import { Advice } from "../tools/project.mjs";
+import { revisions } from "./messages.mjs";
 import { startLoad, startStandIn } from "./processes.mjs";
 import { Running, floor, ours, peer } from "./targets.mjs";
 
@@ -13,7 +14,7 @@ export const made = {
   ours: (options) => ours(build(options)),
   mail: (options) => ours({ ...build(options), settings: mailToolset }),
   peer: () => peer(),
-  floor: () => floor(),
+  floor: (_, list) => floor(list),
 };
 
 /** What each action of a kind leaves at the stand-in. */
@@ -33,14 +34,22 @@ export class Bench {
     for (const name of this.options.targets) {
       if (!made[name]) throw new Advice(`There is no target ${name}: ${Object.keys(made).join(", ")}`);
       const place = { standIn: this.standIn.port, folder: this.folder, inspect };
-      this.running.set(name, await Running.start(name, await made[name](this.options), place));
+      this.running.set(name, await Running.start(name, await made[name](this.options, await this.#list()), place));
     }
   }
 
+  /** What the floor lists: the same as the product, if that runs. */
+  async #list() {
+    const product = this.running.get("ours");
+    if (!product) return undefined;
+    await product.connectPeople(1);
+    return JSON.stringify((await product.ask("tools/list", revisions[0])).result);
+  }
+
   /** Has this many people of a target signed in, with tokens that last for the next run. */
-  async #people(target, { users, kind }) {
-    await target.connectPeople(users);
-    if (kind === "delivery") await target.watch(users, this.standIn);
+  async #people(target, workload) {
+    await target.connectPeople(workload.users);
+    if (workload.kind === "delivery") await target.watch(workload, this.standIn);
     await target.renewTokens();
     this.load.know(target.name, target.users);
   }

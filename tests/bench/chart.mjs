@@ -30,7 +30,7 @@ function bar(target, y, { perSecond }, floor) {
 function row(workload, index) {
   const { floor, ...targets } = workload.targets;
   const y = top + index * rowHeight;
-  const [title, detail] = [workload.title, [workload.kind === "delivery" ? "" : workload.revision, workload.spread].filter(Boolean).join(", ")];
+  const [title, detail] = [workload.title, [workload.revision, workload.spread].filter(Boolean).join(", ")];
   const bars = Object.keys(names).filter((name) => targets[name])
     .map((name, place) => bar(name, y + place * (barHeight + 3), targets[name], floor));
   return [text(labelWidth - 10, y + 11, title, 'text-anchor="end"'), text(labelWidth - 10, y + 26, detail, 'text-anchor="end" opacity="0.7"'), ...bars].join("\n");

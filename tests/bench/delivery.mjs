@@ -1,26 +1,39 @@
-// Open streams and what is told on them: the client's end of `GET /mcp`, and one notification after the other.
+// Open streams and what is told on them: the client's end of `GET /mcp` or of `subscriptions/listen`, and one notification
+// after the other.
 // Holds: a stream stays open for a whole run; an event counts for the notification that it follows.
 // Must never: tell a stream anything while an event is still awaited on it, because the two could not be told apart.
 import { connect } from "node:net";
 import { requestBytes } from "./http.mjs";
+import { messageBytes, stateless } from "./messages.mjs";
 import { host } from "./places.mjs";
 
 const common = { host, "x-forwarded-proto": "https" };
+/** The resource whose watchers are told of new mail. */
+export const inbox = "microsoft://mail/inbox";
 const patience = 10_000;
 const mark = "notifications/resources/updated";
 
-/** A stream that a session keeps open. */
-class OpenStream {
+/** The request that opens a stream: a session's own, or a subscription of the revision without sessions. */
+function openingOf(user, revision) {
+  if (revision === stateless) {
+    const message = { jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params: { notifications: { resourceSubscriptions: [inbox] } } };
+    return messageBytes(user, { message, revision });
+  }
+  const fields = {
+    ...common, accept: "text/event-stream", authorization: `Bearer ${user.token}`, "mcp-session-id": user.session,
+    "mcp-protocol-version": revision,
+  };
+  return requestBytes({ method: "GET", path: "/mcp", fields });
+}
+
+/** A stream that stays open. */
+export class OpenStream {
   #arrived;
   #rest = "";
 
-  constructor(port, { token, session }) {
-    const fields = {
-      ...common, accept: "text/event-stream", authorization: `Bearer ${token}`, "mcp-session-id": session,
-      "mcp-protocol-version": "2025-11-25",
-    };
+  constructor(port, user, revision) {
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.socket.write(requestBytes({ method: "GET", path: "/mcp", fields }));
+    this.socket.write(openingOf(user, revision));
     this.opened = new Promise((done, failed) => {
       this.socket.once("data", (chunk) => {
         const head = chunk.toString();
@@ -40,6 +53,10 @@ class OpenStream {
     this.#arrived = undefined;
   }
 
+  close() {
+    this.socket.destroy();
+  }
+
   /** Resolves with the next event. */
   next() {
     if (this.#arrived) throw new Error("an event is still awaited on this stream");
@@ -54,8 +71,8 @@ class OpenStream {
 }
 
 /** Opens a stream for each user; `tell` notifies one of them and waits for the event and for the webhook's answer. */
-export async function openStreams(port, users) {
-  const streams = users.map((user) => new OpenStream(port, user));
+export async function openStreams(port, users, revision) {
+  const streams = users.map((user) => new OpenStream(port, user, revision));
   await Promise.all(streams.map(({ opened }) => opened));
   const notices = users.map(({ notice: { path, body } }) =>
     requestBytes({ path, fields: { ...common, "content-type": "application/json" }, body }));
@@ -67,7 +84,7 @@ export async function openStreams(port, users) {
     await arrived;
     return 0;
   };
-  return { tell, close: () => streams.forEach(({ socket }) => socket.destroy()) };
+  return { tell, close: () => streams.forEach((stream) => stream.close()) };
 }
 
 /** What Graph sends to the address of a subscription. */

@@ -22,9 +22,9 @@ async function actionOf(run) {
     };
     return { act, close: nothing };
   }
-  const users = people.get(run.target).slice(0, run.users);
+  const users = people.get(run.target).slice(run.skip ?? 0, run.users);
   if (run.kind === "delivery") {
-    const { tell, close } = await openStreams(run.port, users);
+    const { tell, close } = await openStreams(run.port, users, run.revision);
     return { act: tell, close };
   }
   const writers = users.map((user) => writer(user, run));

@@ -33,7 +33,7 @@ function tell(workload, round, name, { perSecond, cpuMs, latencyMs }) {
 async function overAll(bench, workloads, rounds, names) {
   const found = [];
   for (const workload of workloads) {
-    const runs = new Map(names.map((name) => [name, []]));
+    const runs = new Map(names.filter((name) => !workload.without?.includes(name)).map((name) => [name, []]));
     for (let round = 1; round <= rounds; round += 1) {
       for (const [name, own] of runs) {
         const run = await bench.perform(bench.running.get(name), workload);

@@ -5,7 +5,8 @@ import { requestBytes } from "./http.mjs";
 import { host } from "./places.mjs";
 
 export const revisions = ["2025-11-25", "2026-07-28"];
-const stateless = "2026-07-28";
+/** The revision without sessions. */
+export const stateless = "2026-07-28";
 const meta = {
   "io.modelcontextprotocol/protocolVersion": stateless,
   "io.modelcontextprotocol/clientCapabilities": {},

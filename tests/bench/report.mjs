@@ -35,12 +35,8 @@ function table(header, rows) {
   return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-const label = ({ title, revision, spread: over, kind }) => [title, ...(revision && kind !== "delivery" ? [revision] : []), over];
 const named = ["Workload", "Revision", "Over"];
-const labelled = (workload) => {
-  const [title, ...rest] = label(workload);
-  return rest.length === 2 ? [title, ...rest] : [title, "", rest[0]];
-};
+const labelled = ({ title, revision = "", spread: over }) => [title, revision, over];
 
 function throughput({ closed }) {
   const rows = closed.map((workload) => {

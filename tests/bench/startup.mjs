@@ -23,7 +23,7 @@ async function startOnce(name, target, { standIn, folder }) {
   const own = join(folder, `start-${name}`);
   mkdirSync(own, { recursive: true });
   const file = prepare(target.worker, { standIn, folder: own });
-  const workerd = await startWorkerd(file, { temporary: own });
+  const workerd = await startWorkerd(file, { temporary: folder });
   try {
     const listening = cpuSeconds(workerd.pid);
     const connection = new Connection(workerd.port);

@@ -5,9 +5,9 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { inRoot } from "../tools/project.mjs";
-import { noticeOf } from "./delivery.mjs";
+import { OpenStream, inbox, noticeOf } from "./delivery.mjs";
 import { Connection } from "./http.mjs";
-import { isAnswer, messageBytes, messageOf, revisions } from "./messages.mjs";
+import { isAnswer, messageBytes, messageOf, revisions, stateless } from "./messages.mjs";
 import { peerModules } from "./peer_build.mjs";
 import { gateway, microsoft, origin, resource } from "./places.mjs";
 import { register, renew, signIn } from "./sign_in.mjs";
@@ -29,9 +29,6 @@ function ownSettings() {
 
 const file = (folder, name) => ({ name, path: join(folder, name) });
 
-/** The resource whose watchers are told of new mail. */
-const inbox = "microsoft://mail/inbox";
-
 /** This product as `npm run build` leaves it, or another build of it. */
 export function ours({ build = inRoot("build"), settings = {} } = {}) {
   return {
@@ -48,7 +45,7 @@ export function ours({ build = inRoot("build"), settings = {} } = {}) {
 
 const here = (...parts) => inRoot("tests", "bench", ...parts);
 
-/** The product's catalogue as it stands in the sources: what the floor lists is as long as what the product lists. */
+/** The product's catalogue as it stands in the sources: what the floor lists where the product itself was not asked. */
 function catalogue() {
   const folder = inRoot("protocol", "src", "tools", "catalogue");
   const tools = readdirSync(folder).filter((name) => name.endsWith(".json")).sort()
@@ -57,10 +54,10 @@ function catalogue() {
 }
 
 /** A Worker and an object that do the least for the same traffic. */
-export function floor() {
+export function floor(list = catalogue()) {
   return {
     worker: {
-      modules: [file(here("floor"), "worker.mjs"), { name: "list.txt", content: catalogue() }],
+      modules: [file(here("floor"), "worker.mjs"), { name: "list.txt", content: list }],
       settings: { GATEWAY_URL: `${gateway.baseUrl}/v1.0`, GATEWAY_TOKEN: gateway.token, ...microsoftSettings() },
       objects: { USER: "User" },
     },
@@ -98,7 +95,7 @@ export class Running {
   static async start(name, target, { standIn, folder, inspect = false }) {
     const own = join(folder, name);
     mkdirSync(own, { recursive: true });
-    const workerd = await startWorkerd(prepare(target.worker, { standIn, folder: own }), { inspect, temporary: own });
+    const workerd = await startWorkerd(prepare(target.worker, { standIn, folder: own }), { inspect, temporary: folder });
     const running = new Running(name, target, workerd);
     try {
       running.clientId = await running.#using(register);
@@ -145,11 +142,13 @@ export class Running {
     return due.length;
   }
 
-  /** Has the first `count` people told of new mail: how Microsoft would tell each is kept with the user. */
-  async watch(count, standIn) {
+  /** Has some people told of new mail: how Microsoft would tell each is kept with the user. */
+  async watch({ skip = 0, users, revision }, standIn) {
+    const subscribes = revision === stateless ? listened : subscribed;
     await this.#using(async (connection) => {
-      for (const user of this.users.slice(0, count).filter(({ notice }) => !notice)) {
-        user.notice = this.target.noticeOf?.(user) ?? (await subscribed(connection, user, standIn));
+      for (const user of this.users.slice(skip, users).filter(({ notice }) => !notice)) {
+        const told = this.target.noticeOf?.(user);
+        user.notice = told ?? (await noticed(standIn, () => subscribes(connection, user, this.workerd.port)));
       }
     });
   }
@@ -182,15 +181,30 @@ async function openSession(connection, user) {
   return session;
 }
 
-/** Subscribes to new mail, and waits until the target has subscribed with Graph in turn. */
-async function subscribed(connection, user, standIn) {
-  const known = (await standIn.look()).subscriptions.length;
+/** In a session. */
+async function subscribed(connection, user) {
   const message = { jsonrpc: "2.0", id: 900_000, method: "resources/subscribe", params: { uri: inbox } };
   const answer = await connection.send(messageBytes(user, { message }));
   if (!isAnswer(answer, message.id)) throw new Error(`resources/subscribe: ${answer.status} ${answer.body}`);
+  return () => {};
+}
+
+/** Without one: by a stream, whose end leaves the subscription with Graph as it is. */
+async function listened(_, user, port) {
+  const stream = new OpenStream(port, user, stateless);
+  await stream.opened;
+  return () => stream.close();
+}
+
+/** Waits until the target has subscribed with Graph in turn. */
+async function noticed(standIn, subscribe) {
+  const known = (await standIn.look()).subscriptions.length;
+  const leave = await subscribe();
   for (let looks = 0; looks < 10_000; looks += 1) {
     const { subscriptions } = await standIn.look();
-    if (subscriptions.length > known) return noticeOf(subscriptions.at(-1));
+    if (subscriptions.length === known) continue;
+    leave();
+    return noticeOf(subscriptions.at(-1));
   }
   throw new Error("nothing was subscribed to with Graph");
 }

@@ -1,7 +1,7 @@
 // What is measured: the workloads, how many people they are spread over, and how many connections ask.
 // Holds: a workload is the same for every target; its name is what `--only` takes.
 // Must never: leave out a workload in which the product is slow.
-import { revisions } from "./messages.mjs";
+import { revisions, stateless } from "./messages.mjs";
 
 const connections = 8;
 const many = 1000;
@@ -21,10 +21,13 @@ function calls() {
   return all;
 }
 
-/** As fast as each target goes. */
+const delivery = { kind: "delivery", connections, title: "open-stream delivery", spread: "100 streams" };
+
+/** As fast as each target goes. `skip` leaves out people who watch already, `without` a target that cannot do it. */
 export const closedLoops = [
   ...calls(),
-  { name: "delivery", kind: "delivery", revision: revisions[0], users: 100, connections, title: "open-stream delivery", spread: "100 streams" },
+  { ...delivery, name: "delivery-2025-11-25", revision: revisions[0], users: 100 },
+  { ...delivery, name: "delivery-2026-07-28", revision: stateless, users: 200, skip: 100, without: ["peer"] },
   { name: "signIn", kind: "signIn", users: 1, connections, title: "sign-in", spread: "new users" },
 ];
 

@@ -103,6 +103,7 @@ async function mcp(request, env) {
   const { id, method } = JSON.parse(text);
   if (method === "tools/list") return answer(id, list);
   if (method === "initialize") return answer(id, opening, { ...json, "mcp-session-id": crypto.randomUUID() });
+  if (method === "subscriptions/listen") return objectOf(env, personOf(request)).fetch("https://object/");
   if (id === undefined) return new Response(null, { status: 202 });
   return objectOf(env, personOf(request)).fetch("https://object/", { method: "POST", body: text });
 }
