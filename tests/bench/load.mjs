@@ -65,7 +65,8 @@ class Tally {
 async function closedLoop(run, connections, action, tally) {
   const end = performance.now() + (run.warmUpS + run.durationS) * 1000;
   let number = 0;
-  const timer = setTimeout(() => tally.begin(), run.warmUpS * 1000);
+  // Without a warm-up every request counts, the first one too.
+  const timer = run.warmUpS > 0 ? setTimeout(() => tally.begin(), run.warmUpS * 1000) : tally.begin();
   const loops = connections.map(async (connection) => {
     while (performance.now() < end) {
       const startedAt = performance.now();

@@ -87,6 +87,7 @@ async function profile(options, folder) {
 
 runIfMain(import.meta.url, async () => {
   const options = chosenOptions();
+  if (!existsSync("/proc/self/schedstat")) throw new Advice("The benchmark needs Linux, which says what a process costs");
   const folder = privateFolder(options);
   if (options.profile) return profile(options, folder);
   const found = await measure(options, folder);
