@@ -76,12 +76,15 @@ export async function openStreams(port, users, revision) {
   await Promise.all(streams.map(({ opened }) => opened));
   const notices = users.map(({ notice: { path, body } }) =>
     requestBytes({ path, fields: { ...common, "content-type": "application/json" }, body }));
-  const tell = async (connection, number) => {
-    const index = number % streams.length;
+  // The one that was told longest ago is next.
+  const idle = streams.map((_, index) => index);
+  const tell = async (connection) => {
+    const index = idle.shift();
     const arrived = streams[index].next();
     const answer = await connection.send(notices[index]);
     if (answer.status !== 202) throw new Error(`a notification was answered ${answer.status}`);
     await arrived;
+    idle.push(index);
     return 0;
   };
   return { tell, close: () => streams.forEach((stream) => stream.close()) };

@@ -38,8 +38,17 @@ function table(header, rows) {
 const named = ["Workload", "Revision", "Over"];
 const labelled = ({ title, revision = "", spread: over }) => [title, revision, over];
 
+const smallTitles = { list: "tools/list, `TOOLSETS=mail`", sendEmail: "tools/call sendEmail in one call" };
+
+/** A row for each workload, and one more where the product was also measured in its small form. */
+const withSmall = (workloads) => workloads.flatMap((workload) => {
+  const { small, ...targets } = workload.targets;
+  const more = small && { ...workload, title: smallTitles[workload.kind], targets: { ...targets, ours: small } };
+  return [{ ...workload, targets }, ...(more ? [more] : [])];
+});
+
 function throughput({ closed }) {
-  const rows = closed.map((workload) => {
+  const rows = withSmall(closed).map((workload) => {
     const { ours, peer, floor } = workload.targets;
     return [
       ...labelled(workload), ...[ours, peer, floor].map((target) => spread(target?.perSecond)),
@@ -50,7 +59,7 @@ function throughput({ closed }) {
 }
 
 function processorTime({ closed }) {
-  const rows = closed.map((workload) => {
+  const rows = withSmall(closed).map((workload) => {
     const { ours, peer, floor } = workload.targets;
     return [
       ...labelled(workload), ...[ours, peer, floor].map((target) => spread(target?.cpuMs)),
@@ -61,7 +70,7 @@ function processorTime({ closed }) {
 }
 
 function latencies(workloads, which) {
-  const rows = workloads.map((workload) => {
+  const rows = withSmall(workloads).map((workload) => {
     const cells = which.flatMap((name) => order.map((target) => middle(workload.targets[target]?.latencyMs[name])));
     const share = ratio(workload.targets.ours?.latencyMs.p99, workload.targets.peer?.latencyMs.p99);
     return [...labelled(workload), ...cells, share === undefined ? "–" : `${Math.ceil(share * 100)} %`];
@@ -97,17 +106,35 @@ function starting({ starts, sizes }) {
   return table(["", names.ours, names.peer, "of the peer's"], rows);
 }
 
-const listTitles = { ours: "this server, all tools", mail: "this server, `TOOLSETS=mail`", peer: "peer", floor: "floor" };
+const listTitles = { ours: "this server, all tools", small: "this server, `TOOLSETS=mail`", peer: "peer", floor: "floor" };
 
-function lengths({ lists, closed, short = [] }) {
-  const found = (name, revision) => {
-    const all = name === "mail" ? short : closed;
-    return all.find((one) => one.kind === "list" && one.users === 1 && one.revision === revision)?.targets[name];
-  };
-  const rows = Object.entries(lists).flatMap(([name, revisions]) => Object.entries(revisions).map(([revision, { tools, bytes }]) => [
-    listTitles[name], revision, String(tools), figure(bytes / 1024), spread(found(name, revision)?.perSecond),
-  ]));
-  return table(["Whose list", "Revision", "Tools", "KiB", "a second, one user"], rows);
+function lengths({ lists }) {
+  const rows = Object.entries(lists).map(([name, revisions]) =>
+    [listTitles[name], String(Object.values(revisions)[0].tools), ...Object.values(revisions).map(({ bytes }) => figure(bytes / 1024))]);
+  const revisions = Object.keys(Object.values(lists)[0] ?? {}).map((revision) => `KiB in ${revision}`);
+  return table(["Whose list", "Tools", ...revisions], rows);
+}
+
+/** What was aimed at, in the order of the workloads. */
+function aims({ closed, open, starts, options }) {
+  const verdict = (isMet) => (isMet ? "met" : "missed");
+  const least = { list: 8, getEmails: 3, sendEmail: 3 };
+  const striven = { list: 0.65, getEmails: 0.8, sendEmail: 0.8 };
+  const hot = (workloads) => workloads.filter(({ users, kind, targets }) => users === 1 && least[kind] && targets.ours && targets.peer);
+  const rows = hot(closed).flatMap(({ title, revision, kind, targets: { ours, peer, floor } }) => {
+    const [toPeer, ofFloor] = [ratio(ours.perSecond, peer.perSecond), ratio(ours.perSecond, floor?.perSecond)];
+    const strives = ofFloor === undefined ? "" : `; ${percent(ofFloor)} of the floor, ${percent(striven[kind])} striven for`;
+    return [[`${title}, ${revision}: requests a second`, `${least[kind]}× the peer`, `${times(toPeer)}${strives}`, verdict(toPeer >= least[kind])]];
+  });
+  for (const { title, revision, targets: { ours, peer } } of hot(open)) {
+    const share = ratio(ours.latencyMs.p99, peer.latencyMs.p99);
+    rows.push([`${title}, ${revision}: p99 at ${options.rate} a second`, "a third of the peer's", `${Math.ceil(share * 100)} %`, verdict(share < 1 / 3)]);
+  }
+  if (starts?.ours && starts.peer) {
+    const share = ratio(starts.ours.answered, starts.peer.answered);
+    rows.push(["CPU of a start, until the first answer", "a third of the peer's", `${Math.ceil(share * 100)} %`, verdict(share <= 1 / 3)]);
+  }
+  return table(["Aim", "At least", "Found", ""], rows);
 }
 
 function surroundings({ date, commit, machine, versions, options }) {
@@ -121,6 +148,7 @@ function surroundings({ date, commit, machine, versions, options }) {
 /** Titles and tables, those that have rows. */
 function sections(results) {
   return [
+    ["Aims", aims(results)],
     ["Requests per second", throughput(results)],
     ["CPU time of a request, in milliseconds", processorTime(results)],
     [`Latency at ${results.options.rate} requests a second (open loop), in milliseconds`, latencies(results.open, ["p50", "p90", "p99", "p999"])],

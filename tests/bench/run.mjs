@@ -16,7 +16,7 @@ const results = inRoot("build", "bench");
 /** A disk would add its own time, which is another one on each machine. */
 const inMemory = "/dev/shm";
 
-const usage = `npm run bench -- [--quick] [--only list,getEmails,…] [--targets ours,mail,peer,floor] [--rounds N] [--seconds N]
+const usage = `npm run bench -- [--quick] [--only list,getEmails,…] [--targets ours,small,peer,floor] [--rounds N] [--seconds N]
   [--rate N] [--worker DIR] [--state DIR] [--write] [--profile ours:getEmails]`;
 
 export function chosenOptions(args = process.argv.slice(2)) {
@@ -38,12 +38,12 @@ export function chosenOptions(args = process.argv.slice(2)) {
   return {
     ...values,
     only: values.only?.split(","),
-    targets: (values.targets ?? "ours,mail,peer,floor").split(","),
+    targets: (values.targets ?? "ours,small,peer,floor").split(","),
     rounds: number("rounds", quick ? 1 : 5),
-    seconds: number("seconds", quick ? 1 : 4),
+    seconds: number("seconds", quick ? 1 : 3),
     starts: number("starts", quick ? 3 : 15),
     rate: number("rate", 200),
-    warmUpS: quick ? 0.5 : 1.5,
+    warmUpS: quick ? 0.5 : 1,
   };
 }
 

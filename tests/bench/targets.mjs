@@ -29,9 +29,12 @@ function ownSettings() {
 
 const file = (folder, name) => ({ name, path: join(folder, name) });
 
+const mailScopes = "profile mail.read mail.send mail.write";
+
 /** This product as `npm run build` leaves it, or another build of it. */
-export function ours({ build = inRoot("build"), settings = {} } = {}) {
+export function ours({ build = inRoot("build"), settings = {}, granted } = {}) {
   return {
+    granted,
     worker: {
       modules: [file(build, "index.js"), file(build, "index_bg.wasm")],
       settings: { ...ownSettings(), ...settings },
@@ -39,7 +42,7 @@ export function ours({ build = inRoot("build"), settings = {} } = {}) {
       kv: ["OAUTH_KV"],
     },
     // The everyday scopes, as a client asks for them that was challenged.
-    scope: "profile mail.read mail.send mail.write calendar.read calendar.write teams.read contacts.read",
+    scope: settings.TOOLSETS === "mail" ? mailScopes : `${mailScopes} calendar.read calendar.write teams.read contacts.read`,
   };
 }
 
@@ -107,7 +110,8 @@ export class Running {
   }
 
   get client() {
-    return { clientId: this.clientId, scope: this.target.scope };
+    const { scope, granted } = this.target;
+    return { clientId: this.clientId, scope, granted };
   }
 
   async #using(work) {

@@ -114,6 +114,7 @@ describe("the report", () => {
   test("cuts ratios, so that nothing that was missed reads as met", () => {
     assert.equal(ratio(targets.ours.perSecond, targets.peer.perSecond), 7.99);
     assert.match(asText(results), /799 \(798–800\) +100 \(99\.0–101\) +1,000 \(999–1,001\) +7\.9× +79 %/);
+    assert.match(asText(results), /tools\/list, 2025-11-25: requests a second +8× the peer +7\.9×; 79 % of the floor, 65 % striven for +missed/);
     assert.equal(ratio(undefined, targets.peer.perSecond), undefined);
     assert.deepEqual([figure(0.123), figure(12.34), figure(1234.5), figure(undefined)], ["0.12", "12.3", "1,235", "–"]);
   });
