@@ -2,7 +2,7 @@
 // Holds: rounds are interleaved (this product, peer, floor, and again), so that what disturbs the machine disturbs all alike.
 // Must never: drop a round, or take a run that failed for a slow one.
 import { readFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { capture, inRoot, say } from "../tools/project.mjs";
 import { Bench } from "./bench.mjs";
 import { revisions } from "./messages.mjs";
@@ -12,6 +12,8 @@ import { summary } from "./statistics.mjs";
 import { measureSizes, measureStarts } from "./startup.mjs";
 import { chosen, closedLoops, openLoops } from "./workloads.mjs";
 
+/** Processes that wanted to run in the last minute; a benchmark needs every core to itself. */
+const quietLoad = 0.7;
 const percentileNames = ["p50", "p90", "p99", "p999"];
 
 /** Several runs of one workload on one target, each number as median, least and greatest. */
@@ -19,6 +21,7 @@ function summed(runs) {
   const latencyMs = Object.fromEntries(percentileNames.map((name) => [name, summary(runs.map((run) => run.latencyMs[name]))]));
   return {
     perSecond: summary(runs.map((run) => run.perSecond)), cpuMs: summary(runs.map((run) => run.cpuMs)), latencyMs,
+    generator: Math.max(...runs.map((run) => run.generator)),
     memoryMiB: Math.max(...runs.map((run) => run.memory.now)), bytes: runs.at(-1).bytes,
     requests: runs.reduce((sum, run) => sum + run.requests, 0),
   };
@@ -89,6 +92,10 @@ function surroundings(options) {
 export async function measure(options, folder) {
   const wants = (name) => !options.only || options.only.some((one) => name.startsWith(one));
   const results = surroundings(options);
+  const [load] = loadavg();
+  results.loadAtStart = load;
+  results.isDisturbed = load > quietLoad;
+  if (results.isDisturbed) say(`Others use this machine (load ${load.toFixed(1)}): what follows is noise, but for ratios of CPU time`);
   results.sizes = await measureSizes(options);
   if (wants("startup")) results.starts = await measureStarts(options, folder, options.starts);
   const bench = new Bench(options, folder);

@@ -44,17 +44,24 @@ export function startStandIn() {
 export function startLoad() {
   const child = fork(script("load.mjs"));
   const know = (target, list) => child.send({ users: { target, list } });
-  /** One run; CPU is what the process `pid` used while it was measured. */
+  /**
+   * One run; `cpuMs` is what the process `pid` used for a request while it was measured, `generator` the share of a core that
+   * the generator itself used: near one, it would be what is measured.
+   */
   const perform = (run, pid) => new Promise((done, failed) => {
     let before;
+    const look = () => ({ target: cpuSeconds(pid), generator: cpuSeconds(child.pid) });
     const finish = (settle, value) => {
       child.removeAllListeners("message");
       settle(value);
     };
     child.on("message", ({ event, result, reason }) => {
-      if (event === "measuring") before = cpuSeconds(pid);
-      else if (event === "failed") finish(failed, new Error(`${run.target}: ${reason}`));
-      else finish(done, { ...result, cpuMs: ((cpuSeconds(pid) - before) * 1000) / result.requests, memory: memoryMiB(pid) });
+      if (event === "measuring") return void (before = look());
+      if (event === "failed") return finish(failed, new Error(`${run.target}: ${reason}`));
+      const after = look();
+      const cpuMs = ((after.target - before.target) * 1000) / result.requests;
+      const generator = (after.generator - before.generator) / result.seconds;
+      return finish(done, { ...result, cpuMs, generator, memory: memoryMiB(pid) });
     });
     child.send({ run });
   });

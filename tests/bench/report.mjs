@@ -137,12 +137,19 @@ function aims({ closed, open, starts, options }) {
   return table(["Aim", "At least", "Found", ""], rows);
 }
 
-function surroundings({ date, commit, machine, versions, options }) {
+/** What a reader has to know before believing the rest. */
+function doubts({ loadAtStart, isDisturbed, closed, open }) {
+  const busiest = Math.max(0, ...[...closed, ...open].flatMap(({ targets }) => Object.values(targets).map(({ generator }) => generator ?? 0)));
+  const load = isDisturbed ? `**Others used the machine at the start (load ${figure(loadAtStart)}): only ratios of CPU time mean anything.**\n` : "";
+  return `${load}The generator of load used at most ${percent(busiest)} of a core.`;
+}
+
+function surroundings({ date, commit, machine, versions, options, ...results }) {
   const { workerd, wrangler, node, ...peer } = versions;
   const packages = Object.entries(peer).map(([name, version]) => `${name} ${version}`).join(", ");
   return `Measured on ${date} at ${commit}: ${machine.cores} cores (${machine.model}), ${machine.memoryGiB} GiB, ${machine.platform}.\n` +
     `workerd ${workerd}, wrangler ${wrangler}, Node ${node}; peer: ${packages}.\n` +
-    `${options.rounds} rounds of ${options.seconds} s after ${options.warmUpS} s of warm-up each; open loop at ${options.rate} requests a second.`;
+    `${options.rounds} rounds of ${options.seconds} s after ${options.warmUpS} s of warm-up each; open loop at ${options.rate} requests a second.\n${doubts(results)}`;
 }
 
 /** Titles and tables, those that have rows. */

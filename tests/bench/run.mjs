@@ -77,7 +77,8 @@ async function profile(options, folder) {
     const work = async () => (measured = await bench.perform(target, workload, { warmUpS: 0 }));
     const found = await profiled(target.workerd.inspector, work);
     const file = kept(`${name}-${workload.name}.cpuprofile`, JSON.stringify(found));
-    say(`${name} ${workload.name}: ${perSecond.toFixed(0)} requests a second before, ${measured.perSecond.toFixed(0)} while profiled`);
+    say(`${name} ${workload.name}: ${perSecond.toFixed(0)} requests a second before, ${measured.perSecond.toFixed(0)} while profiled; ` +
+      `the process used ${(measured.cpuMs * 1000).toFixed(0)} µs of CPU for each, ours and the platform's`);
     say(told(found, measured.requests));
     say(`For DevTools: ${file}`);
   } finally {
