@@ -18,8 +18,12 @@ export const made = {
   floor: (_, list) => floor(list),
 };
 
-/** What each action of a kind leaves at the stand-in. */
-const expected = { getEmails: { lists: 1 }, sendEmail: { sends: 1 }, signIn: { tokens: 1 }, list: { lists: 0, sends: 0 } };
+/** What each action leaves at the stand-in; only the product makes a draft of a mail first, where Microsoft granted that. */
+function expected({ kind }, { name }) {
+  const none = { lists: 0, drafts: 0, sends: 0 };
+  const each = { getEmails: { lists: 1 }, sendEmail: { sends: 1, drafts: name === "ours" ? 1 : 0 }, signIn: { tokens: 1 } };
+  return { ...none, ...each[kind] };
+}
 
 export class Bench {
   running = new Map();
@@ -68,7 +72,7 @@ export class Bench {
     const before = (await this.standIn.look()).counts;
     const result = await this.load.perform(run, target.workerd.pid);
     const { counts, unknown } = await this.standIn.look();
-    for (const [name, each] of Object.entries(expected[workload.kind] ?? {})) {
+    for (const [name, each] of Object.entries(expected(workload, target))) {
       const [seen, wanted] = [counts[name] - before[name], each * result.performed];
       if (seen !== wanted) throw new Error(`${target.name} ${workload.name}: ${seen} ${name} at the stand-in instead of ${wanted}`);
     }
