@@ -13,9 +13,9 @@ import { setup } from "./setup.mjs";
 const common = ["actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo/config.toml"];
 
 /**
- * What is built for workerd: the worker itself, a small one that a single test needs, the worker with the names of its
- * functions, for profiles, and the worker with the fixtures of the conformance suite. What is never deployed has a
- * folder of its own.
+ * What is built for workerd: the worker itself, a small one that a single test needs, the worker with the fixtures of the
+ * conformance suite, and the worker whose functions kept their names for profiles. The latter two have folders of their
+ * own so that they are never deployed.
  */
 const product = { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common] };
 const workers = {
@@ -24,8 +24,8 @@ const workers = {
     crate: "storage-port", folder: inRoot("tests", "storage_port"), inputs: ["tests/storage_port", ...common],
     out: "build", options: [],
   },
-  named: { ...product, out: "build/named", options: [], keepsNames: true },
   conformance: { ...product, out: "tests/conformance/build", options: ["--features", "conformance"] },
+  named: { ...product, out: "tests/bench/build", options: [], keepsNames: true },
 };
 
 /** The entry of a built worker. */
@@ -97,11 +97,11 @@ const wasmFeatures = [
  * worker-build keeps every function's name; they are a sixth of the bundle and of use to nobody in production. They
  * first give the functions their order: neighbours are then alike, and gzip, which looks back 32 KiB, finds it.
  */
-async function stripNames(path) {
+async function optimise(path, { keepsNames = false }) {
   const features = wasmFeatures.map((feature) => `--enable-${feature}`);
-  const passes = ["-Oz", "--reorder-functions-by-name", "--strip-debug", "--strip-producers"];
-  const optimise = [...passes, ...features, path, "-o", path];
-  await run(wranglerNode(), [wasmOptProgram(), ...optimise]);
+  const names = keepsNames ? ["--debuginfo"] : ["--strip-debug", "--strip-producers"];
+  const args = ["-Oz", "--reorder-functions-by-name", ...names, ...features, path, "-o", path];
+  await run(wranglerNode(), [wasmOptProgram(), ...args]);
 }
 
 export async function buildWorker(name = "worker", { mode = "--release", force = false } = {}) {
@@ -120,7 +120,7 @@ export async function buildWorker(name = "worker", { mode = "--release", force =
   const args = [mode, "--out-dir", worker.out, ".", "--package", worker.crate, ...worker.options];
   await run(cargoTools()[0].path, args, { env: buildEnvironment(), cwd: worker.folder });
   const [, wasmFile] = bundle(worker);
-  if (!worker.keepsNames) await stripNames(wasmFile);
+  await optimise(wasmFile, worker);
   const wasm = readFileSync(wasmFile);
   const gzip = gzipSync(wasm, { level: 9 }).length;
   const state = { fingerprint: withLockFile(sources), wasm: wasm.length, gzip };
@@ -138,16 +138,16 @@ export async function buildNative() {
   await run("cargo", ["build", "--package", "rmcp-client"]);
 }
 
-/** `--dev` for unoptimised workers, `--worker`, `--probe`, `--named`, `--conformance` or `--native` for one part, `--force` to rebuild. */
+/** `--dev` for unoptimised workers, `--worker`, `--probe`, `--conformance`, `--named` or `--native` for one part, `--force` to rebuild. */
 export async function build(options = []) {
   const wants = (name) => options.includes(name);
   const mode = wants("--dev") ? "--dev" : "--release";
   const force = wants("--force");
-  const all = !["--worker", "--probe", "--named", "--conformance", "--native"].some(wants);
+  const all = !["--worker", "--probe", "--conformance", "--named", "--native"].some(wants);
   if (all || wants("--worker")) await buildWorker("worker", { mode, force });
   if (wants("--probe")) await buildWorker("probe", { mode, force });
-  if (wants("--named")) await buildWorker("named", { mode, force });
   if (wants("--conformance")) await buildWorker("conformance", { mode, force });
+  if (wants("--named")) await buildWorker("named", { mode, force });
   if (all || wants("--native")) await buildNative();
 }
 

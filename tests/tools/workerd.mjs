@@ -64,7 +64,7 @@ function noteProcesses() {
 }
 
 /** Outlives a SIGKILL of this process by the moment it takes to end workerd and to remove `folder`. */
-function guard(pid, folder) {
+export function guard(pid, folder) {
   if (process.platform === "win32") return () => {};
   const script = 'cat > /dev/null; kill -9 "$1"; rm -rf "$2"';
   const stdio = ["pipe", "ignore", "ignore"];
