@@ -12,6 +12,7 @@ mod mcp;
 mod microsoft;
 mod notifications;
 mod oauth;
+mod objects;
 mod operators;
 mod settled;
 mod signatures;
@@ -24,10 +25,11 @@ use protocol::config::{AccessMode, Config, Problem};
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::oauth::{PARAMETERS_MAX, Parameters};
-use protocol::object::{Caller, Command, ObjectRequest, STEP_UP, StepUp, encode};
+use protocol::object::{Caller, Command, ObjectRequest, STEP_UP, StepUp};
 use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
-use worker::{Context, Env, Headers, Request, Response, Result, event};
+use web_sys::Response;
+use worker::{Context, Env, Request, Result, event};
 
 use crate::access::Refused;
 use crate::admission::{Presented, check_origin};
@@ -151,17 +153,11 @@ fn request_of(caller: &Caller, command: Command) -> Result<ObjectRequest> {
 
 /// Asks the caller's object, which is named by the user key alone.
 async fn ask(env: &Env, caller: &Caller, command: Command) -> Result<Response> {
-    let request = request_of(caller, command)?;
-    let frame =
-        encode(&request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
+    let frame = objects::framed(&request_of(caller, command)?)?;
     let question = abort::Abandoned::new()?;
-    let init = web_sys::RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&js_sys::Uint8Array::from(frame.as_slice()).into());
+    let init = objects::carrying(&frame);
     init.set_signal(Some(question.signal()));
-    let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&caller.user.to_string())?;
-    let sent = web_sys::Request::new_with_str_and_init("https://object/", &init)?;
-    let answer = stub.fetch_with_request(Request::from(sent)).await;
+    let answer = objects::send(env, "MCP_OBJECT", &caller.user.to_string(), &init).await;
     question.answered();
     answer
 }
@@ -213,13 +209,13 @@ async fn end_connect(
     };
     let (caller, ticket) = (browser::caller_of(&connect.ticket), connect.ticket.clone());
     let status = match ask(env, &caller, Command::Connect(Box::new(connect))).await {
-        Ok(mut answer) if answer.status_code() == STEP_UP => match demanded(&mut answer).await {
+        Ok(answer) if answer.status() == STEP_UP => match demanded(&answer).await {
             Some(claims) => {
                 return respond(browser::once_more(config, ticket, &claims, &randomness()?));
             }
             None => 503,
         },
-        Ok(answer) => answer.status_code(),
+        Ok(answer) => answer.status(),
         Err(error) => {
             tracing::warn!(%error, "an object did not answer");
             503
@@ -229,8 +225,8 @@ async fn end_connect(
 }
 
 /// The claims in an object's answer that asks for one more journey to Microsoft.
-async fn demanded(answer: &mut Response) -> Option<ClaimsChallenge> {
-    let text = answer.text().await.ok()?;
+async fn demanded(answer: &Response) -> Option<ClaimsChallenge> {
+    let text = objects::text(answer).await.ok()?;
     let StepUp { claims } = serde_json::from_str(&text).ok()?;
     ClaimsChallenge::parse(&claims)
 }
@@ -272,19 +268,11 @@ fn host(request: &Request) -> Result<String> {
 }
 
 fn respond(reply: Reply) -> Result<Response> {
-    let headers = Headers::new();
-    if is_reached_by_tls() {
-        headers.set("strict-transport-security", TLS_ALWAYS)?;
-    }
-    for (name, value) in &reply.headers {
-        headers.append(name, value)?;
-    }
-    let response = if reply.body.is_empty() {
-        Response::empty()?
-    } else {
-        Response::from_bytes(reply.body.into_bytes())?
-    };
-    Ok(response.with_status(reply.status).with_headers(headers))
+    let tls = is_reached_by_tls().then_some(("strict-transport-security", TLS_ALWAYS));
+    let own = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let headers: Vec<_> = tls.into_iter().chain(own).collect();
+    let body = Some(reply.body.as_bytes()).filter(|body| !body.is_empty());
+    objects::answer(reply.status, &headers, body)
 }
 
 fn now() -> UnixMs {

@@ -217,6 +217,14 @@ pub fn success<T: Serialize + ?Sized>(id: &Id, result: &T) -> String {
     })
 }
 
+/// The text of a successful response whose result is the text of an object that this server wrote: an answer of
+/// megabytes is not read once more for being passed on.
+#[must_use]
+pub fn success_of_text(id: &Id, result: &str) -> String {
+    let id = serde_json::to_string(id).unwrap_or_else(|_| "null".to_owned());
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
 /// The text of an error response.
 #[must_use]
 pub fn failure(id: Option<&Id>, error: &RpcError) -> String {

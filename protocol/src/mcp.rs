@@ -29,7 +29,7 @@ pub use params::{
     CANCELLED, CompletionCall, Opening, PromptCall, check_list, progress, read_cancelled, read_completion,
     read_opening, read_progress_token, read_prompt_call, read_tool_call, read_uri,
 };
-pub use results::{Cache, opening_result, stateless_result};
+pub use results::{Cache, opening_result, stateless_result, stateless_text};
 pub use revision::{Revision, STATELESS, SUPPORTED};
 #[cfg(feature = "conformance")]
 pub(crate) use watched::notification;

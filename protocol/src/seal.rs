@@ -5,6 +5,8 @@
 //! The newest key seals and every key of the ring opens. Nonces are drawn by the caller and never repeated
 //! under one key (NIST SP 800-38D, section 8.2.2). Opening never says why it failed.
 
+use std::cell::RefCell;
+
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
@@ -136,6 +138,45 @@ pub struct Opened {
 struct RingKey {
     id: String,
     key: Secret<[u8; 32]>,
+    /// What was derived lately. Every request opens a token with the same key, and deriving it costs as much as opening.
+    ciphers: RefCell<Vec<Derived>>,
+}
+
+struct Derived {
+    purpose: Purpose,
+    scope: Scope,
+    cipher: Aes256Gcm,
+}
+
+/// A request opens a token, and its object an answer and Microsoft's tokens; each takes about a kilobyte.
+const CIPHERS_MAX: usize = 8;
+
+impl RingKey {
+    fn new(id: &str, key: Secret<[u8; 32]>) -> Self {
+        Self { id: id.to_owned(), key, ciphers: RefCell::new(Vec::new()) }
+    }
+
+    /// Works with the cipher of a purpose and a scope.
+    fn with_cipher<T>(
+        &self,
+        purpose: Purpose,
+        scope: Scope,
+        work: impl FnOnce(&Aes256Gcm) -> Result<T, CannotOpen>,
+    ) -> Result<T, CannotOpen> {
+        let mut ciphers = self.ciphers.borrow_mut();
+        let known = ciphers.iter().position(|known| known.purpose == purpose && known.scope == scope);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                if ciphers.len() >= CIPHERS_MAX {
+                    ciphers.remove(0);
+                }
+                ciphers.push(Derived { purpose, scope, cipher: cipher(&self.key, purpose, scope)? });
+                ciphers.len() - 1
+            }
+        };
+        ciphers.get(place).ok_or(CannotOpen).and_then(|known| work(&known.cipher))
+    }
 }
 
 /// The keys of one setting, newest first: the first seals, all of them open.
@@ -200,7 +241,7 @@ impl KeyRing {
         };
         let bytes = Zeroizing::new(bytes);
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyRingError::WrongLength)?;
-        Ok(RingKey { id: id.to_owned(), key: Secret::new(key) })
+        Ok(RingKey::new(id, Secret::new(key)))
     }
 
     /// Seals `plaintext` with the newest key.
@@ -218,10 +259,9 @@ impl KeyRing {
         nonce: [u8; NONCE_BYTES],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, CannotOpen> {
-        let cipher = cipher(&self.newest.key, purpose, scope)?;
-        let sealed = cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: associated_data })
-            .map_err(|_| CannotOpen)?;
+        let payload = Payload { msg: plaintext, aad: associated_data };
+        let seal = |cipher: &Aes256Gcm| cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| CannotOpen);
+        let sealed = self.newest.with_cipher(purpose, scope, seal)?;
         let id = self.newest.id.as_bytes();
         let mut out = Vec::with_capacity(2 + id.len() + NONCE_BYTES + sealed.len());
         out.push(FORMAT);
@@ -244,9 +284,9 @@ impl KeyRing {
         sealed: &[u8],
     ) -> Result<Opened, CannotOpen> {
         let (id, nonce, ciphertext) = split(sealed).ok_or(CannotOpen)?;
-        let plaintext = cipher(&self.named(id)?.key, purpose, scope)?
-            .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: associated_data })
-            .map_err(|_| CannotOpen)?;
+        let payload = Payload { msg: ciphertext, aad: associated_data };
+        let open = |cipher: &Aes256Gcm| cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| CannotOpen);
+        let plaintext = self.named(id)?.with_cipher(purpose, scope, open)?;
         Ok(Opened { plaintext: Zeroizing::new(plaintext) })
     }
 
@@ -396,6 +436,24 @@ mod tests {
 
     fn sealed() -> Vec<u8> {
         KeyRing::parse(OLD).unwrap().seal(Purpose::Vault, user(1), b"tokens/v1", [7; 12], b"hello").unwrap()
+    }
+
+    #[test]
+    fn what_was_derived_is_kept_for_its_pair_alone_and_few_are_kept() {
+        let ring = KeyRing::parse(OLD).unwrap();
+        let seal =
+            |ring: &KeyRing, byte| ring.seal(Purpose::Vault, user(byte), b"", [byte; 12], b"x").unwrap();
+        // Twice round: each is derived, found, put out by others and derived again, and is always the same.
+        for _ in 0..2 {
+            for byte in 0..=u8::try_from(CIPHERS_MAX).unwrap() {
+                let sealed = seal(&ring, byte);
+                assert_eq!(sealed, seal(&KeyRing::parse(OLD).unwrap(), byte));
+                assert!(ring.open(Purpose::Vault, user(byte), b"", &sealed).is_ok());
+                assert!(ring.open(Purpose::Vault, user(byte + 1), b"", &sealed).is_err());
+                assert!(ring.open(Purpose::Answer, user(byte), b"", &sealed).is_err());
+            }
+        }
+        assert_eq!(ring.newest.ciphers.borrow().len(), CIPHERS_MAX);
     }
 
     #[test]

@@ -11,7 +11,10 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
-use worker::{Response, Result};
+use web_sys::Response;
+use worker::Result;
+
+use super::objects;
 
 /// Aborts a sub-request when it is dropped without an answer.
 ///
@@ -66,7 +69,7 @@ pub(super) async fn until_aborted(
         pin_mut!(work);
         match select(work, aborted).await {
             Either::Left((response, _)) => response,
-            Either::Right(_) => Response::empty().map(|response| response.with_status(CLIENT_CLOSED_REQUEST)),
+            Either::Right(_) => objects::answer(CLIENT_CLOSED_REQUEST, &[], None),
         }
     };
     // The listener goes before its closure: the runtime may still fire it when the connection closes.

@@ -17,7 +17,8 @@ use protocol::oauth::{ErrorCode, OAuthError};
 use protocol::object::{Caller, Command, Connect, Link, STEP_UP};
 use protocol::operator::directory::newest_marks;
 use protocol::outbound::CallResult;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Request, Result};
 
 use super::microsoft::{self, NotSignedIn, Way};
 use super::signatures::{self, Doubt, Issuer};
@@ -167,11 +168,11 @@ async fn link(
             .map_err(|_| NotLinked::Page(503))?,
     };
     match ask(env, caller, Command::Link(link)).await {
-        Ok(answer) if answer.status_code() == 204 => Ok(()),
-        Ok(mut answer) if answer.status_code() == STEP_UP => {
+        Ok(answer) if answer.status() == 204 => Ok(()),
+        Ok(mut answer) if answer.status() == STEP_UP => {
             Err(demanded(&mut answer).await.map_or(NotLinked::Page(503), NotLinked::OnceMore))
         }
-        Ok(answer) if answer.status_code() == 403 => {
+        Ok(answer) if answer.status() == 403 => {
             tell_account(signed_in.user, caller, Command::Release { claimant: caller.user }, env).await;
             Err(NotLinked::Refused(Refused::AnotherAccount))
         }
@@ -189,7 +190,7 @@ async fn tell_account(account: UserKey, person: &Caller, command: Command, env: 
         access_identity: person.access_identity.clone(),
     };
     match ask(env, &caller, command).await {
-        Ok(answer) => answer.status_code(),
+        Ok(answer) => answer.status(),
         Err(error) => {
             tracing::warn!(%error, "an object did not answer");
             503

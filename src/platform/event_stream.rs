@@ -15,13 +15,15 @@ use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::future::{Either, select};
 use protocol::limits::STREAM_BACKLOG_MAX;
-use protocol::object::{ObjectRequest, encode};
+use protocol::object::ObjectRequest;
 use protocol::stream::{EventId, Frame, PING, PONG, TAKEN, Then};
 use protocol::time::{DurationMs, UnixMs};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
-use worker::{Delay, Env, Headers, Request, Response, Result, WebSocket};
+use web_sys::Response;
+use worker::{Delay, Env, Headers, Result, WebSocket};
 
+use super::objects;
 use crate::sse;
 
 /// What comes out of the socket: a frame, or its end.
@@ -29,20 +31,17 @@ type Incoming = Option<Frame>;
 
 /// Asks the caller's object for a socket. Anything but an open socket is the object's refusal.
 pub(super) async fn ask(env: &Env, request: &ObjectRequest) -> Result<std::result::Result<Pump, Response>> {
-    let frame =
-        encode(request).map_err(|_| worker::Error::RustError("the request was not encoded".to_owned()))?;
+    let frame = objects::framed(request)?;
     let headers = Headers::new();
     headers.set("upgrade", "websocket")?;
     headers.set("x-frame", &URL_SAFE_NO_PAD.encode(frame))?;
     let init = web_sys::RequestInit::new();
     init.set_headers(&headers.0);
-    let sent = web_sys::Request::new_with_str_and_init("https://object/", &init)?;
-    let stub = env.durable_object("MCP_OBJECT")?.get_by_name(&request.caller.user.to_string())?;
-    let answer = stub.fetch_with_request(Request::from(sent)).await?;
-    if answer.status_code() != 101 {
+    let answer = objects::send(env, "MCP_OBJECT", &request.caller.user.to_string(), &init).await?;
+    if answer.status() != 101 {
         return Ok(Err(answer));
     }
-    let socket = answer.websocket();
+    let socket = worker::Response::from(answer).websocket();
     let socket =
         socket.ok_or_else(|| worker::Error::RustError("a socket was promised and is missing".into()))?;
     Pump::new(socket).map(Ok)
@@ -70,15 +69,13 @@ pub(super) fn respond(pump: Pump, pace: Pace, primed_with: Option<&EventId>) -> 
     headers.set("x-accel-buffering", "no")?;
     let flow = Flow { pump, phase: Phase::Opening(sse::opening(primed_with)), pace, comments: 0 };
     let body = futures::stream::unfold(Some(flow), |flow| async move { flow?.next().await });
-    Ok(Response::from_stream(body)?.with_headers(headers))
+    Ok(worker::Response::from_stream(body)?.with_headers(headers).into())
 }
 
 /// A stream on which nothing comes any more.
 pub(super) fn ended() -> Result<Response> {
-    let headers = Headers::new();
-    headers.set("content-type", "text/event-stream")?;
-    headers.set("cache-control", "no-store")?;
-    Ok(Response::ok(sse::COMMENT)?.with_headers(headers))
+    let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
+    objects::answer(200, &headers, Some(sse::COMMENT.as_bytes()))
 }
 
 type Listener<E> = Closure<dyn FnMut(E)>;

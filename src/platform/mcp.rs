@@ -15,10 +15,11 @@ use protocol::object::{Assertion, Attach, Caller, Command, Listen, McpMessage};
 use protocol::stream::EventId;
 use protocol::time::DurationMs;
 use protocol::trace::TraceContext;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Request, Result};
 
 use super::event_stream::{self, Pace};
-use super::{access, ask, body, complete, now, random, request_of, respond};
+use super::{access, ask, body, complete, now, objects, random, request_of, respond};
 use crate::access::{HEADER, caller};
 use crate::admission::{Presented, admit};
 use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batch};
@@ -119,8 +120,8 @@ async fn serve_post(
             for bytes in messages {
                 match ask(env, caller, message(bytes, true, None)).await {
                     // A withdrawn grant refuses all messages; whatever else happens is the message's own answer.
-                    Ok(mut answer) if answer.status_code() != 401 => {
-                        answers.push((answer.status_code(), answer.text().await?));
+                    Ok(answer) if answer.status() != 401 => {
+                        answers.push((answer.status(), objects::text(&answer).await?));
                     }
                     other => return complete(config, other),
                 }

@@ -6,7 +6,8 @@
 use protocol::config::Config;
 use protocol::limits::NOTIFICATION_BODY_BYTES_MAX;
 use protocol::object::Command;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Request, Result};
 
 use super::{ask, body, query, respond};
 use crate::notifications::{answered, caller, handshake, notices, owner_of};
@@ -31,7 +32,7 @@ pub(super) async fn serve(config: &Config, request: &Request, env: &Env) -> Resu
         return respond(answered(202));
     }
     let status = match ask(env, &caller(user), Command::Notified { notices }).await {
-        Ok(answer) => answer.status_code(),
+        Ok(answer) => answer.status(),
         Err(error) => {
             tracing::warn!(%error, "an object did not answer");
             503

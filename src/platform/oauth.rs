@@ -12,12 +12,13 @@ use protocol::oauth::{ErrorCode, OAuthError, Parameters};
 use protocol::object::{Caller, Command, Consented, Issue, STEP_UP, SignIn};
 use protocol::operator::directory::newest_marks;
 use protocol::tools::catalogue::{base_scopes, scopes};
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Request, Result};
 
 use super::microsoft::{NotSignedIn, Way};
 use super::{
-    access, ask, body, clients, end_connect, microsoft, now, query, random, randomness, read_parameters,
-    respond,
+    access, ask, body, clients, end_connect, microsoft, now, objects, query, random, randomness,
+    read_parameters, respond,
 };
 use crate::clients::{short_digest, unknown_client};
 use crate::consent::remembered;
@@ -149,7 +150,7 @@ async fn still_stands(asked: &AuthorizationRequest, user: UserKey, env: &Env) ->
     };
     let nobody = GrantId::from_bytes([0; 16]);
     let question = Question { user, grant: nobody, command: Command::Consented(consent) };
-    put(&question, env).await.is_ok_and(|answer| answer.status_code() == 204)
+    put(&question, env).await.is_ok_and(|answer| answer.status() == 204)
 }
 
 fn read_form(bytes: Vec<u8>) -> Result<std::result::Result<Parameters, OAuthError>> {
@@ -168,9 +169,9 @@ async fn token(config: &Config, form: &Parameters, authorization: Option<&str>, 
     if clients::is_denied(env, question.client_digest()).await? {
         return Ok(Reply::oauth_error(&unknown_client()));
     }
-    let Ok(mut answer) = put(&question, env).await else { return Ok(Reply::object_unavailable()) };
-    Ok(match answer.status_code() {
-        200 => match serde_json::from_str::<Issue>(&answer.text().await?) {
+    let Ok(answer) = put(&question, env).await else { return Ok(Reply::object_unavailable()) };
+    Ok(match answer.status() {
+        200 => match serde_json::from_str::<Issue>(&objects::text(&answer).await?) {
             Ok(issued) => issue_tokens(config, &question, &issued, now(), [random()?, random()?]),
             Err(_) => Reply::object_unavailable(),
         },
@@ -185,7 +186,7 @@ async fn revoke(config: &Config, form: &Parameters, authorization: Option<&str>,
         Err(error) => Reply::oauth_error(&error),
         Ok(None) => Reply::text(200, ""),
         Ok(Some(question)) => match put(&question, env).await {
-            Ok(answer) if answer.status_code() == 204 => Reply::text(200, ""),
+            Ok(answer) if answer.status() == 204 => Reply::text(200, ""),
             Ok(_) | Err(_) => Reply::object_unavailable(),
         },
     }
@@ -346,8 +347,8 @@ async fn sign_in(
             .map_err(|_| unavailable.clone())?,
     };
     match ask(env, &caller, Command::SignIn(Box::new(sign_in))).await {
-        Ok(answer) if answer.status_code() == 204 => {}
-        Ok(mut answer) if answer.status_code() == STEP_UP => {
+        Ok(answer) if answer.status() == 204 => {}
+        Ok(mut answer) if answer.status() == STEP_UP => {
             let demanded = super::demanded(&mut answer).await.ok_or(unavailable)?;
             return Err(Detour::OnceMore(demanded, person.login_hint));
         }

@@ -19,7 +19,8 @@ use protocol::operator::directory::{
 use protocol::operator::view::{Acted, Overview, RequestView};
 use protocol::operator::{Action, Order};
 use protocol::secret::Secret;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Request, Result};
 
 use super::{access, body, now, query, random, read_parameters, respond};
 use crate::access::Refused;

@@ -13,9 +13,9 @@ use protocol::entra::TokenForm;
 use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
 use protocol::outbound::{CallResult, Lost};
 use wasm_bindgen::{JsCast as _, JsValue};
-use worker::{
-    AbortController, AbortSignal, Delay, Env, Fetch, Headers, Request, RequestInit, RequestRedirect, Response,
-};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, RequestInit, Response, WorkerGlobalScope};
+use worker::{AbortController, AbortSignal, Delay, Env};
 
 use super::bindings::AiBinding;
 use super::signing::sign_ps256;
@@ -59,14 +59,14 @@ async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Resul
             }
         },
     };
-    let mut response = response.map_err(|error| {
+    let response = response.map_err(|error| {
         // The platform's text may name hosts, but no header and no body.
         tracing::warn!(error = %describe(&error), "a call got no answer");
         Lost::Connection
     })?;
-    let body = read_body(&mut response).await?;
-    let headers = response.headers().clone();
-    let answer = read_answer(response.status_code(), |name| headers.get(name).ok().flatten(), body);
+    let (status, headers) = (response.status(), response.headers());
+    let body = read_body(response, &headers).await?;
+    let answer = read_answer(status, |name| headers.get(name).ok().flatten(), body);
     Ok(CallResult::Answered(answer))
 }
 
@@ -74,8 +74,7 @@ async fn ai_run(env: &Env, model: &str, inputs: &str, options: &str) -> Result<R
     let env: &JsValue = env.as_ref();
     let ai: AiBinding = Reflect::get(env, &JsValue::from_str("AI"))?.unchecked_into();
     let response = ai.run(model, JSON::parse(inputs)?, JSON::parse(options)?).await?;
-    let response: web_sys::Response = response.unchecked_into();
-    Ok(Response::from(response))
+    Ok(response.unchecked_into())
 }
 
 async fn http(
@@ -85,20 +84,41 @@ async fn http(
     body: Option<JsValue>,
     signal: AbortSignal,
 ) -> Result<Response, JsValue> {
-    let all = Headers::new();
-    for (name, value) in headers {
-        all.set(name, &value)?;
+    // All that is text crosses over to the platform at once.
+    let init = serde_json::json!({ "method": method, "headers": headers, "redirect": "manual" });
+    let init: RequestInit = JSON::parse(&init.to_string())?.unchecked_into();
+    if let Some(body) = body {
+        init.set_body(&body);
     }
-    let mut init = RequestInit::new();
-    init.with_method(method.to_owned().into()).with_headers(all).with_redirect(RequestRedirect::Manual);
-    init.with_body(body);
-    let request = Request::new_with_init(url, &init)?;
-    Ok(Fetch::Request(request).send_with_signal(&signal).await?)
+    init.set_signal(Some(&signal));
+    let platform: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(platform.fetch_with_str_and_init(url, &init)).await?;
+    Ok(response.unchecked_into())
 }
 
-async fn read_body(response: &mut Response) -> Result<Vec<u8>, Lost> {
-    let has_body = !matches!(response.body(), worker::ResponseBody::Empty);
-    if !has_body {
+/// Reads a body within its bound: in one step where its length is known, and chunk by chunk where it is not, or where
+/// what is told is the length of something compressed.
+async fn read_body(response: Response, headers: &Headers) -> Result<Vec<u8>, Lost> {
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let declared = header("content-length").and_then(|length| length.parse::<usize>().ok());
+    match declared.filter(|_| header("content-encoding").is_none()) {
+        Some(length) if length > UPSTREAM_BODY_BYTES_MAX => Err(Lost::TooLarge),
+        Some(_) => {
+            let buffer = response.array_buffer().map_err(|_| Lost::Connection)?;
+            let buffer = JsFuture::from(buffer).await.map_err(|_| Lost::Connection)?;
+            let bytes = Uint8Array::new(&buffer);
+            if bytes.length() as usize > UPSTREAM_BODY_BYTES_MAX {
+                return Err(Lost::TooLarge);
+            }
+            Ok(bytes.to_vec())
+        }
+        None => read_chunks(response).await,
+    }
+}
+
+async fn read_chunks(response: Response) -> Result<Vec<u8>, Lost> {
+    let mut response = worker::Response::from(response);
+    if matches!(response.body(), worker::ResponseBody::Empty) {
         return Ok(Vec::new());
     }
     let mut stream = response.stream().map_err(|_| Lost::Connection)?;

@@ -3,6 +3,7 @@
 //! What holds here: all final answers to one request are equal; an answer is kept sealed, and only as long and as large
 //! as the limits allow; an entry is settled once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::digest::keyed_digest;
@@ -12,14 +13,13 @@ use protocol::jsonrpc::{self, RpcError};
 use protocol::limits::{
     PROMPT_ANSWER, STORED_ANSWER_BYTES_MAX, TASK_ANSWER_BYTES_MAX, UNCONFIRMED_ANSWERS_MAX,
 };
-use protocol::mcp::{Cache, Method, errors, failure_of, stateless_result, tool_failure, tool_success};
+use protocol::mcp::{Cache, Method, errors, failure_of, stateless_text, tool_failure, tool_success};
 use protocol::object::{ObjectReply, STEP_UP, StepUp};
 use protocol::outbound::Lost;
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
 use protocol::tools::{Finished, Target, ToolError, cursor, handles};
 use serde_bytes::ByteBuf;
-use serde_json::value::RawValue;
 
 use super::run::{Run, Waiter, Work};
 use super::{Txn, UserSession, reply};
@@ -350,7 +350,7 @@ pub(super) fn speak(
             Ok(())
         }
         Spoken::AsItIs(result) => {
-            let mut answer = ObjectReply::json(result_for(waiter, raw(result)?)?);
+            let mut answer = ObjectReply::json(result_for(waiter, result)?);
             answer.answers = Some(request);
             answer.event = waiter.answer_event(request);
             reply(txn, to, answer);
@@ -378,7 +378,7 @@ fn answer_tool_waiter(
     (waiter, now): (&Waiter, UnixMs),
     answer: &str,
 ) -> Result<(), Fault> {
-    let mut answer = ObjectReply::json(result_for(waiter, in_its_era(answer, &entry.kind, waiter)?)?);
+    let mut answer = ObjectReply::json(result_for(waiter, &in_its_era(answer, &entry.kind, waiter))?);
     answer.answers = Some(request);
     answer.is_final = entry.writes && entry.state.is_final();
     // Where there are sessions, whether a stream's answer arrived is known once the session goes on.
@@ -392,24 +392,20 @@ fn answer_tool_waiter(
 }
 
 /// A result in the form of the revision in which it was asked for.
-pub(super) fn in_its_era(result: &str, kind: &Kind, waiter: &Waiter) -> Result<Box<RawValue>, Fault> {
+pub(super) fn in_its_era<'a>(result: &'a str, kind: &Kind, waiter: &Waiter) -> Cow<'a, str> {
     if !waiter.is_stateless() {
-        return raw(result);
+        return result.into();
     }
     let is_resource = matches!(kind, Kind::Tool(name)
         if Target::from_name(name).is_some_and(Target::is_resource));
     let method = if is_resource { Method::ReadResource } else { Method::CallTool };
-    Ok(stateless_result(result, Cache::of(method)))
+    stateless_text(result, Cache::of(method)).into()
 }
 
 /// The response that carries a result.
-pub(super) fn result_for(waiter: &Waiter, result: Box<RawValue>) -> Result<String, Fault> {
+pub(super) fn result_for(waiter: &Waiter, result: &str) -> Result<String, Fault> {
     let id = waiter.id.as_ref().ok_or(Fault::Invariant("a tool call without an id"))?;
-    Ok(jsonrpc::success(id, &result))
-}
-
-fn raw(result: &str) -> Result<Box<RawValue>, Fault> {
-    RawValue::from_string(result.to_owned()).map_err(|_| Fault::Invariant("an answer is no JSON"))
+    Ok(jsonrpc::success_of_text(id, result))
 }
 
 /// An item that Microsoft does not find, or whose identifier it does not take for one, is a resource that does not exist.

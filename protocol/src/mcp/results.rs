@@ -130,7 +130,7 @@ pub(super) fn result_meta() -> Value {
 /// Adds to the text of a result, an object without `_meta`, what the revision without sessions demands of a complete one
 /// (MCP 2026-07-28, basic, "Results").
 #[must_use]
-pub fn stateless_result(result: &str, cache: Cache) -> Box<RawValue> {
+pub fn stateless_text(result: &str, cache: Cache) -> String {
     let (ttl, cache_scope) = match cache {
         Cache::NoHint => (None, None),
         Cache::Public => (Some(LISTS_FRESH_FOR), Some("public")),
@@ -142,7 +142,13 @@ pub fn stateless_result(result: &str, cache: Cache) -> Box<RawValue> {
     let dress = dress.strip_suffix('}').unwrap_or_default();
     let members = result.trim_start().strip_prefix('{').unwrap_or("}").trim_start();
     let separator = if members.starts_with('}') { "" } else { "," };
-    RawValue::from_string(format!("{dress}{separator}{members}")).unwrap_or_default()
+    format!("{dress}{separator}{members}")
+}
+
+/// The same as a part of something larger.
+#[must_use]
+pub fn stateless_result(result: &str, cache: Cache) -> Box<RawValue> {
+    RawValue::from_string(stateless_text(result, cache)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use protocol::operator::directory::{
     AuditPage, Fleet, Person, PersonPage, Question, SHARDS, shard_name, shard_of,
 };
 use serde::de::DeserializeOwned;
-use worker::{Env, Request, Response, Result};
+use web_sys::Response;
+use worker::{Env, Result};
 
-use super::super::ask;
+use super::super::{ask, objects};
 use crate::operators::Operator;
 use crate::operators::api::Trouble;
 
@@ -36,7 +37,7 @@ impl Asking<'_> {
     /// Tells a shard something.
     pub(super) async fn tell(&self, shard: u8, question: Question) -> std::result::Result<(), Trouble> {
         match send(self.env, shard, &question).await {
-            Ok(answer) if answer.status_code() == 204 => Ok(()),
+            Ok(answer) if answer.status() == 204 => Ok(()),
             _ => Err(Trouble::Unavailable),
         }
     }
@@ -155,23 +156,18 @@ impl Asking<'_> {
 async fn send(env: &Env, shard: u8, question: &Question) -> Result<Response> {
     let frame = protocol::cbor::encode(question)
         .ok_or_else(|| worker::Error::RustError("the question was not encoded".to_owned()))?;
-    let init = web_sys::RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&js_sys::Uint8Array::from(frame.as_slice()).into());
-    let stub = env.durable_object("DIRECTORY")?.get_by_name(&shard_name(shard))?;
-    let sent = web_sys::Request::new_with_str_and_init("https://directory/", &init)?;
-    stub.fetch_with_request(Request::from(sent)).await
+    objects::send(env, "DIRECTORY", &shard_name(shard), &objects::carrying(&frame)).await
 }
 
 async fn read<T: DeserializeOwned>(answer: Result<Response>) -> std::result::Result<Option<T>, Trouble> {
-    let mut answer = answer.map_err(|error| {
+    let answer = answer.map_err(|error| {
         tracing::warn!(%error, "an object did not answer");
         Trouble::Unavailable
     })?;
-    match answer.status_code() {
+    match answer.status() {
         404 => Ok(None),
         200 => {
-            let text = answer.text().await.map_err(|_| Trouble::Unavailable)?;
+            let text = objects::text(&answer).await.map_err(|_| Trouble::Unavailable)?;
             serde_json::from_str(&text).map(Some).map_err(|_| Trouble::Unavailable)
         }
         _ => Err(Trouble::Unavailable),

@@ -6,7 +6,8 @@
 use protocol::ids::{RequestId, UserKey};
 use protocol::operator::record::{Checkpoint, ExportItem, ExportPage, Head};
 use protocol::operator::{ExportQuery, Order};
-use worker::{Env, Headers, Response, Result};
+use web_sys::Response;
+use worker::{Env, Headers, Result};
 
 use super::ask::Asking;
 use crate::operators::Operator;
@@ -68,7 +69,7 @@ fn respond(
                 }
             })
         });
-    Ok(Response::from_stream(chunks)?.with_headers(headers))
+    Ok(worker::Response::from_stream(chunks)?.with_headers(headers).into())
 }
 
 async fn lines(

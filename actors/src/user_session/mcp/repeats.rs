@@ -55,8 +55,9 @@ impl UserSession {
                         let error =
                             ToolError::outcome_unknown("the first of these equal calls", "at its effect");
                         let result = mcp::tool_failure(&error);
-                        let result = in_its_era(&to_json(&result)?, &entry.kind, &call.waiter)?;
-                        let answer = ObjectReply::json(result_for(&call.waiter, result)?);
+                        let result = to_json(&result)?;
+                        let result = in_its_era(&result, &entry.kind, &call.waiter);
+                        let answer = ObjectReply::json(result_for(&call.waiter, &result)?);
                         if let Some(to) = call.waiter.to {
                             reply(txn, to, answer);
                         }

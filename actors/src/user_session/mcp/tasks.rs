@@ -223,7 +223,7 @@ fn target_scope(entry: &Entry) -> Option<&'static str> {
 
 fn hand_out(txn: &mut Txn<'_>, request: RequestId, changed_at: UnixMs, waiter: &Waiter) -> Result<(), Fault> {
     let Some(to) = waiter.to else { return Ok(()) };
-    let mut answer = ObjectReply::json(result_for(waiter, tasks::created(request, changed_at))?);
+    let mut answer = ObjectReply::json(result_for(waiter, tasks::created(request, changed_at).get())?);
     answer.answers = Some(request);
     reply(txn, to, answer);
     Ok(())
