@@ -4,8 +4,8 @@ use protocol::limits::{GATEWAY_FAILURES_MAX, GATEWAY_PAUSE};
 
 use super::*;
 
-const ALL_READY: Ready = Ready { graph: true, apps: true };
-const NONE_READY: Ready = Ready { graph: false, apps: false };
+const ALL_READY: Ready = Ready { graph: true, apps: true, shares_zone: true };
+const NONE_READY: Ready = Ready { graph: false, apps: false, shares_zone: true };
 
 fn id(number: u8) -> RequestId {
     RequestId::from_bytes([number; 16])
@@ -19,6 +19,7 @@ fn job(number: u8, lane: Lane, client: &str) -> Job {
         priority: Priority::Interactive,
         not_before: UnixMs(0),
         bytes: 10,
+        asks_zone: false,
     }
 }
 
@@ -209,11 +210,11 @@ fn linked_apps_need_no_gateway_and_no_token_of_microsoft() {
         queue.heard_of_gateway(id(u8::try_from(number).unwrap()), Word::Fails, UnixMs(0), |pause| pause);
     }
     assert!(queue.gateway_is_down_for(UnixMs(0)).is_some());
-    let apps_only = Ready { graph: false, apps: true };
+    let apps_only = Ready { apps: true, ..NONE_READY };
     let left: Vec<_> = std::iter::from_fn(|| queue.next(UnixMs(0), apps_only)).collect();
     assert_eq!(left, [id(0), id(1)], "two at a time");
     queue.release(&id(0));
-    assert_eq!(queue.next(UnixMs(0), Ready { graph: true, apps: false }), None);
+    assert_eq!(queue.next(UnixMs(0), Ready { graph: true, ..NONE_READY }), None);
     assert_eq!(queue.next(UnixMs(0), apps_only), Some(id(2)));
     assert!(queue.wants_token(), "the mail waits for one");
 }
