@@ -4,14 +4,16 @@
 // Must never: measure a time; the emulator's gauges and the order of its records are what counts.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { addFault, address, clearFaults, mailTo, openSession, recordMark, records, setEmulator, until } from "./client.mjs";
+import {
+  addFault, address, clearFaults, mailTo, openSession, openWarmSession, recordMark, records, setEmulator, until,
+} from "./client.mjs";
 import { startStack } from "./harness.mjs";
 
 let stack, alice, bob;
 before(async () => {
   stack = await startStack();
-  alice = await openSession(stack, await stack.connect("alice"));
-  bob = await openSession(stack, await stack.connect("bob"));
+  alice = await openWarmSession(stack, await stack.connect("alice"));
+  bob = await openWarmSession(stack, await stack.connect("bob"));
 });
 after(() => stack?.stop());
 beforeEach(async () => {
@@ -56,7 +58,7 @@ describe("a mailbox", () => {
 
   test("that narrows to two is met with fewer calls: its refusals are waited out and all succeed", async () => {
     // Somebody else's, because a narrowed gate takes half a minute to be as wide as before.
-    const carol = await openSession(stack, await stack.connect("carol"));
+    const carol = await openWarmSession(stack, await stack.connect("carol"));
     await setEmulator(stack, { graphLatencyMs: 20, mailboxConcurrency: 2 });
     const results = await many(12, () => read(carol));
     await setEmulator(stack, { mailboxConcurrency: 4 });

@@ -63,14 +63,23 @@ pub(super) fn choose(
             arguments.must_be("timeZone", "a zone such as Europe/Zurich or W. Europe Standard Time")
         });
     }
-    match around.require(&SETTINGS_READ) {
-        Ok(()) => Ok(around.mailbox_zone.cloned()),
+    match of_mailbox(around) {
+        Ok(zone) => Ok(zone),
         Err(_) if !is_needed => Ok(Some(Zone::utc())),
         Err(mut missing) => {
             missing.message.push_str(" Or give the argument `timeZone`.");
             Err(missing)
         }
     }
+}
+
+/// The mailbox's zone; `None` means that it has to be asked.
+///
+/// # Errors
+/// It may not be read.
+pub(super) fn of_mailbox(around: Surroundings<'_>) -> Result<Option<Zone>, ToolError> {
+    around.require(&SETTINGS_READ)?;
+    Ok(around.mailbox_zone.cloned())
 }
 
 /// Whether a mailbox's zone may be read with these permissions.
