@@ -41,6 +41,27 @@ describe("a mailbox", () => {
     assert.equal((await records(stack, "graph", mark)).length, 60);
   });
 
+  test("is asked for its zone by one of a crowd that needs it, and by nobody after an eviction", async () => {
+    const since = stack.logMark();
+    const dave = await openSession(stack, await stack.connect("dave"));
+    const { userKey } = await stack.waitForLog(({ tool }) => tool === "connect", { since });
+    await setEmulator(stack, { graphLatencyMs: 30 });
+    const mark = await recordMark(stack);
+    const crowd = () => many(20, () => dave.call("getEmails", { count: 1 }));
+    const results = await crowd();
+    await stack.evict(userKey);
+    results.push(...(await crowd()));
+    for (const { isError, message, structuredContent: shown } of results) {
+      assert.equal(isError, false, message);
+      assert.ok(shown.timeZone, JSON.stringify(shown));
+      assert.equal(shown.timeZoneNote, undefined);
+      for (const mail of shown.messages) assert.ok(mail.receivedLocal, JSON.stringify(mail));
+    }
+    const seen = startedFor(await records(stack, "graph", mark), "dave");
+    const zones = seen.filter(({ path }) => path.includes("/mailboxSettings"));
+    assert.deepEqual([seen.length, zones.length], [41, 1]);
+  });
+
   test("is the same one for several sessions and clients of a person, writes included", async () => {
     await setEmulator(stack, { graphLatencyMs: 30 });
     const clients = [

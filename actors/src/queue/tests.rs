@@ -229,3 +229,20 @@ fn without_a_token_only_the_token_endpoint_is_called() {
     assert_eq!(queue.next(UnixMs(0), NONE_READY), None);
     assert_eq!(queue.next(UnixMs(0), ALL_READY), Some(id(1)));
 }
+
+#[test]
+fn of_those_who_ask_for_the_zone_one_leaves_and_the_next_when_nobody_waits_for_its_answer() {
+    let mut queue = Queue::default();
+    for number in 0..3 {
+        queue.admit(Job { asks_zone: true, ..job(number, Lane::Mailbox, "a") }).unwrap();
+    }
+    queue.admit(job(3, Lane::Mailbox, "a")).unwrap();
+    assert_eq!(drain(&mut queue, 0), [id(0), id(3)]);
+    assert_eq!((queue.reads_zone(), queue.asking_zone()), (true, vec![id(1), id(2)]));
+    queue.abandon(OpId { request: id(0), sequence: 1 }, UnixMs(30_000));
+    assert!(!queue.reads_zone());
+    assert_eq!(drain(&mut queue, 0), [id(1)]);
+    // Where the mailbox does not tell, nobody waits for another to hear that.
+    let apart = Ready { shares_zone: false, ..ALL_READY };
+    assert_eq!(queue.next(UnixMs(0), apart), Some(id(2)));
+}

@@ -173,18 +173,19 @@ impl UserSession {
                 continue;
             }
             self.queue.withdraw(&request);
-            let next = match told.filter(|_| !run.zone_first) {
-                None => {
-                    run.zone_first = false;
-                    Next::Call { not_before: run.not_before }
+            // Whoever was asked to wait goes on waiting.
+            let mut next = Next::Call { not_before: run.not_before };
+            if run.zone_first {
+                run.zone_first = false;
+            } else if let Some(answer) = told {
+                if run.entry.apply(EntryEvent::Sent) == Transition::Illegal {
+                    return Err(Fault::Invariant("a call that waits cannot go on"));
                 }
-                Some(answer) => {
-                    if run.entry.apply(EntryEvent::Sent) == Transition::Illegal {
-                        return Err(Fault::Invariant("a call that waits cannot go on"));
-                    }
-                    verdict::success(&mut self.surroundings(turn), &mut run, &answer)?
+                match verdict::success(&mut self.surroundings(turn), &mut run, &answer)? {
+                    Next::Call { .. } => {}
+                    ends @ Next::Settle(..) => next = ends,
                 }
-            };
+            }
             self.go_on(turn, txn, request, run, next)?;
         }
         Ok(())
