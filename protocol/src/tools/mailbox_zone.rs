@@ -45,6 +45,9 @@ const TIMES: [(&str, &str); 9] = [
 /// What a local time takes beside its name: `,"":"2026-01-31T14:30:00+01:00"`.
 const LOCAL_BYTES: usize = 31;
 
+/// The code of an error: the mailbox has a zone that nobody here knows.
+const ZONE_UNKNOWN: &str = "zone_unknown";
+
 /// The permissions of which one suffices to read the mailbox's zone.
 const SETTINGS_READ: [&str; 2] = ["MailboxSettings.Read", "MailboxSettings.ReadWrite"];
 
@@ -103,7 +106,11 @@ pub fn heard(asked: &GraphCall, result: &CallResult, zones: Zones) -> Option<Hea
     }
     let CallResult::Answered(answer) = result else { return Some(Heard::Nothing) };
     match answer.status {
-        200 => Some(answered(answer, zones).map_or(Heard::Unknown, Heard::Zone)),
+        200 => Some(match answered(answer, zones) {
+            Ok(zone) => Heard::Zone(zone),
+            Err(error) if error.code == ZONE_UNKNOWN => Heard::Unknown,
+            Err(_) => Heard::Nothing,
+        }),
         401 => None,
         400..500 if answer.status != 429 && read_refusal(&answer.body).refuser == Refuser::Graph => {
             Some(Heard::Refused)
@@ -137,7 +144,7 @@ pub(super) fn answered(answer: &Answer, zones: Zones) -> Result<Zone, ToolError>
     zones.zone(name).ok_or_else(|| {
         ToolError::new(
             Fault::Caller,
-            "zone_unknown",
+            ZONE_UNKNOWN,
             "The time zone of this mailbox is not one that this server knows. Give the argument `timeZone`, such \
              as Europe/Zurich.",
         )

@@ -27,6 +27,8 @@ fn what_the_mailbox_says_is_heard_and_so_is_that_it_says_nothing() {
         assert_eq!(heard(status, refusal.clone()), Some(Heard::Nothing));
     }
     assert_eq!(heard(401, refusal), None);
+    let garbled = Answer { status: 200, body: b"<html>".to_vec(), ..Answer::default() };
+    assert_eq!(super::heard(&call(), &CallResult::Answered(garbled), ZONES), Some(Heard::Nothing));
     let lost = CallResult::Lost(Lost::Timeout);
     assert_eq!(super::heard(&call(), &lost, ZONES), Some(Heard::Nothing));
     let said = CallResult::Answered(told(&zurich()));
