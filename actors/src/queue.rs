@@ -36,13 +36,15 @@ pub enum Priority {
     Background,
 }
 
-/// For whom there is a token. Calls to token endpoints need none.
+/// For whom there is a token, and what need not be asked twice. Calls to token endpoints need no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
     /// For Graph.
     pub graph: bool,
     /// For linked apps.
     pub apps: bool,
+    /// Whether one answer about the mailbox's zone serves all who ask for it, so that they wait for the first of them.
+    pub shares_zone: bool,
 }
 
 /// One call that waits.
@@ -60,6 +62,8 @@ pub struct Job {
     pub not_before: UnixMs,
     /// Bytes of content that its request holds: what the call sends, and what a look may have to send again.
     pub bytes: usize,
+    /// Whether it asks for the mailbox's zone.
+    pub asks_zone: bool,
 }
 
 /// The queue is full.
@@ -107,6 +111,7 @@ struct Flight {
     lane: Lane,
     /// Bytes that count as waiting: those of a mail that is being looked into.
     bytes: usize,
+    asks_zone: bool,
 }
 
 /// The queue of one object.
@@ -197,12 +202,13 @@ impl Queue {
             self.breaker_changes.extend(self.breaker.leaves(job.request));
         }
         let bytes = if job.priority == Priority::Background { job.bytes } else { 0 };
-        self.in_flight.insert(job.request, Flight { lane: job.lane, bytes });
+        let flight = Flight { lane: job.lane, bytes, asks_zone: job.asks_zone };
+        self.in_flight.insert(job.request, flight);
         Some(job.request)
     }
 
     fn may_leave(&self, job: &Job, now: UnixMs, ready: Ready) -> bool {
-        if job.not_before > now {
+        if job.not_before > now || (job.asks_zone && ready.shares_zone && self.reads_zone()) {
             return false;
         }
         if job.lane == Lane::Identity {
@@ -284,6 +290,18 @@ impl Queue {
     /// Narrows the gate of a lane that Microsoft throttled and closes it for `wait`, within bounds.
     pub fn throttled(&mut self, lane: Lane, now: UnixMs, wait: DurationMs) {
         self.gate(lane).narrow(now, wait.min(LANE_CLOSED_MAX));
+    }
+
+    /// Whether the mailbox is being asked for its zone, and somebody wants to know the answer.
+    #[must_use]
+    pub fn reads_zone(&self) -> bool {
+        self.in_flight.values().any(|flight| flight.asks_zone)
+    }
+
+    /// Those whose next call asks for the mailbox's zone, in the order in which they wait.
+    #[must_use]
+    pub fn asking_zone(&self) -> Vec<RequestId> {
+        self.waiting.iter().filter(|job| job.asks_zone).map(|job| job.request).collect()
     }
 
     /// Takes a waiting call out again.

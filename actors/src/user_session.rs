@@ -25,6 +25,7 @@ mod sweep;
 mod talking;
 mod verdict;
 mod watching;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -37,7 +38,7 @@ use protocol::object::{Caller, Command, ObjectReply, ObjectRequest};
 use protocol::secret::Secret;
 use protocol::time::UnixMs;
 use protocol::tools::FoldersOff;
-use protocol::zones::{Zone, Zones};
+use protocol::zones::Zones;
 
 use crate::grants::Grants;
 use crate::handles::Handles;
@@ -59,6 +60,7 @@ use operate::Paused;
 use reporting::Reporter;
 use run::{Conversation, Run};
 use sweep::NextSweep;
+use zone::MailboxZone;
 
 /// The key under which repeats are recognised, and the same sealed.
 struct DigestKey {
@@ -108,8 +110,7 @@ pub struct UserSession {
     turn_number: u64,
     /// The rules of time zones, which the shell supplies.
     zones: Zones,
-    /// The zone of the mailbox, and when it was read.
-    mailbox_zone: Option<(Zone, UnixMs)>,
+    mailbox_zone: MailboxZone,
     /// The folders of mailboxes that are out of reach, and when they were read; memory only.
     folders_off: Vec<(FoldersOff, UnixMs)>,
     /// When the sweep that seals everything under the newest key goes on; `None` when everything is.
@@ -185,7 +186,7 @@ impl UserSession {
             last_activity: recovered.last_activity.unwrap_or(UnixMs(0)),
             turn_number: 0,
             zones: Zones::UTC_ONLY,
-            mailbox_zone: None,
+            mailbox_zone: MailboxZone::recover(meta.and_then(|meta| meta.zone), now),
             folders_off: Vec::new(),
             next_sweep,
             unconfirmed: BTreeMap::new(),
@@ -201,8 +202,9 @@ impl UserSession {
 
     /// The same core with the platform's rules of time zones.
     #[must_use]
-    pub const fn with_zones(mut self, zones: Zones) -> Self {
+    pub fn with_zones(mut self, zones: Zones) -> Self {
         self.zones = zones;
+        self.mailbox_zone.resolve(zones);
         self
     }
 

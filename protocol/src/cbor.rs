@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod reader;
+mod types;
 
 /// The value of a text; `None` when it is not exactly one value of this type.
 #[must_use]

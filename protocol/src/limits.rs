@@ -61,8 +61,12 @@ pub const OPENING_ANSWERS_FOR: DurationMs = DurationMs::from_secs(30);
 /// How many bytes of such answers one object holds.
 pub const OPENING_ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long the zone of a mailbox is taken as known. A person who moves names a zone, or waits as long.
+/// How long a zone that was read is taken as known. A person who moves names a zone, or waits as long.
 pub const MAILBOX_ZONE_KEPT_FOR: DurationMs = DurationMs::from_secs(60 * 60);
+/// How long one that was found in its row is, for showing times, after which the row is written anew: one row a day.
+pub const MAILBOX_ZONE_STORED_FOR: DurationMs = DurationMs::from_secs(24 * 60 * 60);
+/// How long a mailbox is not asked again for a zone that it did not tell.
+pub const MAILBOX_ZONE_PAUSE: DurationMs = DurationMs::from_secs(5 * 60);
 
 /// How long it is taken as known which folders of a mailbox are out of reach, so that a new one below them may be open for
 /// as long.

@@ -76,6 +76,8 @@ pub struct Finished {
     pub written_by: Option<&'static str>,
     /// Where it goes on, if it was cut.
     pub goes_on: Option<Continuation>,
+    /// The zone in which its times are wanted, if not the mailbox's.
+    pub zone: Option<Box<Zone>>,
     /// What stands before and behind the text, once it is dressed.
     fence: Option<(String, String)>,
 }
@@ -207,7 +209,7 @@ pub struct Surroundings<'a> {
     pub now: UnixMs,
     /// The rules of the time zones.
     pub zones: Zones,
-    /// The zone of the person's mailbox, once it was read.
+    /// The zone of the person's mailbox, if it was read lately.
     pub mailbox_zone: Option<&'a Zone>,
     /// The folders of mailboxes that are out of reach, and when they were read.
     pub folders_off: &'a [(FoldersOff, UnixMs)],

@@ -4,7 +4,7 @@
 // Must never: look at a status alone where it can be asked what was sent, stored or logged.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { addFault, address, clearFaults, openSession, recordMark, records, request } from "./client.mjs";
+import { addFault, address, clearFaults, openSession, openWarmSession, recordMark, records, request } from "./client.mjs";
 import { startStack } from "./harness.mjs";
 import { assertPage, changed, sender } from "./oauth_answers.mjs";
 import { asForm, asJson, oauth, pkce, redirectUri } from "./oauth_client.mjs";
@@ -269,7 +269,7 @@ describe("who somebody is", () => {
 });
 
 test("the gateway is told to cache nothing and to log no payload, and its log holds no bearer", async () => {
-  const session = await openSession(stack, await stack.connect("alice"));
+  const session = await openWarmSession(stack, await stack.connect("alice"));
   const mark = await recordMark(stack);
   for (let round = 0; round < 2; round += 1) assert.equal((await session.call("getEmails", { count: 1 })).isError, false);
   assert.equal((await records(stack, "graph", mark)).length, 2, "an answer came from a cache");

@@ -4,7 +4,7 @@
 // Must never: accept that a text was harmless this time; the shape of the whole request is compared.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { addFault, clearFaults, openSession, recordMark, records, request } from "./client.mjs";
+import { addFault, clearFaults, openWarmSession, recordMark, records, request } from "./client.mjs";
 import { startStack } from "./harness.mjs";
 
 const scenes = {};
@@ -12,7 +12,7 @@ const transports = ["ai_run", "custom_provider"];
 before(async () => {
   for (const EGRESS of transports) {
     const stack = await startStack({ settings: { EGRESS } });
-    scenes[EGRESS] = { stack, session: await openSession(stack, await stack.connect("alice")) };
+    scenes[EGRESS] = { stack, session: await openWarmSession(stack, await stack.connect("alice")) };
   }
 });
 after(() => Promise.all(Object.values(scenes).map(({ stack }) => stack.stop())));

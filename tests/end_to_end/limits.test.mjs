@@ -4,14 +4,16 @@
 // Must never: measure a time; the emulator's gauges and the order of its records are what counts.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { addFault, address, clearFaults, mailTo, openSession, recordMark, records, setEmulator, until } from "./client.mjs";
+import {
+  addFault, address, clearFaults, mailTo, openSession, openWarmSession, recordMark, records, setEmulator, until,
+} from "./client.mjs";
 import { startStack } from "./harness.mjs";
 
 let stack, alice, bob;
 before(async () => {
   stack = await startStack();
-  alice = await openSession(stack, await stack.connect("alice"));
-  bob = await openSession(stack, await stack.connect("bob"));
+  alice = await openWarmSession(stack, await stack.connect("alice"));
+  bob = await openWarmSession(stack, await stack.connect("bob"));
 });
 after(() => stack?.stop());
 beforeEach(async () => {
@@ -39,6 +41,27 @@ describe("a mailbox", () => {
     assert.equal((await records(stack, "graph", mark)).length, 60);
   });
 
+  test("is asked for its zone by one of a crowd that needs it, and by nobody after an eviction", async () => {
+    const since = stack.logMark();
+    const dave = await openSession(stack, await stack.connect("dave"));
+    const { userKey } = await stack.waitForLog(({ tool }) => tool === "connect", { since });
+    await setEmulator(stack, { graphLatencyMs: 30 });
+    const mark = await recordMark(stack);
+    const crowd = () => many(20, () => dave.call("getEmails", { count: 1 }));
+    const results = await crowd();
+    await stack.evict(userKey);
+    results.push(...(await crowd()));
+    for (const { isError, message, structuredContent: shown } of results) {
+      assert.equal(isError, false, message);
+      assert.ok(shown.timeZone, JSON.stringify(shown));
+      assert.equal(shown.timeZoneNote, undefined);
+      for (const mail of shown.messages) assert.ok(mail.receivedLocal, JSON.stringify(mail));
+    }
+    const seen = startedFor(await records(stack, "graph", mark), "dave");
+    const zones = seen.filter(({ path }) => path.includes("/mailboxSettings"));
+    assert.deepEqual([seen.length, zones.length], [41, 1]);
+  });
+
   test("is the same one for several sessions and clients of a person, writes included", async () => {
     await setEmulator(stack, { graphLatencyMs: 30 });
     const clients = [
@@ -56,7 +79,7 @@ describe("a mailbox", () => {
 
   test("that narrows to two is met with fewer calls: its refusals are waited out and all succeed", async () => {
     // Somebody else's, because a narrowed gate takes half a minute to be as wide as before.
-    const carol = await openSession(stack, await stack.connect("carol"));
+    const carol = await openWarmSession(stack, await stack.connect("carol"));
     await setEmulator(stack, { graphLatencyMs: 20, mailboxConcurrency: 2 });
     const results = await many(12, () => read(carol));
     await setEmulator(stack, { mailboxConcurrency: 4 });

@@ -10,6 +10,7 @@ import {
   clearFaults,
   mailTo,
   openSession,
+  openWarmSession,
   recordMark,
   records,
   sendOfDraft,
@@ -23,8 +24,8 @@ let stack, alice, carol;
 before(async () => {
   stack = await startStack();
   await setEmulator(stack, { deniedScopes: { [address("carol")]: ["Mail.ReadWrite"] } });
-  alice = await openSession(stack, await stack.connect("alice"));
-  carol = await openSession(stack, await stack.connect("carol"));
+  alice = await openWarmSession(stack, await stack.connect("alice"));
+  carol = await openWarmSession(stack, await stack.connect("carol"));
 });
 after(() => stack?.stop());
 afterEach(async () => {

@@ -7,6 +7,8 @@ import { openSession, post, recordMark, records, request, toolCall } from "./cli
 import { startStack } from "./harness.mjs";
 
 const limit = 10;
+/** In a zone that is named, so that the mailbox is not asked for its own: one call of Graph, whatever came before. */
+const mail = { timeZone: "UTC" };
 let stack;
 before(async () => { stack = await startStack({ settings: { RATE_LIMIT_PER_MINUTE: String(limit) } }); });
 after(() => stack?.stop());
@@ -41,7 +43,7 @@ async function counted(send) {
 test("in a session", async () => {
   const session = await openSession(stack, await stack.connect("alice"));
   // The person's other requests are not what is limited.
-  await counted((id) => session.send(toolCall(id, "getEmails", { count: 1 })));
+  await counted((id) => session.send(toolCall(id, "getEmails", { ...mail, count: 1 })));
   assert.equal((await session.send(request(0, "ping"))).status, 200);
   assert.equal((await session.send({ jsonrpc: "2.0", method: "notifications/initialized" })).status, 202);
 });
@@ -51,7 +53,7 @@ test("without a session", async () => {
   const meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
   const headers = { "mcp-method": "tools/call", "mcp-name": "getEmails" };
   await counted((id) => {
-    const body = toolCall(id, "getEmails", { count: 1 + (id % 50) });
+    const body = toolCall(id, "getEmails", { ...mail, count: 1 + (id % 50) });
     body.params._meta = meta;
     return post(stack, { token, revision: "2026-07-28", headers, body });
   });

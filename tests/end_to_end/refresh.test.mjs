@@ -41,7 +41,8 @@ async function stopped({ stack }) {
 }
 
 const revoke = (stack, what) => stack.emulator.post("/_emulator/revoke", { user: address("alice"), what });
-const reads = (session) => session.call("getEmails", { count: 1 });
+/** In a zone that is named, so that the mailbox is not asked for its own: one call of Graph, whatever came before. */
+const reads = (session) => session.call("getEmails", { count: 1, timeZone: "UTC" });
 
 const refreshed = (stack, mark) =>
   until("a refresh without a request", async () => (await refreshes(stack, mark)).length > 0);

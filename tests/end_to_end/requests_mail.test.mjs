@@ -58,8 +58,6 @@ request("Show me everything in my inbox that I have not read", async ({ all, ten
 });
 
 request("When did these come in, by my own clock?", async ({ call, tenant }) => {
-  // The zone of the mailbox is known from here on.
-  await call("getCalendarEvents");
   const zone = await tenant.timeZone();
   const { messages: [newest], timeZone } = await call("getEmails", { count: 1 });
   const found = await call("searchEmails", { subject: newest.subject, count: 1 });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { addFault, clearFaults, openSession, records, toolCall, until } from "./client.mjs";
+import { addFault, clearFaults, openSession, openWarmSession, records, toolCall, until } from "./client.mjs";
 import { startStack } from "./harness.mjs";
 
 const warmUp = 400;
@@ -16,7 +16,7 @@ let stack, token, session;
 before(async () => {
   stack = await startStack();
   token = await stack.connect("alice");
-  session = await openSession(stack, token);
+  session = await openWarmSession(stack, token);
 });
 after(() => stack?.stop());
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import {
-  addFault, address, clearFaults, openSession, post, recordMark, records, request, requestLines, toolResult, until,
+  addFault, address, clearFaults, openSession, openWarmSession, post, recordMark, records, request, requestLines, toolResult, until,
 } from "./client.mjs";
 import { startStack } from "./harness.mjs";
 import { filesOnDisk, ledgerOf } from "./rows.mjs";
@@ -20,6 +20,7 @@ before(async () => {
   stack = await startStack();
   token = await stack.connect("alice");
   ({ userKey } = await stack.waitForLog(({ tool }) => tool === "connect"));
+  await openWarmSession(stack, token);
   for (let number = 1; number <= MAILS; number += 1) {
     const message = { subject: `Inventory ${number}` };
     await stack.emulator.post("/_emulator/mail", { user: address("alice"), minutesAgo: number, message });

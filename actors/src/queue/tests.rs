@@ -4,8 +4,8 @@ use protocol::limits::{GATEWAY_FAILURES_MAX, GATEWAY_PAUSE};
 
 use super::*;
 
-const ALL_READY: Ready = Ready { graph: true, apps: true };
-const NONE_READY: Ready = Ready { graph: false, apps: false };
+const ALL_READY: Ready = Ready { graph: true, apps: true, shares_zone: true };
+const NONE_READY: Ready = Ready { graph: false, apps: false, shares_zone: true };
 
 fn id(number: u8) -> RequestId {
     RequestId::from_bytes([number; 16])
@@ -19,6 +19,7 @@ fn job(number: u8, lane: Lane, client: &str) -> Job {
         priority: Priority::Interactive,
         not_before: UnixMs(0),
         bytes: 10,
+        asks_zone: false,
     }
 }
 
@@ -209,11 +210,11 @@ fn linked_apps_need_no_gateway_and_no_token_of_microsoft() {
         queue.heard_of_gateway(id(u8::try_from(number).unwrap()), Word::Fails, UnixMs(0), |pause| pause);
     }
     assert!(queue.gateway_is_down_for(UnixMs(0)).is_some());
-    let apps_only = Ready { graph: false, apps: true };
+    let apps_only = Ready { apps: true, ..NONE_READY };
     let left: Vec<_> = std::iter::from_fn(|| queue.next(UnixMs(0), apps_only)).collect();
     assert_eq!(left, [id(0), id(1)], "two at a time");
     queue.release(&id(0));
-    assert_eq!(queue.next(UnixMs(0), Ready { graph: true, apps: false }), None);
+    assert_eq!(queue.next(UnixMs(0), Ready { graph: true, ..NONE_READY }), None);
     assert_eq!(queue.next(UnixMs(0), apps_only), Some(id(2)));
     assert!(queue.wants_token(), "the mail waits for one");
 }
@@ -227,4 +228,21 @@ fn without_a_token_only_the_token_endpoint_is_called() {
     assert_eq!(queue.next(UnixMs(0), NONE_READY), Some(id(2)));
     assert_eq!(queue.next(UnixMs(0), NONE_READY), None);
     assert_eq!(queue.next(UnixMs(0), ALL_READY), Some(id(1)));
+}
+
+#[test]
+fn of_those_who_ask_for_the_zone_one_leaves_and_the_next_when_nobody_waits_for_its_answer() {
+    let mut queue = Queue::default();
+    for number in 0..3 {
+        queue.admit(Job { asks_zone: true, ..job(number, Lane::Mailbox, "a") }).unwrap();
+    }
+    queue.admit(job(3, Lane::Mailbox, "a")).unwrap();
+    assert_eq!(drain(&mut queue, 0), [id(0), id(3)]);
+    assert_eq!((queue.reads_zone(), queue.asking_zone()), (true, vec![id(1), id(2)]));
+    queue.abandon(OpId { request: id(0), sequence: 1 }, UnixMs(30_000));
+    assert!(!queue.reads_zone());
+    assert_eq!(drain(&mut queue, 0), [id(1)]);
+    // Where the mailbox does not tell, nobody waits for another to hear that.
+    let apart = Ready { shares_zone: false, ..ALL_READY };
+    assert_eq!(queue.next(UnixMs(0), apart), Some(id(2)));
 }

@@ -6,14 +6,13 @@
 use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
-use protocol::limits::{CALL_TIMEOUT, MAILBOX_ZONE_KEPT_FOR, RETRY_AFTER_MAX};
+use protocol::limits::{CALL_TIMEOUT, RETRY_AFTER_MAX};
 use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{CallResult, GraphCall, Lane, Lost};
 use protocol::secret::Secret;
-use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Target, ToolError, mailbox_zone};
+use protocol::time::DurationMs;
+use protocol::tools::{Target, ToolError};
 use protocol::trace::TraceContext;
-use protocol::zones::Zone;
 
 use super::apps::after_app;
 use super::mcp::inquiry::not_answered_in_time;
@@ -75,7 +74,12 @@ impl UserSession {
                     None
                 }
             };
-            let ready = Ready { graph: token.is_some(), apps: self.ready_for_apps(turn, txn)? };
+            self.go_on_with_zone(turn, txn)?;
+            let ready = Ready {
+                graph: token.is_some(),
+                apps: self.ready_for_apps(turn, txn)?,
+                shares_zone: !self.mailbox_zone.failed_lately(turn.now),
+            };
             let Some(request) = self.queue.next(turn.now, ready) else { return Ok(()) };
             self.launch(turn, txn, request, token)?;
         }
@@ -92,7 +96,10 @@ impl UserSession {
         let microsoft = &self.config.microsoft;
         let run = self.runs.get(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         Ok(match &run.work {
-            Work::Tool { target, plan } => of_tool(*target, plan.call(), token, run.entry.trace)?,
+            Work::Tool { target, .. } => {
+                let call = run.graph_call().ok_or(Fault::Invariant("a plan without a call"))?;
+                of_tool(*target, call, token, run.entry.trace)?
+            }
             Work::Watch(subscribing) => Outbound::Graph {
                 call: subscribing.call.clone(),
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
@@ -165,24 +172,6 @@ impl UserSession {
         Ok(())
     }
 
-    /// The zone of the mailbox, if it was read lately.
-    pub(super) fn mailbox_zone(&self, now: UnixMs) -> Option<&Zone> {
-        let (zone, read_at) = self.mailbox_zone.as_ref()?;
-        (now < read_at.plus(MAILBOX_ZONE_KEPT_FOR)).then_some(zone)
-    }
-
-    /// Remembers the zone of the mailbox where a call asked for it, so that it is not asked for by every call.
-    fn learn_zone(&mut self, now: UnixMs, run: &Run, result: &CallResult) {
-        let (Work::Tool { plan, .. }, CallResult::Answered(answer)) = (&run.work, result) else { return };
-        // A call that can have an effect asks for nothing.
-        if run.intent().is_some() {
-            return;
-        }
-        if let Some(zone) = mailbox_zone::learnt(&plan.call(), answer, self.zones) {
-            self.mailbox_zone = Some((zone, now));
-        }
-    }
-
     /// Takes the end of a call. One that does not belong to the call in flight was taken into account already.
     pub(super) fn on_call_done(
         &mut self,
@@ -221,7 +210,7 @@ impl UserSession {
         let is_traced = !matches!(run.work, Work::App(_));
         run.entry.attempt_ended((op.request.created_at(), turn.now), &result, is_traced);
         self.log_call(turn.now, txn, op, &run, &result);
-        self.learn_zone(turn.now, &run, &result);
+        self.hear_of_zone(turn.now, txn, &run, &result)?;
         let next = match &run.work {
             work @ (Work::Tool { .. } | Work::Watch(_)) => {
                 let next = match work {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::linking::Ties;
 use super::operate::Paused;
+use super::zone::KeptZone;
 use super::{Txn, UserSession};
 use crate::ledger::Upkeep;
 use crate::store::{Record, SCHEMA_VERSION, Table};
@@ -36,6 +37,9 @@ pub(super) struct Meta {
     /// The keyed digests of the account's addresses, by which operators find the person.
     #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressMark>,
+    /// The zone of the person's mailbox, once it was read.
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<KeptZone>,
 }
 
 impl Record for Meta {
@@ -60,6 +64,7 @@ impl UserSession {
             ties: self.ties.clone(),
             paused: self.paused.clone(),
             addresses: self.addresses.clone(),
+            zone: self.mailbox_zone.kept().cloned(),
         };
         txn.put(META_KEY, &meta)
     }

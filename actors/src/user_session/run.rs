@@ -11,7 +11,7 @@ use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{GraphCall, Lane};
 use protocol::stream::{EventId, StreamKey};
 use protocol::time::{DurationMs, UnixMs};
-use protocol::tools::{Plan, Target, ToolError, WriteIntent};
+use protocol::tools::{Plan, Target, ToolError, WriteIntent, mailbox_zone};
 
 use super::apps::Calling;
 use super::mcp::inquiry::Inquiry;
@@ -150,6 +150,8 @@ pub(super) struct Run {
     pub priority: Priority,
     /// The call in flight is given up at this time; `None` while nothing is in flight.
     pub in_flight_until: Option<UnixMs>,
+    /// Whether the mailbox's zone is asked for before the first call of the plan, because the result shows times.
+    pub zone_first: bool,
     /// Whether a lost answer to a write is being looked into.
     pub looking: bool,
     /// Looks so far.
@@ -194,6 +196,7 @@ impl Run {
             waiters: Vec::new(),
             priority,
             in_flight_until: None,
+            zone_first: false,
             looking: false,
             looks: 0,
             tries: 0,
@@ -216,6 +219,7 @@ impl Run {
     /// The Graph call that the run wants to make.
     pub fn graph_call(&self) -> Option<GraphCall> {
         match &self.work {
+            Work::Tool { .. } if self.zone_first => Some(mailbox_zone::call()),
             Work::Tool { plan, .. } => Some(plan.call()),
             Work::Watch(subscribing) => Some(subscribing.call.clone()),
             Work::RevokeSignIns => Some(revoke_sign_ins()),
@@ -232,6 +236,7 @@ impl Run {
     /// What must be durable before the next call leaves.
     pub fn intent(&self) -> Option<WriteIntent> {
         match &self.work {
+            Work::Tool { .. } if self.zone_first => None,
             Work::Tool { plan, .. } => plan.intent(),
             Work::App(calling) => calling.call.writes().then_some(WriteIntent::CallApp),
             _ => None,
@@ -322,10 +327,11 @@ impl Run {
 
     /// The place in the queue that the next call needs.
     pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
+        let call = self.graph_call();
         let lane = match &self.work {
             Work::App(_) => Lane::LinkedApp,
             Work::Refresh(Slot::Access) => Lane::AccessIdentity,
-            _ => self.graph_call().map_or(Lane::Identity, |call| call.lane),
+            _ => call.as_ref().map_or(Lane::Identity, |call| call.lane),
         };
         Job {
             request,
@@ -338,6 +344,7 @@ impl Run {
                 Work::App(calling) => calling.call.held_bytes(),
                 _ => 0,
             },
+            asks_zone: !self.looking && call.is_some_and(|call| mailbox_zone::is_asked_by(&call)),
         }
     }
 

@@ -18,7 +18,7 @@ use protocol::object::{ObjectReply, STEP_UP, StepUp};
 use protocol::outbound::Lost;
 use protocol::time::UnixMs;
 use protocol::tools::resource::contents;
-use protocol::tools::{Finished, Target, ToolError, cursor, handles};
+use protocol::tools::{Finished, Target, Tool, ToolError, cursor, handles, mailbox_zone};
 use serde_bytes::ByteBuf;
 
 use super::run::{Run, Waiter, Work};
@@ -177,7 +177,7 @@ impl UserSession {
         Ok(())
     }
 
-    /// A result as it leaves: with short names, cleaned, fenced, and with a cursor where it was cut.
+    /// A result as it leaves: with local times, with short names, cleaned, fenced, and with a cursor where it was cut.
     fn dressed(
         &mut self,
         turn: &mut Turn,
@@ -191,6 +191,10 @@ impl UserSession {
             if matches!(Target::from_name(name), Some(Target::Tool(_))));
         // What a resource shows is never gone on with, and what a write made is named in its receipt once.
         finished.goes_on = finished.goes_on.filter(|_| is_tool);
+        let is_of_app = matches!(&entry.kind, Kind::Tool(name) if name == Tool::CallLinkedApp.name());
+        if !is_of_app {
+            mailbox_zone::add_local_times(&mut finished, self.zone_to_show(turn.now), entry.writes);
+        }
         if let Err(error) = self.config.policy.sites.withhold(&mut finished.structured) {
             return Ok(Some(Settled::Error(error)));
         }

@@ -18,6 +18,7 @@ use protocol::time::DurationMs;
 use protocol::trace::TraceContext;
 use serde_json::{Value, json};
 
+use super::zone::KeptZone;
 use super::*;
 use crate::grants::Grant;
 use crate::store::MemoryRows;
@@ -34,6 +35,7 @@ mod stateless;
 mod tasks;
 mod uploading;
 mod watching;
+mod zones;
 
 const GRANT: GrantId = GrantId::from_bytes([2; 16]);
 /// What every message's HTTP header says.
@@ -60,6 +62,7 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         ties: Ties::default(),
         paused: None,
         addresses: Vec::new(),
+        zone: None,
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -76,13 +79,15 @@ fn the_row_of_the_object_itself_keeps_its_form() {
     let paused = Meta {
         paused: Some(Paused { since: UnixMs(5), by: "olga".into(), drains: true }),
         addresses: vec![AddressMark::from_bytes([7; 16])],
+        zone: Some(KeptZone { name: "UTC".into(), read_at: UnixMs(6) }),
         ..meta
     };
     let mut txn = Txn::new(&rows);
     txn.put(META_KEY, &paused).unwrap();
     let written = txn.finish().0.rows[&(Table::Meta, META_KEY.to_vec())].clone().unwrap();
-    let behind = "6170a3617305616264".to_owned() + "6f6c67616164f5616d815007070707070707070707070707070707";
-    assert_eq!(protocol::digest::to_hex(&written), golden.replacen("a4", "a6", 1) + &behind);
+    let behind = "6170a3617305616264".to_owned()
+        + "6f6c67616164f5616d815007070707070707070707070707070707617aa2616e63555443617206";
+    assert_eq!(protocol::digest::to_hex(&written), golden.replacen("a4", "a7", 1) + &behind);
 }
 
 /// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
@@ -144,6 +149,7 @@ impl Object {
             ties: Ties::default(),
             paused: None,
             addresses: Vec::new(),
+            zone: None,
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {
@@ -447,25 +453,4 @@ fn a_zone_is_read_before_an_event_is_on_its_way() {
     std::mem::swap(&mut object.core, &mut crashed);
     object.answers(200, &json!({"timeZone": "UTC"}));
     assert_eq!(object.left().path, "/me/events");
-}
-
-#[test]
-fn the_zone_of_a_mailbox_is_read_once_an_hour() {
-    let mut object = Object::with(Some(&["Calendars.ReadWrite", "MailboxSettings.Read"]));
-    let mut next = |id: u64| {
-        object.call(id, "getCalendarEvents", json!({}));
-        let path = object.left().path.clone();
-        let body = if path.contains("Settings") { json!({"timeZone": "UTC"}) } else { json!({"value": []}) };
-        object.answers(200, &body);
-        if path.contains("Settings") {
-            object.answers(200, &json!({"value": []}));
-        }
-        path.split('?').next().unwrap().to_owned()
-    };
-    let (settings, view) = ("/me/mailboxSettings", "/me/calendarView");
-    assert_eq!([1, 2].map(&mut next), [settings, view]);
-    let later = |seconds| object.now.plus(DurationMs::from_secs(seconds));
-    assert!(
-        object.core.mailbox_zone(later(3_599)).is_some() && object.core.mailbox_zone(later(3_600)).is_none()
-    );
 }

@@ -53,6 +53,9 @@ pub(super) fn after_tool_call(
     result: CallResult,
 ) -> Result<Next, Fault> {
     let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    if run.zone_first {
+        return after_zone(&mut around, run, &call, &result);
+    }
     if call.lane == Lane::Model {
         // One question, one answer: whoever asks a model can do without, and a person would wait for each repeat.
         let step = plan(run)?.heard_of_model(&result);
@@ -89,7 +92,35 @@ fn plan(run: &mut Run) -> Result<&mut Plan, Fault> {
     }
 }
 
-fn success(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
+/// Goes on after the mailbox was asked for its zone, however that ended: without it the result says its times in UTC. Whoever
+/// was asked to wait waits, if the next call goes to the mailbox too.
+fn after_zone(
+    around: &mut Surroundings<'_>,
+    run: &mut Run,
+    call: &GraphCall,
+    result: &CallResult,
+) -> Result<Next, Fault> {
+    match result {
+        CallResult::Answered(answer)
+            if answer.status == 401 && read_refusal(&answer.body).refuser != Refuser::Gateway =>
+        {
+            return unauthorized(around, run, answer);
+        }
+        CallResult::Answered(answer @ Answer { status: 429 | 503, .. }) => {
+            run.zone_first = false;
+            let goes_there = plan(run)?.call().lane == call.lane;
+            match answer.retry_after {
+                Some(_) if goes_there => return throttled(around, run, call, answer),
+                Some(asked) => around.queue.throttled(call.lane, around.now, asked),
+                None => {}
+            }
+        }
+        _ => run.zone_first = false,
+    }
+    wait_until(run, around.now)
+}
+
+pub(super) fn success(around: &mut Surroundings<'_>, run: &mut Run, answer: &Answer) -> Result<Next, Fault> {
     if run.looking {
         let found = plan(run)?.looked(answer);
         return act_on(around, run, found);

@@ -9,6 +9,7 @@ use super::Surroundings;
 use super::arguments::Arguments;
 use super::collection::Page;
 use super::error::ToolError;
+use super::mailbox_zone;
 use crate::graph::resumed;
 use crate::limits::{ANSWER_TOKENS_DEFAULT, ANSWER_TOKENS_MAX, ANSWER_TOKENS_MIN, BYTES_PER_TOKEN};
 use crate::text::cut;
@@ -70,7 +71,7 @@ impl Budget {
 
     /// Whether an item still fits. The first one always does, so that every answer brings the reader on.
     pub(super) fn admits(&mut self, item: &Value, is_first: bool) -> bool {
-        let bytes = serde_json::to_string(item).map_or(0, |text| text.len() + 1);
+        let bytes = shown_bytes(item) + 1;
         let fits = is_first || self.used + bytes <= self.bytes;
         if fits {
             self.used += bytes;
@@ -109,6 +110,11 @@ impl Budget {
         let page = path.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
         Continuation { query: self.query, page, offset }
     }
+}
+
+/// Bytes of an item as it leaves: its times are then said in the mailbox's zone too.
+pub(super) fn shown_bytes(item: &Value) -> usize {
+    serde_json::to_string(item).map_or(0, |text| text.len()) + mailbox_zone::local_bytes(item)
 }
 
 /// As much of base64 as fits. Nothing in it would be escaped, and each part is whole base64 by itself.

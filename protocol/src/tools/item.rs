@@ -123,7 +123,7 @@ fn message(found: &Value) -> Value {
 }
 
 fn event_item(found: &Value) -> Value {
-    // Every time is in UTC here; in which zone a person thinks is told by getCalendarEvents.
+    // Every time is in UTC here, and said in the person's zone too as the result leaves.
     match event::times(found, &Zone::utc()) {
         Some(times) => event::summary(found, times),
         None => json!({}),

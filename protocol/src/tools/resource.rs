@@ -130,9 +130,9 @@ impl Resource {
     pub const fn permissions(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &["User.Read", "MailboxSettings.Read"],
-            Self::Message | Self::Inbox => &["Mail.Read"],
-            Self::Upcoming => &["Calendars.ReadWrite", "MailboxSettings.Read"],
-            Self::Calendars | Self::Event => &["Calendars.ReadWrite"],
+            Self::Message | Self::Inbox => &["Mail.Read", "MailboxSettings.Read"],
+            Self::Upcoming | Self::Event => &["Calendars.ReadWrite", "MailboxSettings.Read"],
+            Self::Calendars => &["Calendars.ReadWrite"],
             Self::Team => &["Team.ReadBasic.All"],
             Self::Channel => &["Channel.ReadBasic.All"],
             Self::Teams => &["Team.ReadBasic.All", "Channel.ReadBasic.All"],
@@ -168,7 +168,7 @@ impl Resource {
                 ("message", "Email", text, icons::MAIL)
             }
             Self::Event => {
-                let text = "One event with its text, times in UTC; ids come from getCalendarEvents";
+                let text = "One event with its text; ids come from getCalendarEvents";
                 ("event", "Calendar event", text, icons::CALENDAR)
             }
             Self::Team => ("team", "Team", "One team; ids come from microsoft://teams", icons::TEAMS),

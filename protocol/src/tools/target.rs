@@ -115,6 +115,30 @@ impl Target {
         }
     }
 
+    /// Whether its results have times that are said in the mailbox's zone as they leave. Those of a calendar name their zone
+    /// themselves.
+    #[must_use]
+    pub const fn shows_times(self) -> bool {
+        matches!(
+            self,
+            Self::Tool(
+                Tool::GetEmails
+                    | Tool::SearchEmails
+                    | Tool::ReadEmail
+                    | Tool::ListChats
+                    | Tool::ReadTeamsMessages
+                    | Tool::SendTeamsMessage
+                    | Tool::SearchFiles
+                    | Tool::ListFiles
+                    | Tool::ReadFile
+                    | Tool::UploadFile
+                    | Tool::ShareFile
+                    | Tool::ListTasks
+                    | Tool::SaveTask
+            ) | Self::Resource(Resource::Message | Resource::Inbox | Resource::Event)
+        )
+    }
+
     /// Whether a call with these arguments changes anything.
     #[must_use]
     pub fn writes_with(self, arguments: &Map<String, Value>) -> bool {

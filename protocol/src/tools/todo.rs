@@ -8,7 +8,7 @@ mod save;
 
 use serde_json::{Map, Value};
 
-use super::collection::{Field, Kind, shown, text};
+use super::collection::{Field, Kind, Page, shown, text};
 use super::error::ToolError;
 use super::plan::Planned;
 use super::{Surroundings, Tool};
@@ -16,6 +16,7 @@ use crate::civil::{When, read as read_time};
 use crate::graph::query;
 use crate::html::visible_text;
 use crate::outbound::{GraphCall, Lane};
+use crate::policy::FolderRules;
 use crate::text::{cut, unmarked};
 
 /// Whom the content of tasks is by, as every result with some says it.
@@ -42,6 +43,18 @@ pub(super) fn plan(
 /// The call that lists the lists.
 fn lists() -> GraphCall {
     GraphCall::get(Lane::Other, format!("/me/todo/lists{}", query(&[("$top", "100")])))
+}
+
+/// Whether a list is that of the flagged mails, in which a task is a mail.
+fn is_of_mails(list: &Value) -> bool {
+    text(list, "/wellknownListName") == Some("flaggedEmails")
+}
+
+/// Refuses a list by its identifier, unless it is certainly not that of the flagged mails: where folders of mail are out of
+/// reach, it would show what lies in them.
+fn check_list(lists: &Page, id: &str) -> Result<(), ToolError> {
+    let is_off = lists.has_more() || lists.value.iter().any(|list| is_of_mails(list) && list["id"] == id);
+    if is_off { Err(FolderRules::refusal()) } else { Ok(()) }
 }
 
 /// The identifier of the list that a person has from the beginning.

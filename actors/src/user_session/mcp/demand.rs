@@ -281,7 +281,7 @@ impl UserSession {
             granted,
             now,
             zones: self.zones,
-            mailbox_zone: self.mailbox_zone(now),
+            mailbox_zone: self.mailbox_zone.read_lately(now),
             folders_off: &self.folders_off,
             answers,
             client,
@@ -331,13 +331,14 @@ impl UserSession {
         if is_long && started.may_become_task() {
             self.begin_task(turn, txn, &mut started)?;
         }
-        let Started { request, entry, mut waiters, was_asked, .. } = started;
+        let Started { request, arguments, entry, mut waiters, was_asked, .. } = started;
         let mut run = if entry.task.is_some() {
             Run::new(work, entry, Priority::Background, request.created_at().plus(TASK_DEADLINE))
         } else {
             Run::new(work, entry, Priority::Interactive, turn.now.plus(REQUEST_DEADLINE))
         };
         run.waiters.append(&mut waiters);
+        run.zone_first = self.asks_zone_first(turn.now, &run, &arguments);
         let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
         let refused = match closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {
             // Waiting would be in vain.

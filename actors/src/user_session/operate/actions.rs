@@ -165,7 +165,9 @@ impl UserSession {
         self.refresher.forget(txn);
         self.access_tokens.forget(txn);
         self.watches.forget(txn);
-        self.mailbox_zone = None;
+        if std::mem::take(&mut self.mailbox_zone).kept().is_some() {
+            self.put_meta(txn)?;
+        }
         Ok(Done::if_changed(
             had_tokens || ended || closed || !grants.is_empty(),
             "The account is disconnected and all clients are cut off. The person can sign in again.",

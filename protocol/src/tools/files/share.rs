@@ -6,15 +6,17 @@
 use serde_json::{Map, Value, json};
 
 use super::{FILES_WRITE, named};
-use crate::civil::{When, utc_text};
+use crate::civil::{Civil, When, utc_text};
 use crate::outbound::{Answer, GraphCall, Lane};
 use crate::policy::Policy;
+use crate::time::UnixMs;
 use crate::tools::arguments::Arguments;
 use crate::tools::catalogue::Tool;
 use crate::tools::collection::{Field, Kind, read, shown, text};
 use crate::tools::error::{Fault, ToolError};
 use crate::tools::plan::Writing;
-use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent, confirm};
+use crate::tools::{Finished, Found, Step, Surroundings, WriteIntent, confirm, mailbox_zone};
+use crate::zones::{Zone, Zones};
 
 const KNOWN: [&str; 6] = ["driveId", "id", "type", "scope", "expires", "idempotencyKey"];
 
@@ -30,6 +32,10 @@ const SHOWN: [Field; 4] = [
 pub(super) struct ShareFile {
     path: String,
     body: Value,
+    /// When the link ends, by the clock of a zone that is not known yet.
+    ends: Option<Civil>,
+    zones: Zones,
+    now: UnixMs,
 }
 
 impl ShareFile {
@@ -49,19 +55,26 @@ impl ShareFile {
                  was shared.",
             ));
         }
-        let mut body = json!({"type": kind, "scope": scope});
+        let body = json!({"type": kind, "scope": scope});
+        let mut plan = Self { path, body, ends: None, zones: around.zones, now: around.now };
         match arguments.when("expires")? {
-            Some(When::Instant(at)) if at > around.now => {
-                if let Some(members) = body.as_object_mut() {
-                    members.insert("expirationDateTime".to_owned(), utc_text(at).into());
-                }
-            }
-            Some(_) => {
-                return Err(arguments.must_be("expires", "a later time with an offset: 2030-01-31T12:00:00Z"));
-            }
+            Some(When::Instant(at)) => plan.end_at(Some(at))?,
+            Some(When::Local(clock)) => match mailbox_zone::of_mailbox(around)? {
+                Some(zone) => plan.end_at(zone.instant(clock))?,
+                None => plan.ends = Some(clock),
+            },
+            Some(When::Day(_)) => return Err(no_end()),
             None => {}
         }
-        Ok(Self { path, body })
+        Ok(plan)
+    }
+
+    fn end_at(&mut self, at: Option<UnixMs>) -> Result<(), ToolError> {
+        let at = at.filter(|at| *at > self.now).ok_or_else(no_end)?;
+        if let Some(members) = self.body.as_object_mut() {
+            members.insert("expirationDateTime".to_owned(), utc_text(at).into());
+        }
+        Ok(())
     }
 
     fn finished(answer: &Answer) -> Finished {
@@ -72,18 +85,30 @@ impl ShareFile {
     }
 }
 
+fn no_end() -> ToolError {
+    ToolError::argument("`expires` must be a later time, such as 2030-01-31T12:00. Nothing was shared.")
+}
+
 impl Writing for ShareFile {
     fn call(&self) -> GraphCall {
+        if self.ends.is_some() {
+            return mailbox_zone::call();
+        }
         let path = format!("{}/createLink", self.path);
         GraphCall::post_repeatable(Lane::Other, path, self.body.to_string())
     }
 
     fn answered(&mut self, answer: &Answer) -> Result<Step, ToolError> {
+        if let Some(clock) = self.ends.take() {
+            let zone: Zone = mailbox_zone::answered(answer, self.zones)?;
+            self.end_at(zone.instant(clock))?;
+            return Ok(Step::Call(self.call()));
+        }
         Ok(Step::Done(Self::finished(answer)))
     }
 
     fn intent(&self) -> Option<WriteIntent> {
-        Some(WriteIntent::ChangeItem)
+        self.ends.is_none().then_some(WriteIntent::ChangeItem)
     }
 
     /// The same again: Microsoft answers with the link that is there, or makes it now.
@@ -120,7 +145,8 @@ mod tests {
     use crate::tools::testing::{answer, around, assert_conforms, body_of};
 
     fn plan_under(policy: &str, arguments: Value) -> Result<ShareFile, ToolError> {
-        let (policy, granted) = (Policy::parse(policy).unwrap(), ["Files.ReadWrite.All".to_owned()]);
+        let granted = ["Files.ReadWrite.All", "MailboxSettings.Read"].map(str::to_owned);
+        let policy = Policy::parse(policy).unwrap();
         let around = Surroundings { policy: &policy, ..around(&granted) };
         ShareFile::new(arguments.as_object().unwrap(), around)
     }
@@ -188,9 +214,33 @@ mod tests {
         arguments["expires"] = "2026-02-01T00:00:00+01:00".into();
         let body = body_of(&plan(arguments.clone()).unwrap().call());
         assert_eq!(body["expirationDateTime"], "2026-01-31T23:00:00Z");
-        for bad in ["2026-01-01T00:00:00Z", "2026-02-01", "2026-02-01T00:00"] {
+        for bad in ["2026-01-01T00:00:00Z", "2026-02-01"] {
             arguments["expires"] = bad.into();
             assert!(plan(arguments.clone()).unwrap_err().message.contains("`expires`"), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_end_by_the_clock_is_one_of_the_mailboxs_zone() {
+        let zurich = crate::zones::testing::ZONES.zone("Europe/Zurich").unwrap();
+        let granted = ["Files.ReadWrite.All", "MailboxSettings.Read"].map(str::to_owned);
+        let begun = |ends: &str, granted: &[String], zone: Option<&Zone>| {
+            let mut arguments = asked("organization");
+            arguments["expires"] = ends.into();
+            let zones = crate::zones::testing::ZONES;
+            let around = Surroundings { mailbox_zone: zone, zones, ..around(granted) };
+            ShareFile::new(arguments.as_object().unwrap(), around)
+        };
+        let known = begun("2026-02-01T00:00", &granted, Some(&zurich)).unwrap();
+        assert_eq!(body_of(&known.call())["expirationDateTime"], "2026-01-31T23:00:00Z");
+        let mut unknown = begun("2026-02-01T00:00", &granted, None).unwrap();
+        assert_eq!((mailbox_zone::is_asked_by(&unknown.call()), unknown.intent()), (true, None));
+        let Ok(Step::Call(call)) = unknown.answered(&mailbox_zone::told(&zurich)) else { panic!() };
+        assert_eq!(body_of(&call)["expirationDateTime"], "2026-01-31T23:00:00Z");
+        assert_eq!(unknown.intent(), Some(WriteIntent::ChangeItem));
+        let mut past = begun("2026-01-01T00:00", &granted, None).unwrap();
+        assert!(past.answered(&mailbox_zone::told(&zurich)).unwrap_err().message.contains("`expires`"));
+        let refused = begun("2026-02-01T00:00", &granted[..1], None).unwrap_err();
+        assert_eq!(refused.permission, Some("MailboxSettings.Read"));
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct ListMail {
     /// The path of the page; none while the mailbox is asked for its zone.
     page: Option<String>,
     bounds: Option<Bounds>,
-    /// The zone in which times are shown beside UTC: the one that the call is about, or else the mailbox's if it is known.
+    /// The zone that was asked for, in which times are then shown; none stands for the mailbox's.
     zone: Option<Zone>,
     /// Whether all pages are read that one answer holds.
     is_long: bool,
@@ -94,9 +94,12 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
     }
     let (after, before) = (arguments.when("after")?, arguments.when("before")?);
     let needs_zone = [after, before].iter().flatten().any(|when| !matches!(when, When::Instant(_)));
-    let is_about_zone = needs_zone || values.contains_key("timeZone");
-    let zone =
-        if is_about_zone { mailbox_zone::choose(&arguments, around, true)? } else { Some(Zone::utc()) };
+    let is_named = values.contains_key("timeZone");
+    let zone = if needs_zone || is_named {
+        mailbox_zone::choose(&arguments, around, true)?
+    } else {
+        Some(Zone::utc())
+    };
     let bounds = Bounds { after, before, conditions, zones: around.zones };
     let mut list = ListMail {
         messages: format!("{}/mailFolders/{path}/messages", mailbox.root),
@@ -106,7 +109,7 @@ pub(super) fn newest(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("folder", name),
         page: None,
         bounds: Some(bounds),
-        zone: zone.clone().filter(|_| is_about_zone).or_else(|| around.mailbox_zone.cloned()),
+        zone: zone.clone().filter(|_| is_named),
         is_long: false,
         pages: 0,
         found: Vec::new(),
@@ -161,7 +164,7 @@ pub(super) fn search(values: &Map<String, Value>, around: Surroundings<'_>) -> R
         asked: ("search", clause),
         page,
         bounds: None,
-        zone: around.mailbox_zone.cloned(),
+        zone: None,
         is_long,
         pages: 0,
         found: Vec::new(),
@@ -221,15 +224,11 @@ impl ListMail {
 
     /// Takes a page over, and asks for the next one where all are wanted and there is room.
     fn take(&mut self, page: &Page, path: &str) -> Step {
-        let (is_long, zone) = (self.is_long, self.zone.clone());
+        let is_long = self.is_long;
         let shown = |item: &Value| {
             let mut item = message::summary(item)?;
-            let members = item.as_object_mut()?;
-            if let Some(zone) = &zone {
-                message::add_local_time(members, zone);
-            }
             if is_long {
-                members.remove("preview");
+                item.as_object_mut()?.remove("preview");
             }
             Some(item)
         };
@@ -245,11 +244,12 @@ impl ListMail {
             return Step::Call(self.call());
         }
         let (name, value) = &self.asked;
-        let mut structured = json!({ *name: value, "messages": self.found });
-        if let (Some(zone), Some(members)) = (&self.zone, structured.as_object_mut()) {
-            members.insert("timeZone".to_owned(), zone.name().into());
-        }
-        Step::Done(Finished::from_outside(structured, BY_SENDERS).going_on(goes_on))
+        let structured = json!({ *name: value, "messages": self.found });
+        let finished = Finished {
+            zone: self.zone.clone().map(Box::new),
+            ..Finished::from_outside(structured, BY_SENDERS)
+        };
+        Step::Done(finished.going_on(goes_on))
     }
 }
 
@@ -295,7 +295,6 @@ impl Reading for ListMail {
             let zones = self.bounds.as_ref().map_or(Zones::UTC_ONLY, |bounds| bounds.zones);
             let zone = mailbox_zone::answered(answer, zones)?;
             self.begin(&zone)?;
-            self.zone = Some(zone);
             return Ok(Step::Call(self.call()));
         };
         let page = Page::read(answer)?;

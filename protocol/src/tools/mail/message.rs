@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::civil::{When, read as read_time};
 use crate::html::visible_text;
 use crate::text::{folded, unmarked, without_hidden_characters};
 use crate::tools::collection::{Field, Kind, list, person, shown, text};
-use crate::zones::Zone;
 
 /// What is asked of Graph for each mail of a list. In which folder a mail lies is not shown, but may decide whether it is.
 pub(super) const FIELDS: &str =
@@ -35,14 +33,6 @@ pub(super) fn summary(item: &Value) -> Option<Value> {
         out.insert("isFlagged".to_owned(), true.into());
     }
     out.contains_key("id").then_some(Value::Object(out))
-}
-
-/// Says the time also as it was in a zone.
-pub(super) fn add_local_time(shown: &mut Map<String, Value>, zone: &Zone) {
-    let received = shown.get("receivedAt").and_then(Value::as_str).and_then(read_time);
-    if let Some(When::Instant(at)) = received {
-        shown.insert("receivedLocal".to_owned(), zone.local_text(at).into());
-    }
 }
 
 /// A mail without its text.

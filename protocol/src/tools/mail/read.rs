@@ -3,19 +3,18 @@
 //! What holds here: the text is what a person would see of the mail; the history that it quotes is left out and counted,
 //! because the conversation has it once already. A text that does not fit goes on where it was cut.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{BY_SENDERS, Mailbox, message};
 use crate::graph::{IMMUTABLE_IDS, odata_text, query};
 use crate::outbound::{Answer, GraphCall};
 use crate::tools::arguments::Arguments;
-use crate::tools::budget::{Budget, Continuation, fitting};
+use crate::tools::budget::{Budget, Continuation, fitting, shown_bytes};
 use crate::tools::catalogue::{MAIL_READ, MAIL_READ_SHARED};
 use crate::tools::collection::{Page, read, text};
 use crate::tools::error::ToolError;
 use crate::tools::plan::Reading;
 use crate::tools::{Finished, Step, Surroundings, Tool};
-use crate::zones::Zone;
 
 /// Mails of one page of a conversation: their bodies are in it.
 const THREAD_PAGE_ITEMS: &str = "20";
@@ -39,8 +38,6 @@ pub(super) struct ReadEmail {
     id: String,
     with_history: bool,
     budget: Budget,
-    /// The mailbox's zone, in which times are shown beside UTC if it is known.
-    zone: Option<Zone>,
     stage: Stage,
 }
 
@@ -58,19 +55,16 @@ impl ReadEmail {
             (true, true) => Stage::FindThread,
             (true, false) => Stage::Thread { path: budget.path(format!("{}/messages", mailbox.root)) },
         };
-        Ok(Self { mailbox, id, with_history, budget, zone: around.mailbox_zone.cloned(), stage })
+        Ok(Self { mailbox, id, with_history, budget, stage })
     }
 
     /// A mail with as much of its text as fits, from a byte of it on.
     fn whole(&mut self, item: &Value, from: u64) -> (Value, Option<u64>) {
         let mut shown = message::envelope(item);
-        if let Some(zone) = &self.zone {
-            message::add_local_time(&mut shown, zone);
-        }
         let (body, folded) = message::body(item, self.with_history);
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let rest = body.get(from..).unwrap_or_default();
-        let frame = serde_json::to_string(&shown).map_or(0, |text| text.len());
+        let frame = shown_bytes(&Value::Object(shown.clone()));
         let part = fitting(rest, self.budget.left().saturating_sub(frame));
         let goes_on = (part.len() < rest.len()).then(|| u64::try_from(from + part.len()).unwrap_or_default());
         shown.insert("body".to_owned(), part.into());
@@ -118,9 +112,8 @@ impl ReadEmail {
     }
 
     fn done(&self, messages: Vec<Value>, goes_on: Option<Continuation>) -> Step {
-        let mut structured = Map::from_iter([("messages".to_owned(), messages.into())]);
-        structured.extend(self.zone.as_ref().map(|zone| ("timeZone".to_owned(), zone.name().into())));
-        Step::Done(Finished::from_outside(structured.into(), BY_SENDERS).going_on(goes_on))
+        let structured = json!({ "messages": messages });
+        Step::Done(Finished::from_outside(structured, BY_SENDERS).going_on(goes_on))
     }
 }
 

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BY_OTHERS, default_list, lists, task};
+use super::{BY_OTHERS, check_list, default_list, is_of_mails, lists, task};
 use crate::civil::When;
 use crate::graph::{odata_text, query};
 use crate::outbound::{Answer, GraphCall, Lane};
-use crate::policy::FolderRules;
 use crate::tools::arguments::Arguments;
 use crate::tools::budget::Budget;
 use crate::tools::catalogue::Tool;
@@ -90,17 +89,12 @@ impl ListTasks {
     fn choose(&mut self, answer: &Answer) -> Result<Step, ToolError> {
         let mut page = Page::read(answer)?;
         if self.hides_flagged {
-            let of_mails = |item: &Value| text(item, "/wellknownListName") == Some("flaggedEmails");
             if let Some((id, path)) = self.named.take() {
-                if page.has_more()
-                    || page.value.iter().any(|list| of_mails(list) && list["id"] == id.as_str())
-                {
-                    return Err(FolderRules::refusal());
-                }
+                check_list(&page, &id)?;
                 self.list = Some((id, path));
                 return Ok(Step::Call(self.call()));
             }
-            page.value.retain(|list| !of_mails(list));
+            page.value.retain(|list| !is_of_mails(list));
         }
         let default = default_list(&page.value).map(str::to_owned);
         let is_first = self.budget.from.page.is_empty() && self.budget.from.offset == 0;

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{TITLE_CHARS_MAX, default_list, lists, task};
+use super::{TITLE_CHARS_MAX, check_list, default_list, lists, task};
 use crate::civil::{Civil, When, read as read_time, utc_text};
 use crate::graph::{query, segment};
 use crate::limits::{CLOCK_SKEW, EVENT_BODY_BYTES_MAX};
@@ -38,6 +38,8 @@ const KNOWN: [&str; 11] = [
 enum Stage {
     ReadZone,
     FindList,
+    /// The list that was named may be that of the flagged mails.
+    CheckList,
     Write,
     /// A new task whose answer was lost is looked for.
     Find,
@@ -47,6 +49,8 @@ enum Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SaveTask {
     list: Option<String>,
+    /// The list as it was named, while it is to be found out whether its tasks are mails; none where that does not matter.
+    unchecked: Option<String>,
     /// The task that is changed; none for a new one.
     task: Option<String>,
     members: Map<String, Value>,
@@ -91,17 +95,21 @@ impl SaveTask {
         }
         let since = around.now.minus(CLOCK_SKEW);
         let zones = around.zones;
-        let mut plan = Self { list, task, members, reminder, zones, since, stage: Stage::Write };
+        let unchecked =
+            arguments.optional_text("listId", 1_024)?.filter(|_| !around.policy.folders.is_empty());
+        let unchecked = unchecked.map(str::to_owned);
+        let mut plan = Self { list, unchecked, task, members, reminder, zones, since, stage: Stage::Write };
         plan.stage = plan.next_stage();
         Ok(plan)
     }
 
     /// What has to be known before the task can be written.
     const fn next_stage(&self) -> Stage {
-        match (&self.reminder, &self.list) {
-            (Some(_), _) => Stage::ReadZone,
-            (None, None) => Stage::FindList,
-            (None, Some(_)) => Stage::Write,
+        match (&self.reminder, &self.list, &self.unchecked) {
+            (Some(_), ..) => Stage::ReadZone,
+            (None, None, _) => Stage::FindList,
+            (None, Some(_), Some(_)) => Stage::CheckList,
+            (None, Some(_), None) => Stage::Write,
         }
     }
 
@@ -191,7 +199,7 @@ impl Writing for SaveTask {
         let body = || Value::Object(self.members.clone()).to_string();
         match (self.stage, &self.task) {
             (Stage::ReadZone, _) => mailbox_zone::call(),
-            (Stage::FindList, _) => lists(),
+            (Stage::FindList | Stage::CheckList, _) => lists(),
             (Stage::Write, Some(task)) => {
                 GraphCall::patch(Lane::Other, format!("{}/{task}", self.tasks()), body())
             }
@@ -220,6 +228,11 @@ impl Writing for SaveTask {
                 };
                 self.list = Some(id);
             }
+            Stage::CheckList => {
+                if let Some(id) = self.unchecked.take() {
+                    check_list(&Page::read(answer)?, &id)?;
+                }
+            }
             Stage::Write | Stage::Find => {
                 return Ok(Step::Done(self.finished(&read(answer).unwrap_or_default())));
             }
@@ -230,7 +243,7 @@ impl Writing for SaveTask {
 
     fn intent(&self) -> Option<WriteIntent> {
         match self.stage {
-            Stage::ReadZone | Stage::FindList => None,
+            Stage::ReadZone | Stage::FindList | Stage::CheckList => None,
             Stage::Write | Stage::Find => Some(WriteIntent::ChangeItem),
         }
     }

@@ -111,3 +111,23 @@ fn what_does_not_belong_together_is_refused() {
         assert!(error.message.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn a_flagged_mail_is_not_changed_where_folders_of_mail_are_out_of_reach() {
+    let policy = crate::policy::Policy::parse(r#"{"denyFolders":["archive"]}"#).unwrap();
+    let granted = ["Tasks.ReadWrite".to_owned()];
+    let around = Surroundings { policy: &policy, ..crate::tools::testing::around(&granted) };
+    let begun = |list: &str| {
+        let arguments = json!({"listId": list, "taskId": "T1=", "title": "x"});
+        SaveTask::new(arguments.as_object().unwrap(), around).unwrap()
+    };
+    let lists = json!({"value": [{"id": "L1=", "wellknownListName": "defaultList"},
+                                 {"id": "L2=", "wellknownListName": "flaggedEmails"}]});
+    let mut plan = begun("L1=");
+    assert_eq!((plan.call().path.as_str(), plan.intent()), ("/me/todo/lists?$top=100", None));
+    assert_eq!(next(&mut plan, lists.clone()).path, "/me/todo/lists/L1=/tasks/T1=");
+    assert_eq!(begun("L2=").answered(&answer(200, &lists)).unwrap_err().code, "folder_not_allowed");
+    let cut =
+        json!({"value": [], "@odata.nextLink": "https://graph.microsoft.com/v1.0/me/todo/lists?$skip=100"});
+    assert_eq!(begun("L1=").answered(&answer(200, &cut)).unwrap_err().code, "folder_not_allowed");
+}
