@@ -151,6 +151,12 @@ impl WriteSet {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.alarm.is_none() && !self.erases
     }
+
+    /// Whether one row is all that is to be written or deleted.
+    #[must_use]
+    pub fn is_one_row(&self) -> bool {
+        self.rows.len() == 1 && self.alarm.is_none() && !self.erases
+    }
 }
 
 /// One turn's view of the storage: committed rows below, its own writes above.

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { MessageReader, header } from "./http.mjs";
 import { gateway, microsoft } from "./places.mjs";
 
-const counts = { lists: 0, drafts: 0, sends: 0, profiles: 0, subscriptions: 0, tokens: 0, keys: 0, kv: 0, unknown: 0 };
+const counts = { lists: 0, drafts: 0, sends: 0, profiles: 0, zones: 0, subscriptions: 0, tokens: 0, keys: 0, kv: 0, unknown: 0 };
 const unknown = new Set();
 const subscriptions = [];
 const values = new Map();
@@ -67,6 +67,10 @@ function callGraph(method, path, body) {
   if (resource === "/me" && method === "GET") {
     counts.profiles += 1;
     return graph(200, { id: randomUUID(), displayName: "Alice", mail: "alice@contoso.example", userPrincipalName: "alice@contoso.example" });
+  }
+  if (resource === "/me/mailboxSettings" && method === "GET") {
+    counts.zones += 1;
+    return graph(200, { timeZone: "W. Europe Standard Time" });
   }
   if (method === "POST" && resource === "/subscriptions") {
     counts.subscriptions += 1;

@@ -130,6 +130,7 @@ export class Running {
         const oid = `${this.name}-person-${this.users.length}`;
         const user = { ...(await signIn(connection, { ...this.client, oid })), oid, since: Date.now() };
         user.session = await openSession(connection, user);
+        await callOnce(connection, user);
         this.users.push(user);
       }
     });
@@ -183,6 +184,13 @@ async function openSession(connection, user) {
   const noted = await connection.send(messageBytes({ ...user, session }, { message: opened }));
   if (noted.status !== 202) throw new Error(`notifications/initialized: ${noted.status}`);
   return session;
+}
+
+/** What is asked of Microsoft once for each person, such as the mailbox's zone, belongs to no run. */
+async function callOnce(connection, user) {
+  const message = { jsonrpc: "2.0", id: 800_000, method: "tools/call", params: { name: "getEmails", arguments: { count: 10 } } };
+  const answer = await connection.send(messageBytes(user, { message }));
+  if (!isAnswer(answer, message.id)) throw new Error(`the first call: ${answer.status} ${answer.body}`);
 }
 
 /** In a session. */

@@ -224,16 +224,20 @@ impl Shell {
     /// Stays in memory while a stream waits for a request that is at work, perhaps only for its next attempt: the
     /// platform evicts an object whose requests are all answered, and with it what a write would still need.
     fn stay_awake(self: &Rc<Self>) {
-        if self.is_awake.replace(true) {
+        if !self.has_streamed_work() || self.is_awake.replace(true) {
             return;
         }
         let shell = Rc::clone(self);
         wasm_bindgen_futures::spawn_local(async move {
-            while shell.core.borrow().as_ref().is_some_and(|core| core.load().streamed > 0) {
+            while shell.has_streamed_work() {
                 Delay::from(STAYS_AWAKE_FOR).await;
             }
             shell.is_awake.set(false);
         });
+    }
+
+    fn has_streamed_work(&self) -> bool {
+        self.core.borrow().as_ref().is_some_and(|core| core.load().streamed > 0)
     }
 
     fn take_one(self: &Rc<Self>, input: Input) {

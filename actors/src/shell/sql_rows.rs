@@ -1,7 +1,8 @@
 //! The storage port on SQLite: one table for each [`Table`], keys and values as blobs.
 //!
 //! What holds here: all SQL of the product stands in this file. Tables are `WITHOUT ROWID` and have no further index, so
-//! that a row written is a row billed. A write set is applied inside one `transactionSync`, the alarm included.
+//! that a row written is a row billed. A write set is applied inside one `transactionSync`, the alarm included, unless
+//! it is a single row.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -38,11 +39,10 @@ impl SqlRows {
         Ok(rows)
     }
 
+    /// All at once: every object that wakes up asks for this.
     fn create_tables(&self, tables: &[Table]) -> Result<(), Fault> {
-        for table in tables {
-            self.sql.exec(create(*table), None).map_err(|_| Fault::Storage)?;
-        }
-        Ok(())
+        let statements: Vec<&str> = tables.iter().copied().map(create).collect();
+        self.sql.exec(&statements.join(";"), None).map(drop).map_err(|_| Fault::Storage)
     }
 
     /// Gives back the file as a whole, the platform's own tables and the alarm included, once a write set has emptied the
@@ -189,6 +189,10 @@ pub struct SqlDisk<'a>(pub &'a SqlRows);
 
 impl Commit for SqlDisk<'_> {
     fn commit(&mut self, writes: &WriteSet) -> Result<(), Fault> {
+        if writes.is_one_row() {
+            // A statement takes effect whole or not at all, without a transaction around it.
+            return self.0.apply(writes);
+        }
         let mut closure = || match self.0.apply(writes) {
             Ok(()) => Ok(JsValue::UNDEFINED),
             Err(_) => Err(JsValue::from_str("the write set was not applied")),
