@@ -169,8 +169,8 @@ async fn link(
     };
     match ask(env, caller, Command::Link(link)).await {
         Ok(answer) if answer.status() == 204 => Ok(()),
-        Ok(mut answer) if answer.status() == STEP_UP => {
-            Err(demanded(&mut answer).await.map_or(NotLinked::Page(503), NotLinked::OnceMore))
+        Ok(answer) if answer.status() == STEP_UP => {
+            Err(demanded(&answer).await.map_or(NotLinked::Page(503), NotLinked::OnceMore))
         }
         Ok(answer) if answer.status() == 403 => {
             tell_account(signed_in.user, caller, Command::Release { claimant: caller.user }, env).await;

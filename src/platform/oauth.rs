@@ -348,8 +348,8 @@ async fn sign_in(
     };
     match ask(env, &caller, Command::SignIn(Box::new(sign_in))).await {
         Ok(answer) if answer.status() == 204 => {}
-        Ok(mut answer) if answer.status() == STEP_UP => {
-            let demanded = super::demanded(&mut answer).await.ok_or(unavailable)?;
+        Ok(answer) if answer.status() == STEP_UP => {
+            let demanded = super::demanded(&answer).await.ok_or(unavailable)?;
             return Err(Detour::OnceMore(demanded, person.login_hint));
         }
         Ok(_) | Err(_) => return Err(unavailable.into()),
