@@ -1,0 +1,106 @@
+// From the curves of growth to what people read: tables as text, the same in docs/performance.md, and the chart beside it.
+// Holds: pure functions of the results but for `writeScale`; what was required stands beside what was found.
+// Must never: round a requirement into being met, or change the document outside of its own marks.
+import { readFileSync, writeFileSync } from "node:fs";
+import { inRoot } from "../tools/project.mjs";
+import { aligned, between, document, figure, spread, table } from "./report.mjs";
+import { scaleChart } from "./scale_chart.mjs";
+
+const drawing = inRoot("docs", "performance-scale.svg");
+const marks = ["<!-- scale: written by npm run bench -- --scale, not by hand -->", "<!-- end of scale -->"];
+
+const whole = (value) => value.toLocaleString("en");
+const verdict = (isMet) => (isMet ? "met" : "missed");
+
+/** By how much more the last point costs than the first, as a share: below zero where it costs less. */
+export const growth = (points, kind) => points.at(-1)[kind].cpuMs.median / points[0][kind].cpuMs.median - 1;
+
+/** Away from zero and not to the nearest, so that what missed by little does not read as met. */
+export const percents = (share) => `${Math.sign(share) * Math.ceil(Math.abs(share) * 1000 - 1e-9) / 10} %`;
+
+/** What was required and what was found; only where the curve goes as far as the requirement. */
+function requirements({ ledger, sessions, streams }) {
+  const rows = [];
+  const flat = (curve, title, least) => {
+    if (!curve || curve.points.at(-1).size < least) return;
+    for (const [kind, name] of [["list", "tools/list"], ["getEmails", "tools/call getEmails"]]) {
+      const share = growth(curve.points, kind);
+      rows.push([`${name}: CPU with ${whole(curve.points.at(-1).size)} ${title}`, "at most 10 % more than with the fewest", percents(share), verdict(share <= 0.1)]);
+    }
+  };
+  flat(ledger, "entries", 1_000_000);
+  flat(sessions, "sessions", 1000);
+  for (const [title, points] of [["each its own user's", streams?.own], ["one user's", streams?.shared]]) {
+    const last = points?.at(-1);
+    if (!last || last.size < 1000) continue;
+    const slowest = Math.max(...points.map(({ latencyMs }) => latencyMs.max));
+    rows.push([`${whole(last.size)} open streams, ${title}: the slowest arrival`, "within 1,000 ms of its push", `${figure(slowest)} ms`, verdict(slowest < 1000)]);
+  }
+  return table(["Requirement", "At least", "Found", ""], rows);
+}
+
+const costs = (points, more = () => []) => points.map((point) =>
+  [whole(point.size), ...["list", "getEmails"].flatMap((kind) => [spread(point[kind].perSecond), spread(point[kind].cpuMs)]), ...more(point)]);
+const costHeader = ["tools/list a second", "CPU, ms", "getEmails a second", "CPU, ms"];
+
+const ledgerTable = ({ ledger }) => (ledger ? table(["Entries before", ...costHeader], costs(ledger.points)) : "");
+
+const sessionTable = ({ sessions }) => (sessions
+  ? table(["Sessions", ...costHeader, "memory once they are open, MiB"], costs(sessions.points, ({ memoryMiB }) => [figure(memoryMiB)]))
+  : "");
+
+function peopleTable({ people }) {
+  if (!people) return "";
+  const states = { start: "after the start", working: "while they come", rested: `after ${people.restS} s of rest` };
+  const rows = people.points.map(({ when, people: count, perSecond, memoryMiB, objects }) =>
+    [whole(count), states[when], perSecond === undefined ? "–" : figure(perSecond), whole(objects), figure(memoryMiB)]);
+  return table(["Users so far", "When", "new users a second", "objects in memory", "resident memory, MiB"], rows);
+}
+
+function streamTable({ streams }) {
+  const rows = [["one each", streams?.own], ["one in all", streams?.shared]].flatMap(([users, points = []]) =>
+    points.map(({ size, due, latencyMs, memoryMiB }) =>
+      [whole(size), users, whole(due), ...["p50", "p99", "max"].map((name) => figure(latencyMs[name])), figure(memoryMiB)]));
+  return table(["Open streams", "Users", "Events, all arrived", "median, ms", "p99, ms", "largest, ms", "resident memory, MiB"], rows);
+}
+
+/** What has to be said with a table. */
+const remarks = {
+  sessions: ({ sessions }) => (sessions.lost > 0
+    ? `\n\nThe bound of one user is ${whole(sessions.opened - sessions.lost)} sessions: of ${whole(sessions.opened)} that were opened one after the other, ${whole(sessions.lost)} were answered 404, and all others rightly.`
+    : ""),
+};
+
+const sections = (results) => [
+  ["Required", requirements(results)],
+  ["Entries in the ledger of one user", ledgerTable(results)],
+  ["Sessions of one user", sessionTable(results), results.sessions && remarks.sessions(results)],
+  ["Users in one run", peopleTable(results)],
+  ["Open streams", streamTable(results)],
+].filter(([, text]) => text !== "");
+
+function surroundings({ date, commit, machine, versions, options, loadAtStart }) {
+  return `Measured on ${date} at ${commit}: ${machine.cores} cores (${machine.model}), ${machine.memoryGiB} GiB, ${machine.platform}.\n` +
+    `workerd ${versions.workerd}, Node ${versions.node}; ${options.rounds} rounds of ${options.seconds} s after ${options.warmUpS} s of warm-up for each point under load.\n` +
+    `The load of the machine at the start was ${figure(loadAtStart)}.`;
+}
+
+/** For a terminal. */
+export function scaleText(results) {
+  const all = sections(results).map(([title, text, remark]) => `${title}\n${aligned(text)}${remark ?? ""}`);
+  return `${surroundings(results)}\n\n${all.join("\n\n")}\n`;
+}
+
+/** The document with these results between its marks. */
+export function withScale(text, results) {
+  const picture = "![Costs of a request by entries, sessions, users and streams](performance-scale.svg)";
+  const all = sections(results).map(([title, inner, remark]) => `### ${title}\n\n${inner}${remark ?? ""}`);
+  return between(text, marks, `\n${surroundings(results)}\n\n${picture}\n\n${all.join("\n\n")}\n\n`);
+}
+
+/** Writes the tables into the document, and the chart beside it. */
+export function writeScale(results) {
+  writeFileSync(document, withScale(readFileSync(document, "utf8"), results));
+  writeFileSync(drawing, scaleChart(results));
+  return ["docs/performance.md", "docs/performance-scale.svg"];
+}
