@@ -13,7 +13,7 @@ import { measureSizes, measureStarts } from "./startup.mjs";
 import { chosen, closedLoops, openLoops } from "./workloads.mjs";
 
 /** Processes that wanted to run in the last minute; a benchmark needs every core to itself. */
-const quietLoad = 0.7;
+export const quietLoad = 0.7;
 const percentileNames = ["p50", "p90", "p99", "p999"];
 
 /** Several runs of one workload on one target, each number as median, least and greatest. */

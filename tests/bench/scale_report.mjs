@@ -3,6 +3,7 @@
 // Must never: round a requirement into being met, or change the document outside of its own marks.
 import { readFileSync, writeFileSync } from "node:fs";
 import { inRoot } from "../tools/project.mjs";
+import { quietLoad } from "./measure.mjs";
 import { aligned, between, document, figure, spread, table } from "./report.mjs";
 import { scaleChart } from "./scale_chart.mjs";
 
@@ -55,6 +56,15 @@ function peopleTable({ people }) {
   return table(["Users so far", "When", "new users a second", "objects in memory", "resident memory, MiB"], rows);
 }
 
+/** What has to be said with the table of users: what the last of them added, while others left. */
+function peopleRemark({ people }) {
+  const [one, other] = (people?.points ?? []).filter(({ when }) => when === "working").slice(-2);
+  if (!other) return "";
+  const kibibytes = ((other.memoryMiB - one.memoryMiB) * 1024) / (other.people - one.people);
+  return `\n\nFrom ${whole(one.people)} to ${whole(other.people)} users resident memory changed by ${figure(other.memoryMiB - one.memoryMiB)} MiB, ` +
+    `${figure(kibibytes)} KiB for each user who came, with ${whole(one.objects)} and ${whole(other.objects)} objects in memory.`;
+}
+
 function streamTable({ streams }) {
   const rows = [["one each", streams?.own], ["one in all", streams?.shared]].flatMap(([users, points = []]) =>
     points.map(({ size, due, latencyMs, memoryMiB }) =>
@@ -77,14 +87,15 @@ const sections = (results) => [
   ["Required", requirements(results)],
   ["Entries in the ledger of one user", ledgerTable(results)],
   ["Sessions of one user", sessionTable(results), sessionRemark(results)],
-  ["Users in one run", peopleTable(results)],
+  ["Users in one run", peopleTable(results), peopleRemark(results)],
   ["Open streams", streamTable(results)],
 ].filter(([, text]) => text !== "");
 
 function surroundings({ date, commit, machine, versions, options, loadAtStart }) {
   return `Measured on ${date} at ${commit}: ${machine.cores} cores (${machine.model}), ${machine.memoryGiB} GiB, ${machine.platform}.\n` +
     `workerd ${versions.workerd}, Node ${versions.node}; ${options.rounds} rounds of ${options.seconds} s after ${options.warmUpS} s of warm-up for each point under load.\n` +
-    `The load of the machine at the start was ${figure(loadAtStart)}.`;
+    `The load of the machine at the start was ${figure(loadAtStart)}` +
+    (loadAtStart > quietLoad ? ": **others used it too, and CPU time differs from round to round by what the brackets show.**" : ".");
 }
 
 /** For a terminal. */

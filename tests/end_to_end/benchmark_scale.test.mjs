@@ -100,8 +100,10 @@ const results = {
   sessions: { points: [point(1, 1), point(1000, 0.9)], opened: 1100, lost: 100 },
   people: {
     restS: 60,
-    points: [{ when: "start", people: 0, memoryMiB: 80, objects: 0 }, { when: "working", people: 1000, perSecond: 50, memoryMiB: 90, objects: 7 },
-      { when: "rested", people: 1000, memoryMiB: 85, objects: 0 }],
+    points: [
+      { when: "start", people: 0, memoryMiB: 80, objects: 0 }, { when: "working", people: 1000, perSecond: 50, memoryMiB: 90, objects: 7 },
+      { when: "working", people: 2024, perSecond: 50, memoryMiB: 96, objects: 8 }, { when: "rested", people: 2024, memoryMiB: 85, objects: 0 },
+    ],
   },
   streams: { own: [stream(1, 5), stream(1000, 999.9)], shared: [stream(1, 1000), stream(1000, 6)] },
 };
@@ -117,6 +119,7 @@ describe("the report of growth", () => {
     assert.match(text, /each its own user's: the slowest arrival .+ met$/m);
     assert.match(text, /one user's: the slowest arrival .+ missed$/m);
     assert.match(text, /of 1,100 that were opened one after the other, 100 were answered 404/);
+    assert.match(text, /From 1,000 to 2,024 users resident memory changed by 6\.00 MiB, 6\.00 KiB for each user who came, with 7 and 8 objects/);
     assert.doesNotMatch(scaleText({ ...results, ledger: { points: [point(0, 1), point(1000, 1)] }, streams: undefined }), /Required/);
   });
 
@@ -134,7 +137,7 @@ describe("the report of growth", () => {
   test("draws a line for each value and a dot for each point that was measured", () => {
     const svg = scaleChart(results);
     assert.equal(svg.match(/<polyline /g).length, 2 + 2 + 1 + 3);
-    assert.equal(svg.match(/<circle /g).length, 2 * 2 + 2 * 2 + 3 + 3 * 2);
+    assert.equal(svg.match(/<circle /g).length, 2 * 2 + 2 * 2 + 4 + 3 * 2);
     assert.equal(scaleChart({ date: "x", people: results.people }).match(/<polyline /g).length, 1);
     assert.deepEqual([0.3, 1, 1.2, 4.9, 5.1, 480, 3000].map((value) => axisEnd([value])), [0.5, 1, 2, 5, 10, 500, 5000]);
   });
