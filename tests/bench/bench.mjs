@@ -51,12 +51,15 @@ export class Bench {
     return JSON.stringify((await product.ask("tools/list", revisions[0])).result);
   }
 
-  /** Has this many people of a target signed in, with tokens that last for the next run. */
+  /**
+   * Has this many people of a target signed in, with tokens that last for the next run; `among` picks who asks, all of
+   * them otherwise.
+   */
   async #people(target, workload) {
     await target.connectPeople(workload.users);
     if (workload.kind === "delivery") await target.watch(workload, this.standIn);
     await target.renewTokens();
-    this.load.know(target.name, target.users);
+    this.load.know(target.name, workload.among?.(target.users) ?? target.users);
   }
 
   /** One run of a workload. It fails if an answer was wrong, or if the stand-in saw less or more than it was to see. */

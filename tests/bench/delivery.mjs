@@ -28,6 +28,8 @@ function openingOf(user, revision) {
 
 /** A stream that stays open. */
 export class OpenStream {
+  /** Events that arrived on it so far, awaited or not. */
+  events = 0;
   #arrived;
   #rest = "";
 
@@ -46,9 +48,11 @@ export class OpenStream {
   }
 
   #take(text) {
-    this.#rest += text;
-    if (!this.#rest.includes(mark)) return void (this.#rest = this.#rest.slice(-mark.length));
-    this.#rest = "";
+    const parts = (this.#rest + text).split(mark);
+    // What may be the beginning of a mark whose end is still to come.
+    this.#rest = parts.at(-1).slice(1 - mark.length);
+    if (parts.length === 1) return;
+    this.events += parts.length - 1;
     this.#arrived?.();
     this.#arrived = undefined;
   }

@@ -13,11 +13,11 @@ import { measureSizes, measureStarts } from "./startup.mjs";
 import { chosen, closedLoops, openLoops } from "./workloads.mjs";
 
 /** Processes that wanted to run in the last minute; a benchmark needs every core to itself. */
-const quietLoad = 0.7;
+export const quietLoad = 0.7;
 const percentileNames = ["p50", "p90", "p99", "p999"];
 
 /** Several runs of one workload on one target, each number as median, least and greatest. */
-function summed(runs) {
+export function summed(runs) {
   const latencyMs = Object.fromEntries(percentileNames.map((name) => [name, summary(runs.map((run) => run.latencyMs[name]))]));
   return {
     perSecond: summary(runs.map((run) => run.perSecond)), cpuMs: summary(runs.map((run) => run.cpuMs)), latencyMs,
@@ -77,7 +77,7 @@ async function lists(bench) {
   return found;
 }
 
-function surroundings(options) {
+export function surroundings(options) {
   const version = (name) => JSON.parse(readFileSync(inRoot("node_modules", name, "package.json"), "utf8")).version;
   return {
     date: new Date().toISOString().slice(0, 10),

@@ -5,7 +5,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Advice, inRoot } from "../tools/project.mjs";
 import { chart } from "./chart.mjs";
 
-const document = inRoot("docs", "performance.md");
+/** Where results are written. */
+export const document = inRoot("docs", "performance.md");
 const drawing = inRoot("docs", "performance.svg");
 const marks = ["<!-- results: written by npm run bench, not by hand -->", "<!-- end of results -->"];
 
@@ -19,7 +20,7 @@ export function figure(value) {
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-const spread = (summary) => (summary ? `${figure(summary.median)} (${figure(summary.least)}–${figure(summary.greatest)})` : "–");
+export const spread = (summary) => (summary ? `${figure(summary.median)} (${figure(summary.least)}–${figure(summary.greatest)})` : "–");
 const middle = (summary) => figure(summary?.median);
 
 /** How many times as much; `undefined` where one of them was not measured. */
@@ -30,7 +31,7 @@ const cut = (value, decimals) => Math.floor(value * 10 ** decimals + 1e-9) / 10 
 const times = (value) => (value === undefined ? "–" : `${cut(value, 1).toFixed(1)}×`);
 const percent = (value) => (value === undefined ? "–" : `${cut(value * 100, 0)} %`);
 
-function table(header, rows) {
+export function table(header, rows) {
   if (rows.length === 0) return "";
   return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
@@ -168,24 +169,30 @@ function sections(results) {
 
 const joined = (results, heading) => sections(results).map(([title, text]) => `${heading} ${title}\n\n${text}`).join("\n\n");
 
-/** For a terminal: the same tables, their columns aligned. */
+/** A table for a terminal: its columns aligned. */
+export function aligned(text) {
+  const rows = text.split("\n").filter((line) => !line.startsWith("| ---")).map((line) => line.slice(2, -2).split(" | "));
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
+}
+
+/** For a terminal: the same tables. */
 export function asText(results) {
-  const aligned = (text) => {
-    const rows = text.split("\n").filter((line) => !line.startsWith("| ---")).map((line) => line.slice(2, -2).split(" | "));
-    const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-    return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
-  };
   const all = sections(results).map(([title, text]) => `${title}\n${aligned(text)}`);
   return `${surroundings(results)}\n\n${all.join("\n\n")}\n`;
 }
 
-/** The document with these results between its marks. */
-export function withResults(text, results) {
+/** The document with something else between two marks. */
+export function between(text, marks, inner) {
   const [begin, end] = marks.map((mark) => text.indexOf(mark));
   if (begin < 0 || end < begin) throw new Advice(`docs/performance.md has lost its marks: ${marks.join(" and ")}`);
-  const picture = "![Requests per second of this server and of its peer, as shares of the floor](performance.svg)";
-  const inner = `\n${surroundings(results)}\n\n${picture}\n\n${joined(results, "###")}\n\n`;
   return text.slice(0, begin + marks[0].length) + inner + text.slice(end);
+}
+
+/** The document with these results between its marks. */
+export function withResults(text, results) {
+  const picture = "![Requests per second of this server and of its peer, as shares of the floor](performance.svg)";
+  return between(text, marks, `\n${surroundings(results)}\n\n${picture}\n\n${joined(results, "###")}\n\n`);
 }
 
 /** Writes the tables into the document, and the chart beside it. */

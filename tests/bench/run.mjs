@@ -10,6 +10,8 @@ import { Bench } from "./bench.mjs";
 import { measure } from "./measure.mjs";
 import { profiled, told } from "./profile.mjs";
 import { asText, writeReport } from "./report.mjs";
+import { scale } from "./scale.mjs";
+import { scaleText, writeScale } from "./scale_report.mjs";
 import { chosen, closedLoops } from "./workloads.mjs";
 
 const results = inRoot("build", "bench");
@@ -17,12 +19,14 @@ const results = inRoot("build", "bench");
 const inMemory = "/dev/shm";
 
 const usage = `npm run bench -- [--quick] [--only list,getEmails,…] [--targets ours,small,peer,floor] [--rounds N] [--seconds N]
-  [--rate N] [--worker DIR] [--state DIR] [--write] [--profile ours:getEmails]`;
+  [--rate N] [--worker DIR] [--state DIR] [--write] [--profile ours:getEmails]
+  [--scale [--quick] [--only ledger,sessions,people,streams] [--write]]`;
 
 export function chosenOptions(args = process.argv.slice(2)) {
   const text = { type: "string" };
   const names = ["only", "targets", "rounds", "seconds", "starts", "rate", "profile", "worker", "state"];
-  const options = { ...Object.fromEntries(names.map((name) => [name, text])), quick: { type: "boolean" }, write: { type: "boolean" } };
+  const flags = Object.fromEntries(["quick", "write", "scale"].map((name) => [name, { type: "boolean" }]));
+  const options = { ...Object.fromEntries(names.map((name) => [name, text])), ...flags };
   let values;
   try {
     ({ values } = parseArgs({ args, options }));
@@ -86,11 +90,20 @@ async function profile(options, folder) {
   }
 }
 
+/** `--scale`: what a request costs as everything grows. */
+async function growth(options, folder) {
+  const found = await scale(options, folder);
+  say(`\n${scaleText(found)}`);
+  say(`Results: ${kept("scale.json", `${JSON.stringify(found, undefined, 1)}\n`)}`);
+  if (options.write) say(`Written: ${writeScale(found).join(", ")}`);
+}
+
 runIfMain(import.meta.url, async () => {
   const options = chosenOptions();
   if (!existsSync("/proc/self/schedstat")) throw new Advice("The benchmark needs Linux, which says what a process costs");
   const folder = privateFolder(options);
   if (options.profile) return profile(options, folder);
+  if (options.scale) return growth(options, folder);
   const found = await measure(options, folder);
   say(`\n${asText(found)}`);
   say(`Results: ${kept("results.json", `${JSON.stringify(found, undefined, 1)}\n`)}`);

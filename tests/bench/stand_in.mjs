@@ -165,5 +165,5 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on("error", () => {});
 });
 server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }));
-process.on("message", () => process.send({ counts, subscriptions, unknown: [...unknown] }));
+process.on("message", ({ since }) => process.send({ counts, subscriptions: subscriptions.slice(since), unknown: [...unknown] }));
 process.on("disconnect", () => process.exit(0));

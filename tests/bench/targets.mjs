@@ -91,15 +91,17 @@ const microsoftSettings = () => ({
 export class Running {
   users = [];
 
-  constructor(name, target, workerd) {
-    Object.assign(this, { name, target, workerd });
+  constructor(name, target, workerd, restarted) {
+    Object.assign(this, { name, target, workerd, restarted });
   }
 
   static async start(name, target, { standIn, folder, inspect = false }) {
     const own = join(folder, name);
     mkdirSync(own, { recursive: true });
-    const workerd = await startWorkerd(prepare(target.worker, { standIn, folder: own }), { inspect, temporary: folder });
-    const running = new Running(name, target, workerd);
+    const config = prepare(target.worker, { standIn, folder: own });
+    const started = () => startWorkerd(config, { inspect, temporary: folder });
+    const workerd = await started();
+    const running = new Running(name, target, workerd, started);
     try {
       running.clientId = await running.#using(register);
       return running;
@@ -167,6 +169,26 @@ export class Running {
     });
   }
 
+  /** Opens more sessions for one of the people, until there are this many: of each, what a request of it needs. */
+  openSessions(index, count) {
+    return this.#using(async (connection) => {
+      const user = this.users[index];
+      const sessions = [user];
+      while (sessions.length < count) {
+        const { session: _, ...person } = user;
+        sessions.push({ ...user, session: await openSession(connection, person) });
+      }
+      return sessions;
+    });
+  }
+
+  /** Ends workerd, has `between` done while nothing is open, and starts it again on the same rows. */
+  async restart(between) {
+    await this.workerd.kill();
+    await between();
+    this.workerd = await this.restarted();
+  }
+
   kill() {
     return this.workerd.kill();
   }
@@ -210,11 +232,11 @@ async function listened(_, user, port) {
 
 /** Waits until the target has subscribed with Graph in turn. */
 async function noticed(standIn, subscribe) {
-  const known = (await standIn.look()).subscriptions.length;
+  const known = (await standIn.look()).counts.subscriptions;
   const leave = await subscribe();
   for (let looks = 0; looks < 10_000; looks += 1) {
-    const { subscriptions } = await standIn.look();
-    if (subscriptions.length === known) continue;
+    const { subscriptions } = await standIn.look(known);
+    if (subscriptions.length === 0) continue;
     leave();
     return noticeOf(subscriptions.at(-1));
   }
