@@ -21,7 +21,7 @@ export function memoryMiB(pid) {
 
 const script = (name) => inRoot("tests", "bench", name);
 
-/** Starts the stand-in: its port, `look()` for its counts, `stop()`. */
+/** Starts the stand-in: its port, `look()` for its counts, which may also tell it what is wished, `stop()`. */
 export function startStandIn() {
   const child = fork(script("stand_in.mjs"));
   const next = () => new Promise((done, failed) => {
@@ -32,9 +32,9 @@ export function startStandIn() {
       done(message);
     });
   });
-  const look = () => {
+  const look = (wishes = {}) => {
     const answer = next();
-    child.send({});
+    child.send(wishes);
     return answer;
   };
   return next().then(({ port }) => ({ port, look, stop: () => child.disconnect() }));

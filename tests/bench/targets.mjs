@@ -171,7 +171,8 @@ export class Running {
   }
 }
 
-async function openSession(connection, user) {
+/** Opens a session and gives its identifier. */
+export async function openSession(connection, user) {
   const params = { protocolVersion: revisions[0], capabilities: {}, clientInfo: { name: "benchmark", version: "1" } };
   const opening = { jsonrpc: "2.0", id: "opening", method: "initialize", params };
   const answer = await connection.send(messageBytes(user, { message: opening }));
