@@ -6,7 +6,7 @@ import { Connection, requestBytes } from "../http.mjs";
 import { host } from "../places.mjs";
 import { cpuSeconds } from "../processes.mjs";
 import { Running } from "../targets.mjs";
-import { difference, scaled } from "./items.mjs";
+import { added, difference, scaled } from "./items.mjs";
 
 const text = JSON.stringify;
 
@@ -67,11 +67,19 @@ export class Counted {
       seen = next;
     }
     const { counts } = await this.standIn.look();
-    return { ...seen, billed: billed(seen, counts, cpuSeconds(this.running.workerd.pid) * 1000) };
+    const { [this.main]: main, ...others } = seen.classes;
+    const cpuMs = cpuSeconds(this.running.workerd.pid) * 1000;
+    return { ...seen, billed: { ...nothing, ...objectsOf([main]), ...outsideOf(seen, counts), cpuMs }, others: { ...nothing, ...objectsOf(Object.values(others)) } };
   }
 
   /** What `work` was billed, as one of `times`. */
   async count(work, times = 1) {
+    const { own, others } = await this.countApart(work, times);
+    return scaled(added(own, others), 1 / times);
+  }
+
+  /** What `work` was billed for the Worker and the objects of persons, and for other objects, which they report to. */
+  async countApart(work, times = 1) {
     const before = await this.look();
     const looks = this.#looks;
     for (let time = 0; time < times; time += 1) await work(time);
@@ -80,7 +88,7 @@ export class Counted {
     all.cpuMs = Math.max(0, all.cpuMs - (this.#looks - looks) * this.#cpuOfLookMs);
     // A Worker that calls Graph itself keeps no object active.
     if (all.objectRequests === 0) all.objectGbS = 0;
-    return scaled(all, 1 / times);
+    return { own: all, others: difference(after.others, before.others) };
   }
 
   /** Lets time pass for the Worker: every alarm that falls due on the way rings at its time. */
@@ -119,16 +127,19 @@ export class Counted {
   }
 }
 
-/** From what was counted to what is billed. */
-function billed({ worker, classes }, outside, cpuMs) {
-  const all = Object.values(classes);
-  const sum = (of) => all.reduce((total, one) => total + of(one), 0);
+const nothing = scaled({}, 0);
+
+/** What classes of objects are billed for. */
+function objectsOf(all) {
+  const sum = (of) => all.filter(Boolean).reduce((total, one) => total + of(one), 0);
   return {
-    workerRequests: worker.requests, cpuMs,
     // What is sent into an object counts, also what the platform answers without waking it.
     objectRequests: sum((one) => one.requests + one.calls + one.alarms + Math.max(one.messages, one.sent) / messagesOfRequest),
     objectGbS: (sum((one) => one.activeMs) / 1000) * gigabytes,
     rowsRead: sum((one) => one.rowsRead), rowsWritten: sum((one) => one.rowsWritten),
-    kvReads: outside.kvReads, kvWrites: outside.kvWrites, kvDeletes: outside.kvDeletes, kvLists: outside.kvLists,
   };
 }
+
+/** What is billed beside objects. */
+const outsideOf = ({ worker }, { kvReads, kvWrites, kvDeletes, kvLists }) =>
+  ({ workerRequests: worker.requests, kvReads, kvWrites, kvDeletes, kvLists });

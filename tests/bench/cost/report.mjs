@@ -16,7 +16,8 @@ const names = ["ours", "peer"];
 const titles = {
   signIn: "a sign-in of somebody known", renewal: "a client renews its access token", session: "a session opens (`initialize`, `initialized`)",
   list: "`tools/list`", read: "`getEmails`", readLate: "`getEmails`, late", write: "`sendEmail`", writeLate: "`sendEmail`, late",
-  listStateless: "`tools/list` without a session", readStateless: "`getEmails` without a session", readLateStateless: "`getEmails`, late, without a session",
+  listStateless: "`tools/list` without a session", readStateless: "`getEmails` without a session",
+  readLateStateless: "`getEmails`, late, without a session",
   writeStateless: "`sendEmail` without a session", writeLateStateless: "`sendEmail`, late, without a session",
   streamOpening: "a stream opens", streamHour: "an hour of an open idle stream",
   workday: "alarms of a workday with sessions: Microsoft's tokens, upkeep, reports", workdayStateless: "the same without sessions",
@@ -44,7 +45,7 @@ function counts({ targets }) {
 function billOf(results, revision) {
   const months = names.map((name) => month(habits, results.targets[name], revision));
   const columnsOfBill = usersOfBills.flatMap((users) => months.map((one) => bill(one, users)));
-  const header = usersOfBills.flatMap((users) => names.map((name) => `${users.toLocaleString("en")}: ${name === "ours" ? "this server" : "peer"}`));
+  const header = usersOfBills.flatMap((users) => ["this server", "peer"].map((called) => `${users.toLocaleString("en")}: ${called}`));
   const rows = Object.entries(prices).filter(([item]) => months.some((one) => one[item] > 0)).map(([item, { title }]) =>
     [title, ...months.map((one) => count(item, one[item])), ...columnsOfBill.map(({ byItem }) => dollars(byItem[item]))]);
   const total = ["**total**, with the subscription", "", "", ...columnsOfBill.map((one) => `**${dollars(one.total)}**`)];
@@ -53,6 +54,27 @@ function billOf(results, revision) {
 
 const priceRows = () => Object.values(prices).map(({ title, dollars: price, per, included, source }) =>
   [title, `$${price}${per === 1 ? "" : " for a million"}`, included.toLocaleString("en"), `[page](${source})`]);
+
+/** What a call may cost, held against what it did; rows of an object that had left memory are in neither. */
+function rules({ targets: { ours } }) {
+  const of = (name, item) => ours[name].counts[item];
+  const rows = [
+    ["rows written by a read, removal excluded", 3, of("read", "rowsWritten")],
+    ["rows written by a write in two steps, removal excluded", 6, of("write", "rowsWritten")],
+    ["object requests of a call that is answered at once", 1, of("read", "objectRequests")],
+    ["object requests of a call that streams", 2, of("readLate", "objectRequests")],
+    ["GB-s of an hour of an open idle stream", 0, of("streamHour", "objectGbS")],
+  ].map(([what, most, found]) => [what, `${most}`, digits(found, 2), found <= most + 0.005 ? "met" : "**missed**"]);
+  rows.push(["rows written by the removal of one call's entry, 90 days later", "–", digits(of("pruning", "rowsWritten"), 2), ""]);
+  return table(["Of this server", "At most", "Counted", ""], rows);
+}
+
+function summary(results) {
+  return usersOfBills.map((users) => {
+    const [own, other] = names.map((name) => bill(month(habits, results.targets[name]), users).total);
+    return `${users.toLocaleString("en")} such persons cost ${dollars(own)} a month here and ${dollars(other)} with the peer.`;
+  }).join("\n");
+}
 
 function memory({ targets }) {
   const told = (name, called) => {
@@ -68,14 +90,17 @@ function tails(results) {
     const number = bursts(habits, results.targets[name]);
     return `${digits(number, 0)} times a month for ${name === "ours" ? "this server" : "the peer"}, ${dollars(tailDollars(number))} of a person`;
   });
-  return `If the platform billed the ten idle seconds before an object leaves memory, against its documentation, they would come ${each.join(", and ")}.`;
+  return `If the ten idle seconds before an object leaves memory were billed, they would come ${each.join(", and ")}.`;
 }
+
+const disturbed = "\nOthers used the machine: CPU milliseconds are too high, for both alike; counts are not touched by that.";
 
 /** The section as text. */
 export function asMarkdown(results) {
   const { storage } = results.targets.ours;
   return [
-    `Measured on ${results.date} at ${results.commit}.${results.isDisturbed ? " Others used the machine: CPU milliseconds are too high, for both alike; counts are not touched by that." : ""}`,
+    `Measured on ${results.date} at ${results.commit}.${results.isDisturbed ? disturbed : ""}`,
+    summary(results), rules(results),
     "### Counts", "This server before the slash, the peer behind it.", counts(results), memory(results),
     `A workday leaves ${digits(storage.bytesOfWorkday / 1024, 0)} KiB in the person's object here, until it is 90 days old, and ` +
       `${digits(results.targets.peer.storage.bytesOfWorkday / 1024, 0)} KiB in the peer's, one object for each session, which nothing removes.`,
