@@ -21,7 +21,10 @@ export function memoryMiB(pid) {
 
 const script = (name) => inRoot("tests", "bench", name);
 
-/** Starts the stand-in: its port, `look(since)` for its counts and the subscriptions but for that many, `stop()`. */
+/**
+ * Starts the stand-in: its port, `look()` for its counts and the subscriptions but for the first `since`, which may also
+ * tell it what is wished, `stop()`.
+ */
 export function startStandIn() {
   const child = fork(script("stand_in.mjs"));
   const next = () => new Promise((done, failed) => {
@@ -32,9 +35,9 @@ export function startStandIn() {
       done(message);
     });
   });
-  const look = (since = 0) => {
+  const look = (asked = {}) => {
     const answer = next();
-    child.send({ since });
+    child.send(asked);
     return answer;
   };
   return next().then(({ port }) => ({ port, look, stop: () => child.disconnect() }));

@@ -80,5 +80,5 @@ export async function signIn(connection, { clientId, scope, oid, granted }) {
 export async function renew(connection, { clientId, refresh }) {
   const asked = form("/token", { grant_type: "refresh_token", client_id: clientId, refresh_token: refresh, resource });
   const tokens = JSON.parse(expect(await connection.send(asked), 200, "the renewal").body);
-  return { token: tokens.access_token, refresh: tokens.refresh_token ?? refresh };
+  return { token: tokens.access_token, refresh: tokens.refresh_token ?? refresh, livesS: tokens.expires_in };
 }

@@ -1,13 +1,15 @@
 // Plays everything outside of a Worker at once and without delay: AI Gateway with Graph behind it, Entra ID's token endpoint
 // and keys, and a KV namespace in memory. A process of its own, the same for all that is measured.
 // Holds: data are fixed, writes are counted, and a request that no target should make is counted as unknown.
-// Must never: wait, or answer what has no token and no gateway credential.
+// Must never: wait unless it was told to, or answer what has no token and no gateway credential.
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { createServer } from "node:net";
 import { MessageReader, header } from "./http.mjs";
 import { gateway, microsoft } from "./places.mjs";
 
-const counts = { lists: 0, drafts: 0, sends: 0, profiles: 0, zones: 0, subscriptions: 0, tokens: 0, keys: 0, kv: 0, unknown: 0 };
+const counts = { lists: 0, drafts: 0, sends: 0, profiles: 0, zones: 0, subscriptions: 0, tokens: 0, keys: 0, kvReads: 0, kvWrites: 0, kvDeletes: 0, kvLists: 0, unknown: 0 };
+/** What a benchmark may ask for: how long Graph takes to answer, and how far the clocks of the targets are ahead. */
+const wishes = { graphDelayMs: 0, aheadMs: 0 };
 const unknown = new Set();
 const subscriptions = [];
 const values = new Map();
@@ -84,7 +86,7 @@ function callGraph(method, path, body) {
 const part = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
 
 function idToken({ oid, nonce }) {
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor((Date.now() + wishes.aheadMs) / 1000);
   const address = `${oid}@contoso.example`;
   const claims = {
     aud: microsoft.clientId, iss: `${microsoft.loginUrl}/${microsoft.tenantId}/v2.0`, iat: now, nbf: now, exp: now + 3600,
@@ -109,18 +111,23 @@ function issueTokens(body) {
 
 /** The protocol between workerd and a KV namespace. */
 function callKv(method, path, body) {
-  counts.kv += 1;
   const [encoded, query = ""] = path.slice(1).split("?");
   const key = decodeURIComponent(encoded);
   if (method === "PUT") {
+    counts.kvWrites += 1;
     values.set(key, Buffer.from(body));
     return answer(200);
   }
   if (method === "DELETE") {
+    counts.kvDeletes += 1;
     values.delete(key);
     return answer(200);
   }
-  if (key !== "") return values.has(key) ? answer(200, values.get(key), "application/octet-stream") : answer(404, "Not Found");
+  if (key !== "") {
+    counts.kvReads += 1;
+    return values.has(key) ? answer(200, values.get(key), "application/octet-stream") : answer(404, "Not Found");
+  }
+  counts.kvLists += 1;
   const wanted = new URLSearchParams(query).get("prefix") ?? "";
   const keys = [...values.keys()].filter((name) => name.startsWith(wanted)).map((name) => ({ name }));
   return answer(200, JSON.stringify({ keys, list_complete: true, cacheStatus: null }));
@@ -150,6 +157,11 @@ function respond(socket, head, body) {
     unknown.add(head.split("\r\n", 1)[0]);
     sent = answer(404, '{"error":{"code":"UnknownError"}}');
   }
+  if (wishes.graphDelayMs > 0 && head.split(" ", 2)[1].startsWith(prefix)) setTimeout(() => write(socket, sent), wishes.graphDelayMs);
+  else write(socket, sent);
+}
+
+function write(socket, sent) {
   const start = `HTTP/1.1 ${sent.status} OK\r\ncontent-type: ${sent.type}\r\nrequest-id: ${randomUUID()}\r\n` +
     `cf-aig-log-id: 01JADMCQQQBWH3NXZ5GCRN98DP\r\ncontent-length: ${Buffer.byteLength(sent.body)}\r\n\r\n`;
   if (typeof sent.body === "string") return socket.write(start + sent.body);
@@ -165,5 +177,8 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on("error", () => {});
 });
 server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }));
-process.on("message", ({ since }) => process.send({ counts, subscriptions: subscriptions.slice(since), unknown: [...unknown] }));
+process.on("message", ({ since = 0, ...wished }) => {
+  Object.assign(wishes, wished);
+  process.send({ counts, subscriptions: subscriptions.slice(since), unknown: [...unknown] });
+});
 process.on("disconnect", () => process.exit(0));

@@ -194,7 +194,8 @@ export class Running {
   }
 }
 
-async function openSession(connection, user) {
+/** Opens a session and gives its identifier. */
+export async function openSession(connection, user) {
   const params = { protocolVersion: revisions[0], capabilities: {}, clientInfo: { name: "benchmark", version: "1" } };
   const opening = { jsonrpc: "2.0", id: "opening", method: "initialize", params };
   const answer = await connection.send(messageBytes(user, { message: opening }));
@@ -235,7 +236,7 @@ async function noticed(standIn, subscribe) {
   const known = (await standIn.look()).counts.subscriptions;
   const leave = await subscribe();
   for (let looks = 0; looks < 10_000; looks += 1) {
-    const { subscriptions } = await standIn.look(known);
+    const { subscriptions } = await standIn.look({ since: known });
     if (subscriptions.length === 0) continue;
     leave();
     return noticeOf(subscriptions.at(-1));
