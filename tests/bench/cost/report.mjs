@@ -31,7 +31,7 @@ const short = ["Worker requests", "CPU ms", "object requests", "GB-s", "rows rea
 
 const table = (header, rows) => [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 const digits = (value, most) => value.toLocaleString("en", { maximumFractionDigits: most });
-const count = (item, value) => (item === "objectGbS" ? digits(value, value < 0.1 ? 4 : 2) : digits(value, 2));
+const count = (item, value) => (["objectGbS", "storedGb"].includes(item) ? digits(value, value < 0.1 ? 4 : 2) : digits(value, 2));
 const dollars = (value) => `$${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 /** Of each unit: this server's count, and the peer's behind a slash. */
