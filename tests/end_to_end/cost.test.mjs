@@ -15,11 +15,12 @@ import { inRoot } from "../tools/project.mjs";
 const names = [
   "signIn", "session", "list", "read", "readLate", "write", "writeLate", "streamOpening", "streamHour", "workday", "otherDay", "pruning",
   "wake", "listStateless", "readStateless", "readLateStateless", "writeStateless", "writeLateStateless", "workdayStateless",
+  "workdayReports", "workdayReportsStateless", "otherDayReports",
 ];
 const nothing = scaled({}, 0);
 
 /** Units that cost nothing but for those that are given. */
-function unitsOf(given = {}, storage = { bytesAtFirst: 0, bytesOfWorkday: 0 }) {
+function unitsOf(given = {}, storage = { bytesAtFirst: 0, bytesOfWorkday: 0, bytesOfWorkdayStateless: 0 }) {
   const units = Object.fromEntries(names.map((name) => [name, { counts: { ...nothing, ...given[name] } }]));
   units.streamHour = { ...units.streamHour, hasLeft: true, seconds: 405 };
   return { ...units, renewal: { counts: { ...nothing, ...given.renewal }, livesS: given.livesS ?? 600 }, storage };
@@ -65,10 +66,11 @@ describe("a month", () => {
   });
 
   test("adds up units, removal of entries and what is stored", () => {
-    const units = unitsOf({ read: { rowsWritten: 3 }, pruning: { rowsWritten: 1 } }, { bytesAtFirst: 1e6, bytesOfWorkday: 1e5 });
+    const units = unitsOf({ read: { rowsWritten: 3 }, pruning: { rowsWritten: 1 } }, { bytesAtFirst: 1e6, bytesOfWorkday: 1e5, bytesOfWorkdayStateless: 0 });
     const found = month(habits, units);
     assert.equal(found.rowsWritten, 22 * 27 * 3 + 22 * 40);
     assert.ok(Math.abs(found.storedGb - (1e6 + 3 * 22 * 1e5) / 1e9) < 1e-12);
+    assert.equal(month(habits, units, "stateless").storedGb, 0, "nothing is left, so that there is no object");
     assert.equal(found.kvReads, 0);
   });
 
@@ -106,7 +108,7 @@ describe("a bill", () => {
 });
 
 describe("the section", () => {
-  const ours = unitsOf({ read: { workerRequests: 1, objectRequests: 1, rowsWritten: 3 } }, { bytesAtFirst: 1, bytesOfWorkday: 2048 });
+  const ours = unitsOf({ read: { workerRequests: 1, objectRequests: 1, rowsWritten: 3 } }, { bytesAtFirst: 1, bytesOfWorkday: 2048, bytesOfWorkdayStateless: 2048 });
   const peer = { ...unitsOf({ read: { workerRequests: 1, objectRequests: 3, kvReads: 1 }, livesS: 3600 }) };
   const results = { date: "2026-11-23", commit: "abc", isDisturbed: false, targets: { ours, peer } };
 

@@ -17,22 +17,30 @@ export function times(habits, units, revision = "sessions") {
   };
   const common = {
     signIn: signInsOfMonth, renewal: (workdays * hoursOfDay * secondsOfHour) / units.renewal.livesS,
-    otherDay: otherDays, pruning: (readsOfDay + writesOfDay) * workdays,
+    otherDay: otherDays, otherDayReports: otherDays, pruning: (readsOfDay + writesOfDay) * workdays,
   };
   if (revision === "stateless") {
     const named = Object.fromEntries(Object.entries(calls).map(([name, count]) => [`${name}Stateless`, count]));
-    return { ...common, ...named, workdayStateless: workdays };
+    return { ...common, ...named, workdayStateless: workdays, workdayReportsStateless: workdays };
   }
   // A stream ends after an hour at the latest, and is opened again.
   const hours = workdays * hoursOfDay;
-  return { ...common, ...calls, workday: workdays, session: sessionsOfDay * workdays, streamOpening: hours, streamHour: hours };
+  return { ...common, ...calls, workday: workdays, workdayReports: workdays, session: sessionsOfDay * workdays, streamOpening: hours, streamHour: hours };
+}
+
+/** A month of one person, unit by unit; an object comes back once for each burst of work. */
+export function byUnit(habits, units, revision) {
+  const all = { ...times(habits, units, revision), wake: bursts(habits, units, revision) };
+  return Object.fromEntries(Object.entries(all).map(([name, count]) => [name, scaled(units[name].counts, count)]));
 }
 
 /** What one person is billed for in a month, without anything included. */
 export function month(habits, units, revision) {
-  const all = Object.entries(times(habits, units, revision)).map(([name, count]) => scaled(units[name].counts, count));
-  all.push(scaled(units.wake.counts, bursts(habits, units, revision)));
-  const stored = habits.storedMonths * habits.workdays * units.storage.bytesOfWorkday + units.storage.bytesAtFirst;
+  const all = Object.values(byUnit(habits, units, revision));
+  const { bytesAtFirst, bytesOfWorkday, bytesOfWorkdayStateless } = units.storage;
+  const ofWorkday = revision === "stateless" ? bytesOfWorkdayStateless : bytesOfWorkday;
+  // Where nothing is left, there was no object.
+  const stored = ofWorkday > 0 ? bytesAtFirst + habits.storedMonths * habits.workdays * ofWorkday : 0;
   return { ...added(...all), storedGb: stored / 1e9 };
 }
 
@@ -54,8 +62,8 @@ const dayUnits = new Set(["workday", "workdayStateless", "otherDay", "signIn", "
 export function bursts(habits, units, revision) {
   return Object.entries(times(habits, units, revision)).reduce((sum, [name, count]) => {
     const { objectRequests } = units[name].counts;
-    // Removal happens on an alarm of the day, and what a stream sends itself wakes nobody.
-    if (["pruning", "streamHour"].includes(name)) return sum;
+    // Removal happens on an alarm of the day, what a stream sends itself wakes nobody, and who is reported to never sleeps.
+    if (/^(pruning|streamHour|.*Reports.*)$/.test(name)) return sum;
     return sum + count * (dayUnits.has(name) ? objectRequests : Math.min(1, objectRequests));
   }, 0);
 }

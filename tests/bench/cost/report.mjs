@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Advice, inRoot } from "../../tools/project.mjs";
 import { costChart } from "./chart.mjs";
 import { habits, told, usersOfBills } from "./habits.mjs";
-import { bill, bursts, month, tailDollars } from "./model.mjs";
+import { bill, bursts, byUnit, month, tailDollars } from "./model.mjs";
 import { prices, readOn, subscription } from "./prices.mjs";
 
 const document = inRoot("docs", "performance.md");
@@ -20,9 +20,10 @@ const titles = {
   readLateStateless: "`getEmails`, late, without a session",
   writeStateless: "`sendEmail` without a session", writeLateStateless: "`sendEmail`, late, without a session",
   streamOpening: "a stream opens", streamHour: "an hour of an open idle stream",
-  workday: "alarms of a workday with sessions: Microsoft's tokens, upkeep, reports", workdayStateless: "the same without sessions",
+  workday: "alarms of a workday with sessions: Microsoft's tokens, upkeep", workdayStateless: "the same without sessions",
+  workdayReports: "reports of a workday to the directory of operators, with sessions", workdayReportsStateless: "the same without sessions",
   wake: "more for an object that had left memory",
-  otherDay: "alarms of a day without use", pruning: "removal of one call's entry, after 90 days",
+  otherDay: "alarms of a day without use", otherDayReports: "reports of a day without use", pruning: "removal of one call's entry, after 90 days",
 };
 
 const columns = ["workerRequests", "cpuMs", "objectRequests", "objectGbS", "rowsRead", "rowsWritten", "kvReads", "kvWrites"];
@@ -30,7 +31,7 @@ const short = ["Worker requests", "CPU ms", "object requests", "GB-s", "rows rea
 
 const table = (header, rows) => [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 const digits = (value, most) => value.toLocaleString("en", { maximumFractionDigits: most });
-const count = (item, value) => (item === "objectGbS" ? digits(value, value < 0.1 ? 4 : 2) : digits(value, 2));
+const count = (item, value) => (["objectGbS", "storedGb"].includes(item) ? digits(value, value < 0.1 ? 4 : 2) : digits(value, 2));
 const dollars = (value) => `$${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 /** Of each unit: this server's count, and the peer's behind a slash. */
@@ -59,14 +60,14 @@ const priceRows = () => Object.values(prices).map(({ title, dollars: price, per,
 function rules({ targets: { ours } }) {
   const of = (name, item) => ours[name].counts[item];
   const rows = [
-    ["rows written by a read, removal excluded", 3, of("read", "rowsWritten")],
-    ["rows written by a write in two steps, removal excluded", 6, of("write", "rowsWritten")],
+    ["rows written by a read, removal excluded", 3, of("readStateless", "rowsWritten")],
+    ["rows written by a write in two steps, removal excluded", 6, of("writeStateless", "rowsWritten")],
     ["object requests of a call that is answered at once", 1, of("read", "objectRequests")],
     ["object requests of a call that streams", 2, of("readLate", "objectRequests")],
     ["GB-s of an hour of an open idle stream", 0, of("streamHour", "objectGbS")],
   ].map(([what, most, found]) => [what, `${most}`, digits(found, 2), found <= most + 0.005 ? "met" : "**missed**"]);
   rows.push(["rows written by the removal of one call's entry, 90 days later", "–", digits(of("pruning", "rowsWritten"), 2), ""]);
-  return table(["Of this server", "At most", "Counted", ""], rows);
+  return `${table(["Of this server", "At most", "Counted", ""], rows)}\n\nIn a session one more row an hour notes that it is in use.`;
 }
 
 function summary(results) {
@@ -83,6 +84,16 @@ function memory({ targets }) {
       `${hasLeft ? "another instance answered the next call, and the stream was still open" : "the same instance answered the next call"}.`;
   };
   return `${told("ours", "this server")}\n${told("peer", "the peer")}`;
+}
+
+/** Where the rows of a month come from, which are most of the bill: units that write at least one in a hundred of them. */
+function rowsByUnit(results) {
+  const [own, other] = names.map((name) => byUnit(habits, results.targets[name]));
+  const total = (all) => Object.values(all).reduce((sum, { rowsWritten }) => sum + rowsWritten, 0);
+  const isMuch = (name) => own[name].rowsWritten * 100 >= total(own) || other[name].rowsWritten * 100 >= total(other);
+  const rows = Object.keys(own).filter(isMuch).toSorted((one, two) => own[two].rowsWritten - own[one].rowsWritten)
+    .map((name) => [titles[name], ...[own, other].map((all) => digits(all[name].rowsWritten, 0))]);
+  return table(["Rows written of a person and month, by unit", "this server", "peer"], rows);
 }
 
 function tails(results) {
@@ -107,7 +118,7 @@ export function asMarkdown(results) {
     "### Habits", table(["Habit of one person", ""], told()),
     "### Prices", `Workers Paid, ${dollars(subscription.dollars)} a month for an account; read on ${readOn}.`,
     table(["Item", "Price", "Included in a month", "Source"], priceRows()),
-    "### Bill", "Dollars a month, included amounts taken off.", billOf(results, "sessions"), tails(results),
+    "### Bill", "Dollars a month, included amounts taken off.", billOf(results, "sessions"), rowsByUnit(results), tails(results),
     "![Dollars of a person and month over the number of persons](performance-cost.svg)",
     "The same habits in the revision without sessions, and without streams, which the peer's handler cannot feed:",
     billOf(results, "stateless"),

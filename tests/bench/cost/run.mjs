@@ -16,14 +16,16 @@ import { measureStreams, measureUnits } from "./units.mjs";
 
 const results = inRoot("build", "bench");
 const file = join(results, "cost.json");
-const usage = "npm run bench -- --cost [--idle SECONDS] [--many CALLS] [--again] [--write]";
-const made = { ours: () => ours(), peer };
+const usage = "npm run bench -- --cost [--idle SECONDS] [--many CALLS] [--worker DIR] [--again] [--write]";
+const made = { ours: ({ worker }) => ours(worker ? { build: worker } : {}), peer: () => peer() };
 /** Processes that wanted to run in the last minute; more disturbs CPU time, and no count. */
 const quietLoad = 0.7;
 
+const texts = (...names) => Object.fromEntries(names.map((name) => [name, { type: "string" }]));
+
 function chosen(args) {
   const boolean = { type: "boolean" };
-  const options = { cost: boolean, again: boolean, write: boolean, idle: { type: "string" }, many: { type: "string" } };
+  const options = { cost: boolean, again: boolean, write: boolean, ...texts("idle", "many", "worker") };
   let values;
   try {
     ({ values } = parseArgs({ args, options }));
@@ -36,12 +38,12 @@ function chosen(args) {
   return { ...values, idle, many };
 }
 
-async function using(name, folder, work) {
+async function using(name, folder, options, work) {
   const standIn = await startStandIn();
   const own = mkdtempSync(join(folder, `${name}-`));
   let target;
   try {
-    target = await Counted.start(name, await made[name](), { standIn: standIn.port, folder: own }, standIn);
+    target = await Counted.start(name, await made[name](options), { standIn: standIn.port, folder: own }, standIn);
     return await work(target);
   } finally {
     await target?.stop();
@@ -49,14 +51,15 @@ async function using(name, folder, work) {
   }
 }
 
-async function measure({ idle, many }, folder) {
+async function measure(options, folder) {
+  const { idle, many } = options;
   const [load] = loadavg();
   const targets = {};
   for (const name of Object.keys(made)) {
-    targets[name] = await using(name, folder, (target) => measureUnits(target, habits, { many, say: (what) => say(`${name}: ${what}`) }));
+    targets[name] = await using(name, folder, options, (target) => measureUnits(target, habits, { many, say: (what) => say(`${name}: ${what}`) }));
   }
   say(`open streams: silent for ${idle} s`);
-  const streams = await Promise.all(Object.keys(made).map((name) => using(name, folder, (target) => measureStreams(target, idle))));
+  const streams = await Promise.all(Object.keys(made).map((name) => using(name, folder, options, (target) => measureStreams(target, idle))));
   Object.keys(made).forEach((name, index) => Object.assign(targets[name], streams[index]));
   return {
     date: new Date().toISOString().slice(0, 10), commit: capture("git", ["rev-parse", "--short", "HEAD"]) ?? "unknown",

@@ -60,23 +60,27 @@ const mean = (all) => (all.length === 0 ? undefined : scaled(added(...all), 1 / 
 
 /** A day as habits have it; what every call was billed, and what passes between them. */
 export async function workday(target, habits, revision) {
-  const seen = { read: [], readLate: [], write: [], writeLate: [], between: [] };
+  const seen = { read: [], readLate: [], write: [], writeLate: [], between: [], reports: [] };
   const calls = callsOfDay(habits);
   const apart = (habits.hoursOfDay * hourMs) / calls.length;
+  const between = async (ms) => {
+    const { own, others } = await target.countApart(() => target.pass(ms));
+    seen.between.push(own);
+    seen.reports.push(others);
+  };
   for (const { kind, isLate } of calls) {
-    seen.between.push(await target.count(() => target.pass(apart)));
+    await between(apart);
     await keepFresh(target);
     await target.standIn.look({ graphDelayMs: isLate ? habits.graphLateMs : habits.graphMs });
     const { own, others } = await target.countApart(() => call(target, kind, revision));
     seen[`${unitNames[kind]}${isLate ? "Late" : ""}`].push(own);
-    // That an object reports is upkeep, and not the call's.
-    seen.between.push(others);
+    seen.reports.push(others);
   }
   await target.standIn.look({ graphDelayMs: 0 });
-  seen.between.push(await target.count(() => target.pass(dayMs - habits.hoursOfDay * hourMs)));
-  const { between, ...each } = seen;
+  await between(dayMs - habits.hoursOfDay * hourMs);
+  const { between: alarms, reports, ...each } = seen;
   const found = Object.fromEntries(Object.entries(each).map(([name, all]) => [name, { counts: mean(all) }]));
-  return { ...found, workday: { counts: added(...between) } };
+  return { ...found, workday: { counts: added(...alarms) }, workdayReports: { counts: added(...reports) } };
 }
 
 /** Late calls take their time, so that there are few of them. */
@@ -131,24 +135,26 @@ export async function measureUnits(target, habits, { many, say }) {
   const before = await target.bytes();
   for (let opened = 0; opened < habits.sessionsOfDay; opened += 1) await newSession(target);
   const day = await workday(target, habits, sessions);
-  units.storage = { bytesAtFirst, bytesOfWorkday: Math.max(0, (await target.bytes()) - before) };
+  const between = await target.bytes();
   say("a day with sessions");
   const other = await workday(target, habits, stateless);
   say("a day without");
+  units.storage = { bytesAtFirst, bytesOfWorkday: Math.max(0, between - before), bytesOfWorkdayStateless: Math.max(0, (await target.bytes()) - between) };
   Object.assign(units, withCpu(day, cpu[0]), suffixed(withCpu(other, cpu[1])));
   return { ...units, ...(await untilPruned(target, habits, many)) };
 }
 
 /** Days on which nobody comes; then the time has come at which what the calls left is removed. */
 async function untilPruned(target, habits, many) {
-  const otherDay = await target.count(() => target.pass(2 * dayMs), 2);
+  const { own, others } = await target.countApart(() => target.pass(2 * dayMs));
+  const [otherDay, otherDayReports] = [own, others].map((counts) => ({ counts: scaled(counts, 1 / 2) }));
   await target.pass(60 * dayMs);
   const quiet = await target.count(() => target.pass(20 * dayMs));
   const rest = await target.count(() => target.pass(20 * dayMs));
   // Three days of calls, and those whose CPU time was measured: two kinds in two revisions.
   const removed = 3 * (habits.readsOfDay + habits.writesOfDay) + 2 * 2 * (2 * many + late.before + late.counted);
   const counts = scaled(difference(rest, quiet), 1 / removed);
-  return { otherDay: { counts: otherDay }, pruning: { counts, removed, quiet, rest } };
+  return { otherDay, otherDayReports, pruning: { counts, removed, quiet, rest } };
 }
 
 const streams = 20;
