@@ -269,6 +269,15 @@ describe("the gateway", () => {
   }
 });
 
+test("an answer above the bound is not read, and says what to ask for instead", async () => {
+  const body = JSON.stringify({ value: [{ id: "x".repeat(8 * 1024 * 1024) }] });
+  await addFault(stack, { service: "graph", method: "GET", times: 1, action: { respond: { status: 200, body } } });
+  const { isError, message } = await alice.call("getEmails", { count: 1 });
+  assert.equal(isError, true);
+  assert.match(message, /larger than this server accepts\. Ask for fewer items/);
+  assert.equal((await alice.call("getEmails", { count: 1 })).isError, false);
+});
+
 describe("refusals of Graph", () => {
   const answers = [
     [

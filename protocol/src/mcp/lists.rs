@@ -76,7 +76,20 @@ mod tests {
     fn a_text_is_given_out_for_the_offer_that_it_was_written_for() {
         let named =
             |toolsets: &str| Offer { toolsets: Toolsets::parse(toolsets).unwrap(), ..Offer::default() };
-        let offers = [named("mail"), named("calendar"), Offer { condenses: true, ..Offer::default() }];
+        let linked = |name: &str| {
+            let setting = format!(
+                r#"[{{"name": "{name}", "baseUrl": "https://{name}.example", "paths": ["/"], "methods": ["GET"], "description": "d"}}]"#
+            );
+            crate::linked_app::parse(&setting).unwrap()
+        };
+        let (orders, stock) = (linked("orders"), linked("stock"));
+        let offers = [
+            named("mail"),
+            named("calendar"),
+            Offer { condenses: true, ..Offer::default() },
+            Offer { linked_apps: &orders, ..Offer::default() },
+            Offer { linked_apps: &stock, ..Offer::default() },
+        ];
         // Twice, so that each is also found again; and more than are kept.
         for _ in 0..2 {
             for offer in offers {
