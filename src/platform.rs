@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod clients;
 mod event_stream;
+mod incoming;
 mod mcp;
 mod microsoft;
 mod notifications;
@@ -29,7 +30,9 @@ use protocol::object::{Caller, Command, ObjectRequest, STEP_UP, StepUp};
 use protocol::time::UnixMs;
 use wasm_bindgen::JsCast as _;
 use web_sys::Response;
-use worker::{Context, Env, Request, Result, event};
+use worker::{Context, Env, Result, event};
+
+use self::incoming::Incoming;
 
 use crate::access::Refused;
 use crate::admission::{Presented, check_origin};
@@ -50,10 +53,10 @@ static TRACING: Once = Once::new();
 
 /// Serves one request.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+async fn fetch(request: Incoming, env: Env, _context: Context) -> Result<Response> {
     // A second global subscriber would panic and take the instance with it.
     TRACING.call_once(start_tracing);
-    let signal = request.inner().signal();
+    let signal = request.signal();
     abort::until_aborted(signal, serve(request, env)).await
 }
 
@@ -93,10 +96,9 @@ fn is_reached_by_tls() -> bool {
         .is_some_and(|config| config.public_url.starts_with("https://"))
 }
 
-async fn serve(request: Request, env: Env) -> Result<Response> {
-    let method = request.method().to_string();
-    let path = request.path();
-    let config = match (configuration(&env), route(&method, &path)) {
+async fn serve(request: Incoming, env: Env) -> Result<Response> {
+    let (method, path) = (request.method(), request.path());
+    let config = match (configuration(&env), route(method, path)) {
         (Ok(config), Route::Health) => {
             let own = check_origin(config, Presented { host: &host(&request)?, ..Presented::default() });
             let healthy = || health::healthy(body::wasm_memory_bytes(), microsoft::credential_refused_at());
@@ -106,10 +108,9 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
         (Err(_), _) => return respond(Reply::not_configured()),
         (Ok(config), _) => config,
     };
-    let route = route_in(&config.access_mode, &method, &path);
-    let headers = request.headers();
-    let (host, origin) = (host(&request)?, headers.get("origin")?);
-    let authorization = headers.get("authorization")?;
+    let route = route_in(&config.access_mode, method, path);
+    let (host, origin) = (host(&request)?, request.header("origin")?);
+    let authorization = request.header("authorization")?;
     // Endpoints that look at no cookie may be called from any page; only the host is checked there.
     let origin = origin.filter(|_| !route.is_open_to_any_origin());
     let presented =
@@ -119,7 +120,7 @@ async fn serve(request: Request, env: Env) -> Result<Response> {
     }
     match route {
         Route::McpPost | Route::McpGet | Route::McpDelete | Route::McpOther => {
-            mcp::serve(config, request, &env, presented, route).await
+            mcp::serve(config, &request, &env, presented, route).await
         }
         Route::Landing => respond(browser::landing(config)),
         Route::Connect => match &config.access_mode {
@@ -189,7 +190,7 @@ fn complete(config: &Config, answer: Result<Response>) -> Result<Response> {
     respond(refusal)
 }
 
-fn begin_connect(config: &Config, request: &Request) -> Result<Response> {
+fn begin_connect(config: &Config, request: &Incoming) -> Result<Response> {
     let parameters = query(request)?;
     respond(browser::begin(config, parameters.get("ticket"), now(), &randomness()?))
 }
@@ -241,10 +242,8 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 }
 
 /// The parameters in the query of a request, none of which was checked.
-fn query(request: &Request) -> Result<Parameters> {
-    let url = request.inner().url();
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    read_parameters(query.split('#').next().unwrap_or_default())
+fn query(request: &Incoming) -> Result<Parameters> {
+    read_parameters(request.query())
 }
 
 /// Reads a query or a form by the platform's own means: a parser here would bring tables of its own.
@@ -263,8 +262,8 @@ fn read_parameters(text: &str) -> Result<Parameters> {
     Ok(Parameters::unchecked(pairs))
 }
 
-fn host(request: &Request) -> Result<String> {
-    Ok(request.headers().get("host")?.unwrap_or_default())
+fn host(request: &Incoming) -> Result<String> {
+    Ok(request.header("host")?.unwrap_or_default())
 }
 
 fn respond(reply: Reply) -> Result<Response> {
@@ -272,7 +271,7 @@ fn respond(reply: Reply) -> Result<Response> {
     let own = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
     let headers: Vec<_> = tls.into_iter().chain(own).collect();
     let body = Some(reply.body.as_bytes()).filter(|body| !body.is_empty());
-    objects::answer(reply.status, &headers, body)
+    actors::answer(reply.status, &headers, body)
 }
 
 fn now() -> UnixMs {

@@ -33,6 +33,7 @@ mod shell;
 
 #[cfg(target_arch = "wasm32")]
 pub use shell::{
+    answers::answer,
     directory_object::Directory,
     durable_object::UserSession,
     entropy::random_bytes,

@@ -3,6 +3,7 @@
 //! What holds here: this folder alone names `worker`, SQL, promises and the clock. Everything in it is thin enough to be
 //! read at one sitting, because no simulation runs it; the end-to-end tests do.
 
+pub(crate) mod answers;
 mod bindings;
 pub(crate) mod directory_object;
 pub(crate) mod durable_object;

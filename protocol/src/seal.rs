@@ -7,10 +7,10 @@
 
 use std::cell::RefCell;
 
-use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use compute::aead::Cipher;
+pub use compute::aead::NONCE_BYTES;
 use hkdf::Hkdf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,9 +20,6 @@ use zeroize::Zeroizing;
 use crate::ids::UserKey;
 use crate::secret::Secret;
 use crate::{cbor, digest};
-
-/// Bytes of an AES-GCM nonce.
-pub const NONCE_BYTES: usize = 12;
 
 /// The identifier of the key in a setting that is a plain hexadecimal key.
 pub const PLAIN_KEY_ID: &str = "0";
@@ -145,7 +142,7 @@ struct RingKey {
 struct Derived {
     purpose: Purpose,
     scope: Scope,
-    cipher: Aes256Gcm,
+    cipher: Cipher,
 }
 
 /// A request opens a token, and its object an answer and Microsoft's tokens; each takes about a kilobyte.
@@ -161,7 +158,7 @@ impl RingKey {
         &self,
         purpose: Purpose,
         scope: Scope,
-        work: impl FnOnce(&Aes256Gcm) -> Result<T, CannotOpen>,
+        work: impl FnOnce(&Cipher) -> Result<T, CannotOpen>,
     ) -> Result<T, CannotOpen> {
         let mut ciphers = self.ciphers.borrow_mut();
         let known = ciphers.iter().position(|known| known.purpose == purpose && known.scope == scope);
@@ -259,8 +256,7 @@ impl KeyRing {
         nonce: [u8; NONCE_BYTES],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, CannotOpen> {
-        let payload = Payload { msg: plaintext, aad: associated_data };
-        let seal = |cipher: &Aes256Gcm| cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| CannotOpen);
+        let seal = |cipher: &Cipher| cipher.seal(nonce, associated_data, plaintext).ok_or(CannotOpen);
         let sealed = self.newest.with_cipher(purpose, scope, seal)?;
         let id = self.newest.id.as_bytes();
         let mut out = Vec::with_capacity(2 + id.len() + NONCE_BYTES + sealed.len());
@@ -284,8 +280,7 @@ impl KeyRing {
         sealed: &[u8],
     ) -> Result<Opened, CannotOpen> {
         let (id, nonce, ciphertext) = split(sealed).ok_or(CannotOpen)?;
-        let payload = Payload { msg: ciphertext, aad: associated_data };
-        let open = |cipher: &Aes256Gcm| cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| CannotOpen);
+        let open = |cipher: &Cipher| cipher.open(nonce, associated_data, ciphertext).ok_or(CannotOpen);
         let plaintext = self.named(id)?.with_cipher(purpose, scope, open)?;
         Ok(Opened { plaintext: Zeroizing::new(plaintext) })
     }
@@ -404,9 +399,9 @@ fn split(sealed: &[u8]) -> Option<(&[u8], [u8; NONCE_BYTES], &[u8])> {
     Some((id, *nonce, ciphertext))
 }
 
-fn cipher(key: &Secret<[u8; 32]>, purpose: Purpose, scope: Scope) -> Result<Aes256Gcm, CannotOpen> {
+fn cipher(key: &Secret<[u8; 32]>, purpose: Purpose, scope: Scope) -> Result<Cipher, CannotOpen> {
     let derived = Zeroizing::new(derive(key, purpose, scope)?);
-    Aes256Gcm::new_from_slice(derived.as_slice()).map_err(|_| CannotOpen)
+    Ok(Cipher::new(&derived))
 }
 
 /// HKDF-SHA-256 (RFC 5869) with the purpose and the scope in `info`, so that every pair has a key of its own.

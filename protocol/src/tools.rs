@@ -36,6 +36,7 @@ mod todo;
 pub mod toolset;
 mod untrusted;
 
+use compute::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -122,19 +123,19 @@ impl Finished {
         self
     }
 
-    /// The same as text, for clients that read no structured results: the result alone, or between two marks.
+    /// What clients are told that read no structured results: the result alone, as text, or between two marks.
     #[must_use]
-    pub fn texts(&self) -> Vec<String> {
+    pub fn texts<'a>(&'a self, alone: &'a str) -> Vec<&'a str> {
         match &self.fence {
-            Some((begin, end)) => vec![begin.clone(), self.text(), end.clone()],
-            None => vec![self.text()],
+            Some((begin, end)) => vec![begin, alone, end],
+            None => vec![alone],
         }
     }
 
     /// The result alone as text.
     #[must_use]
     pub fn text(&self) -> String {
-        serde_json::to_string(&self.structured).unwrap_or_default()
+        json::text(&self.structured)
     }
 }
 

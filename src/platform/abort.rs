@@ -14,8 +14,6 @@ use wasm_bindgen::closure::Closure;
 use web_sys::Response;
 use worker::Result;
 
-use super::objects;
-
 /// Aborts a sub-request when it is dropped without an answer.
 ///
 /// A promise that a future waits for holds that future's memory until it settles; aborting settles it. The user's object
@@ -69,7 +67,7 @@ pub(super) async fn until_aborted(
         pin_mut!(work);
         match select(work, aborted).await {
             Either::Left((response, _)) => response,
-            Either::Right(_) => objects::answer(CLIENT_CLOSED_REQUEST, &[], None),
+            Either::Right(_) => actors::answer(CLIENT_CLOSED_REQUEST, &[], None),
         }
     };
     // The listener goes before its closure: the runtime may still fire it when the connection closes.

@@ -18,8 +18,9 @@ use protocol::object::{Caller, Command, Connect, Link, STEP_UP};
 use protocol::operator::directory::newest_marks;
 use protocol::outbound::CallResult;
 use web_sys::Response;
-use worker::{Env, Request, Result};
+use worker::{Env, Result};
 
+use super::incoming::Incoming;
 use super::microsoft::{self, NotSignedIn, Way};
 use super::signatures::{self, Doubt, Issuer};
 use super::{ask, demanded, now, query, randomness, respond};
@@ -29,7 +30,7 @@ use crate::browser::{self, Returned};
 /// Who stands behind a request, by its assertion.
 pub(super) async fn identity(
     application: &Application,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> std::result::Result<Identity, Refused> {
     let refused = |refused: Refused, check: &str| {
@@ -37,7 +38,7 @@ pub(super) async fn identity(
         worker::console_warn!("{}", line.to_json());
         refused
     };
-    let header = request.headers().get(HEADER).ok().flatten();
+    let header = request.header(HEADER).ok().flatten();
     let Some(assertion) = header.filter(|assertion| !assertion.is_empty()) else {
         return Err(refused(Refused::Missing, "presence"));
     };
@@ -52,7 +53,7 @@ pub(super) async fn identity(
 /// The person behind a request.
 pub(super) async fn person(
     application: &Application,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> std::result::Result<Person, Refused> {
     access::person(identity(application, request, env).await?)
@@ -62,7 +63,7 @@ pub(super) async fn person(
 pub(super) async fn begin_link(
     config: &Config,
     application: &Application,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> Result<Response> {
     let person = match person(application, request, env).await {
@@ -86,7 +87,7 @@ pub(super) async fn begin_link(
 pub(super) async fn end_link(
     config: &Config,
     application: &Application,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> Result<Response> {
     let person = match person(application, request, env).await {
@@ -94,7 +95,7 @@ pub(super) async fn end_link(
         Err(refused) => return respond(refused.page()),
     };
     let caller = access::caller(application, &person);
-    let (parameters, cookies) = (query(request)?, request.headers().get("cookie")?);
+    let (parameters, cookies) = (query(request)?, request.header("cookie")?);
     let [state, code, error] = ["state", "code", "error"].map(|name| parameters.get(name));
     let connect =
         match browser::end(config, Returned { state, code, error, cookies: cookies.as_deref() }, now()) {

@@ -9,8 +9,9 @@ use js_sys::{Reflect, Uint8Array};
 use protocol::limits::ISOLATE_BODY_BYTES_MAX;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::ReadableStreamDefaultReader;
-use worker::{Request, Result};
+use worker::Result;
 
+use super::incoming::Incoming;
 use super::settled::Settled;
 use crate::reply::Reply;
 
@@ -52,10 +53,10 @@ impl Drop for Held {
 
 /// Reads a body of at most `bytes_max` bytes, or says which refusal to give instead.
 pub(super) async fn read(
-    request: &Request,
+    request: &Incoming,
     bytes_max: usize,
 ) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
-    let declared = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
+    let declared = request.header("content-length")?.and_then(|length| length.parse::<usize>().ok());
     if declared.is_some_and(|length| length > bytes_max) {
         return Ok(Err(Reply::too_large(bytes_max)));
     }
@@ -64,7 +65,7 @@ pub(super) async fn read(
     }
     let Some(mut held) = Held::take(0) else { return Ok(Err(Reply::overloaded())) };
     let mut body = Vec::new();
-    let Some(stream) = request.inner().body() else { return Ok(Ok((body, held))) };
+    let Some(stream) = request.body() else { return Ok(Ok((body, held))) };
     let reader = Reader(stream.get_reader().unchecked_into());
     while let Some(chunk) = reader.next().await? {
         let length = chunk.length() as usize;
@@ -86,12 +87,12 @@ pub(super) async fn read(
 /// Reads a body that says how long it is, in one step instead of four. HTTP ends a body where its length says (RFC 9112,
 /// section 6.3; RFC 9113, section 8.1.1); what is longer all the same is refused.
 async fn read_at_once(
-    request: &Request,
+    request: &Incoming,
     declared: usize,
     bytes_max: usize,
 ) -> Result<std::result::Result<(Vec<u8>, Held), Reply>> {
     let Some(held) = Held::take(declared) else { return Ok(Err(Reply::overloaded())) };
-    let buffer = Settled::of(request.inner().array_buffer()?.unchecked_ref()).await?;
+    let buffer = Settled::of(&request.array_buffer()?).await?;
     let bytes = Uint8Array::new(&buffer);
     if bytes.length() as usize > declared.min(bytes_max) {
         return Ok(Err(Reply::too_large(bytes_max)));

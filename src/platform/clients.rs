@@ -14,8 +14,9 @@ use protocol::oauth::document::{DocumentUrl, Fetched, fresh_for, read_document};
 use protocol::time::{DurationMs, UnixMs};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
-use worker::{Env, Fetcher, Method, Request, RequestInit, Result};
+use worker::{Env, Fetcher, Method, RequestInit, Result};
 
+use super::incoming::Incoming;
 use super::now;
 use crate::clients::{Known, denial_key, look_up};
 use crate::registration_rate::RegistrationRate;
@@ -61,8 +62,8 @@ struct Answer {
 }
 
 /// Counts one registration, or one reading of a document, by whoever sent the request.
-pub(super) fn pass(config: &Config, request: &Request) -> Result<std::result::Result<(), DurationMs>> {
-    let address = request.headers().get("cf-connecting-ip")?.unwrap_or_default();
+pub(super) fn pass(config: &Config, request: &Incoming) -> Result<std::result::Result<(), DurationMs>> {
+    let address = request.header("cf-connecting-ip")?.unwrap_or_default();
     let per_minute = config.clients.registrations_per_minute;
     Ok(RATE.with_borrow_mut(|rate| rate.pass(&address, per_minute, now())))
 }
@@ -80,7 +81,7 @@ pub(super) async fn is_denied(env: &Env, client_digest: &[u8]) -> Result<bool> {
 /// Finds the client of an authorization request.
 pub(super) async fn find(
     config: &Config,
-    request: &Request,
+    request: &Incoming,
     id: &str,
     env: &Env,
 ) -> Result<std::result::Result<Found, Refused>> {

@@ -75,7 +75,7 @@ pub(super) fn respond(pump: Pump, pace: Pace, primed_with: Option<&EventId>) -> 
 /// A stream on which nothing comes any more.
 pub(super) fn ended() -> Result<Response> {
     let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
-    objects::answer(200, &headers, Some(sse::COMMENT.as_bytes()))
+    actors::answer(200, &headers, Some(sse::COMMENT.as_bytes()))
 }
 
 type Listener<E> = Closure<dyn FnMut(E)>;

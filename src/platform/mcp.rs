@@ -16,9 +16,10 @@ use protocol::stream::EventId;
 use protocol::time::DurationMs;
 use protocol::trace::TraceContext;
 use web_sys::Response;
-use worker::{Env, Request, Result};
+use worker::{Env, Result};
 
 use super::event_stream::{self, Pace};
+use super::incoming::Incoming;
 use super::{access, ask, body, complete, now, objects, random, request_of, respond};
 use crate::access::{HEADER, caller};
 use crate::admission::{Presented, admit};
@@ -29,13 +30,13 @@ use crate::router::Route;
 /// Serves a request of the endpoint, whatever its verb.
 pub(super) async fn serve(
     config: &Config,
-    request: Request,
+    request: &Incoming,
     env: &Env,
     presented: Presented<'_>,
     route: Route,
 ) -> Result<Response> {
     let caller = match &config.access_mode {
-        AccessMode::Perimeter(application) => match access::person(application, &request, env).await {
+        AccessMode::Perimeter(application) => match access::person(application, request, env).await {
             Ok(person) => caller(application, &person),
             Err(refused) => return respond(refused.reply()),
         },
@@ -53,9 +54,9 @@ pub(super) async fn serve(
     if route == Route::McpOther {
         return respond(Reply::wrong_method("POST, GET, DELETE"));
     }
-    let session = request.headers().get("mcp-session-id")?;
+    let session = request.header("mcp-session-id")?;
     if route == Route::McpGet {
-        return open_stream(config, &request, env, &caller, session).await;
+        return open_stream(config, request, env, &caller, session).await;
     }
     if route == Route::McpDelete {
         let Some(session) = session else {
@@ -63,13 +64,13 @@ pub(super) async fn serve(
         };
         return complete(config, ask(env, &caller, Command::EndSession { session }).await);
     }
-    serve_post(config, &request, env, &caller, session).await
+    serve_post(config, request, env, &caller, session).await
 }
 
 /// Serves one message, or several in an array.
 async fn serve_post(
     config: &Config,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
     caller: &Caller,
     session: Option<String>,
@@ -78,12 +79,12 @@ async fn serve_post(
         Ok(read) => read,
         Err(refusal) => return respond(refusal),
     };
-    let revision = request.headers().get("mcp-protocol-version")?;
-    let takes_streams = accepts_stream(request.headers().get("accept")?.as_deref());
+    let revision = request.header("mcp-protocol-version")?;
+    let takes_streams = accepts_stream(request.header("accept")?.as_deref());
     // It goes no further than it is needed: to the object, for a call to a linked app.
     let is_needed = config.access_mode.is_perimeter() && !config.linked_apps.is_empty();
-    let assertion = if is_needed { request.headers().get(HEADER)?.map(Assertion) } else { None };
-    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let assertion = if is_needed { request.header(HEADER)?.map(Assertion) } else { None };
+    let header = |name: &str| request.header(name).ok().flatten();
     let arrived = Arrived { revision: revision.as_deref(), header: &header, offer: config.offer() };
     let trace = arrived.trace();
     let message = |body: Vec<u8>, in_batch: bool, stateless: Option<Stateless>| {
@@ -150,15 +151,15 @@ async fn stream_if_late(
 /// A client opens its session's stream, or takes up one that broke.
 async fn open_stream(
     config: &Config,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
     caller: &Caller,
     session: Option<String>,
 ) -> Result<Response> {
-    if !accepts_stream(request.headers().get("accept")?.as_deref()) {
+    if !accepts_stream(request.header("accept")?.as_deref()) {
         return respond(not_acceptable());
     }
-    let last = request.headers().get("last-event-id")?;
+    let last = request.header("last-event-id")?;
     match (session, last.as_deref().map(str::parse::<EventId>)) {
         (None, _) => respond(Reply::wrong_method("POST")),
         (Some(session), None) => {

@@ -7,13 +7,14 @@ use protocol::config::Config;
 use protocol::limits::NOTIFICATION_BODY_BYTES_MAX;
 use protocol::object::Command;
 use web_sys::Response;
-use worker::{Env, Request, Result};
+use worker::{Env, Result};
 
+use super::incoming::Incoming;
 use super::{ask, body, query, respond};
 use crate::notifications::{answered, caller, handshake, notices, owner_of};
 
-pub(super) async fn serve(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let user = match owner_of(config, &request.path()) {
+pub(super) async fn serve(config: &Config, request: &Incoming, env: &Env) -> Result<Response> {
+    let user = match owner_of(config, request.path()) {
         Ok(user) => user,
         Err(refusal) => return respond(refusal),
     };

@@ -13,8 +13,9 @@ use protocol::object::{Caller, Command, Consented, Issue, STEP_UP, SignIn};
 use protocol::operator::directory::newest_marks;
 use protocol::tools::catalogue::{base_scopes, scopes};
 use web_sys::Response;
-use worker::{Env, Request, Result};
+use worker::{Env, Result};
 
+use super::incoming::Incoming;
 use super::microsoft::{NotSignedIn, Way};
 use super::{
     access, ask, body, clients, end_connect, microsoft, now, objects, query, random, randomness,
@@ -56,7 +57,7 @@ pub(super) fn document(config: &Config, env: &Env, route: Route) -> Reply {
 /// Serves the endpoints that take parameters.
 pub(super) async fn serve(
     config: &Config,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
     route: Route,
     authorization: Option<&str>,
@@ -76,7 +77,7 @@ pub(super) async fn serve(
 
 async fn answer(
     config: &Config,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
     route: Route,
     authorization: Option<&str>,
@@ -85,7 +86,7 @@ async fn answer(
     if route == Route::Authorize {
         return authorize(config, request, env, person).await;
     }
-    let content_type = request.headers().get("content-type")?;
+    let content_type = request.header("content-type")?;
     let refusal = check_content_type(content_type.as_deref(), route == Route::Register).err();
     let (bytes, _held) = match body::read(request, FORM_BYTES_MAX).await? {
         Ok(read) => read,
@@ -106,7 +107,7 @@ async fn answer(
     };
     match (route, form) {
         (Route::Decide, Ok(form)) => {
-            let cookies = request.headers().get("cookie")?;
+            let cookies = request.header("cookie")?;
             Ok(consent::decide(config, &form, cookies.as_deref(), now(), &randomness()?, person))
         }
         (Route::Decide, Err(_)) => Ok(consent::page_is_over()),
@@ -117,7 +118,7 @@ async fn answer(
 }
 
 /// Shows the consent page once the client is known, or goes on without it where the person agreed before.
-async fn authorize(config: &Config, request: &Request, env: &Env, person: Option<Person>) -> Result<Reply> {
+async fn authorize(config: &Config, request: &Incoming, env: &Env, person: Option<Person>) -> Result<Reply> {
     let parameters = query(request)?;
     let found = match read_client_id(&parameters) {
         Ok(id) => clients::find(config, request, id, env).await?,
@@ -131,7 +132,7 @@ async fn authorize(config: &Config, request: &Request, env: &Env, person: Option
         Ok(asked) => asked,
         Err(refusal) => return Ok(refusal),
     };
-    let cookies = request.headers().get("cookie")?;
+    let cookies = request.header("cookie")?;
     let agreed = remembered::who_agreed(config, &parameters, &asked, cookies.as_deref());
     Ok(match agreed {
         Some(user) if still_stands(&asked, user, env).await => {
@@ -204,8 +205,8 @@ async fn put(question: &Question, env: &Env) -> Result<Response> {
 }
 
 /// The way back from Access, and on to Microsoft.
-pub(super) async fn access_callback(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let (parameters, cookies) = (query(request)?, request.headers().get("cookie")?);
+pub(super) async fn access_callback(config: &Config, request: &Incoming, env: &Env) -> Result<Response> {
+    let (parameters, cookies) = (query(request)?, request.header("cookie")?);
     let secret = consent::secret(config, cookies.as_deref());
     let journey = access_sign_in::journey(config, parameters.get("state"), &secret, now());
     let application = config.access_mode.sign_in();
@@ -227,12 +228,12 @@ pub(super) async fn access_callback(config: &Config, request: &Request, env: &En
 }
 
 /// The way back from Microsoft: to the client that began the journey, or to the link that did.
-pub(super) async fn callback(config: &Config, request: &Request, env: &Env) -> Result<Response> {
+pub(super) async fn callback(config: &Config, request: &Incoming, env: &Env) -> Result<Response> {
     let parameters = query(request)?;
     if parameters.check().is_err() {
         return respond(browser::link_is_over());
     }
-    let cookies = request.headers().get("cookie")?;
+    let cookies = request.header("cookie")?;
     let Some(journey) = consent::journey(config, parameters.get("state"), cookies.as_deref(), now()) else {
         return end_connect(config, &parameters, cookies.as_deref(), env).await;
     };

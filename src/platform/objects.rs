@@ -1,14 +1,13 @@
-//! The way to an object, by its binding and its name, and the form in which answers travel at the edge.
+//! The way to an object, by its binding and its name, and the form in which its answers travel.
 //!
 //! What holds here: an answer is the platform's own, from the object to the client. The `worker` crate would take each
 //! apart and put it together again, and each request too: a fifth of what the edge does for a call.
 
-use js_sys::{JSON, Promise, Reflect, Uint8Array};
+use js_sys::{Promise, Reflect, Uint8Array};
 use protocol::object::ObjectRequest;
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{RequestInit, Response, ResponseInit};
+use web_sys::{RequestInit, Response};
 use worker::{Env, Error, Result};
 
 #[wasm_bindgen]
@@ -53,17 +52,4 @@ pub(super) fn framed(request: &ObjectRequest) -> Result<Vec<u8>> {
 pub(super) async fn text(answer: &Response) -> Result<String> {
     let text = JsFuture::from(answer.text()?).await?;
     text.as_string().ok_or_else(|| Error::RustError("a body was no text".to_owned()))
-}
-
-/// An answer of the edge itself. Its status and headers cross over to the platform together, as one text.
-pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: Option<&[u8]>) -> Result<Response> {
-    #[derive(Serialize)]
-    struct Init<'a> {
-        status: u16,
-        headers: &'a [(&'a str, &'a str)],
-    }
-    let init = serde_json::to_string(&Init { status, headers })?;
-    let init: ResponseInit = JSON::parse(&init)?.unchecked_into();
-    let body = body.map(Uint8Array::from);
-    Ok(Response::new_with_opt_buffer_source_and_init(body.as_deref(), &init)?)
 }

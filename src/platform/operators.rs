@@ -20,8 +20,9 @@ use protocol::operator::view::{Acted, Overview, RequestView};
 use protocol::operator::{Action, Order};
 use protocol::secret::Secret;
 use web_sys::Response;
-use worker::{Env, Request, Result};
+use worker::{Env, Result};
 
+use super::incoming::Incoming;
 use super::{access, body, now, query, random, read_parameters, respond};
 use crate::access::Refused;
 use crate::cookies::{end_cookie, read_text_cookie, set_cookie};
@@ -43,8 +44,8 @@ const BODY_BYTES_MAX: usize = 8 * 1024;
 const ATTENTION_SHOWN: u32 = 20;
 
 /// Serves one request below `/ops`.
-pub(super) async fn serve(config: &Config, request: &Request, env: &Env) -> Result<Response> {
-    let (form, wish) = read(request.method().as_ref(), &request.path(), &query(request)?);
+pub(super) async fn serve(config: &Config, request: &Incoming, env: &Env) -> Result<Response> {
+    let (form, wish) = read(request.method(), request.path(), &query(request)?);
     let guard = operators::guard(config);
     let logs = operators::gateway_logs_url(config);
     let viewer = Viewer { operator: None, access_mode: &config.access_mode, guard, now: now() };
@@ -70,16 +71,15 @@ pub(super) async fn serve(config: &Config, request: &Request, env: &Env) -> Resu
 async fn identify(
     config: &Config,
     guard: Guard<'_>,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> Result<std::result::Result<Option<Operator>, Refused>> {
     if let Guard::Own(application) | Guard::Shared(application) = guard {
         return Ok(by_access(config, guard, application, request, env).await.map(Some));
     }
-    let headers = request.headers();
-    let authorization = headers.get("authorization")?;
+    let authorization = request.header("authorization")?;
     let sent = authorization.as_deref().and_then(|header| header.split_once(' ')).map(|(_, text)| text);
-    let kept = read_text_cookie(config, COOKIE, headers.get("cookie")?.as_deref());
+    let kept = read_text_cookie(config, COOKIE, request.header("cookie")?.as_deref());
     Ok(Ok(sent.or(kept.as_deref()).and_then(|text| operators::by_credential(config, text, now()))))
 }
 
@@ -87,7 +87,7 @@ async fn by_access(
     config: &Config,
     guard: Guard<'_>,
     application: &Application,
-    request: &Request,
+    request: &Incoming,
     env: &Env,
 ) -> std::result::Result<Operator, Refused> {
     let identity = access::identity(application, request, env).await?;
@@ -96,7 +96,7 @@ async fn by_access(
 
 /// The fields of a body: a form of a page, or the members of a JSON object of the API.
 async fn fields(
-    request: &Request,
+    request: &Incoming,
     wish: &Wish,
 ) -> Result<std::result::Result<protocol::oauth::Parameters, Trouble>> {
     let takes_body =
@@ -108,7 +108,7 @@ async fn fields(
         return Ok(Err(Trouble::Malformed));
     };
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Err(Trouble::Malformed)) };
-    let media = request.headers().get("content-type")?.unwrap_or_default();
+    let media = request.header("content-type")?.unwrap_or_default();
     if media.starts_with("application/x-www-form-urlencoded") {
         let form = read_parameters(&text)?;
         return Ok(form.check().map(|()| form).map_err(|_| Trouble::Malformed));
@@ -121,7 +121,7 @@ async fn fields(
 }
 
 /// Where a credential is handed over, and what everybody without one sees on every other path.
-async fn sign_in(config: &Config, request: &Request, wish: &Wish, around: &Around<'_>) -> Result<Response> {
+async fn sign_in(config: &Config, request: &Incoming, wish: &Wish, around: &Around<'_>) -> Result<Response> {
     const REFUSED: &str =
         "This is no credential of this server, or it has ended. Make another one with the command below.";
     const NEEDED: &str = "This is for operators. Sign in first.";

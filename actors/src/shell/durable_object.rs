@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use js_sys::Uint8Array;
 use protocol::config::{Config, Problem};
 use protocol::digest::to_hex;
 use protocol::ids::{RequestId, UserKey};
@@ -23,11 +24,13 @@ use protocol::operator::directory::Question;
 use protocol::stream::EventId;
 use protocol::time::UnixMs;
 use protocol::zones::Zones;
-use worker::{
-    Delay, DurableObject, Env, Headers, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, console_log, durable_object,
-};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
+use worker::worker_sys::DurableObjectState;
+use worker::{Delay, Env, Result, State, WebSocket, console_log};
 
+use super::answers::answer;
 use super::entropy::random_bytes;
 use super::outgoing;
 use super::reports::{Seldom, tell};
@@ -47,8 +50,11 @@ const FRAME_BYTES_MAX: usize = REQUEST_BODY_BYTES_MAX + 64 * 1024;
 /// The platform evicts an object about ten seconds after the last thing that it had to do.
 const STAYS_AWAKE_FOR: Duration = Duration::from_secs(5);
 
-/// One person's object.
-#[durable_object]
+/// One person's object, as the platform makes and calls it.
+///
+/// Written out here, because the attribute of the `worker` crate would read of each request what nobody looks at, and take
+/// each answer apart: a tenth of what the platform needs for a list.
+#[wasm_bindgen]
 pub struct UserSession {
     shell: Rc<Shell>,
 }
@@ -69,8 +75,11 @@ struct Shell {
     instance: String,
 }
 
-impl DurableObject for UserSession {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen]
+impl UserSession {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
         let config = config_from_env(&env).map(Rc::new);
         let rows = SqlRows::open(&state, Table::OF_A_PERSON);
         let sockets = Sockets::new(state);
@@ -92,54 +101,53 @@ impl DurableObject for UserSession {
         }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
+    /// Answers a request of the edge.
+    pub async fn fetch(&self, request: web_sys::Request) -> std::result::Result<Response, JsValue> {
         if let Some(frame) = Sockets::frame_of(&request)? {
             return match decode(&frame) {
-                Ok(request) => self.shell.open_stream(request),
-                Err(_) => Response::error("not a request of the edge", 400),
+                Ok(request) => Ok(self.shell.open_stream(request)?),
+                Err(_) => Ok(refused(400, "not a request of the edge")?),
             };
         }
-        let bytes = request.bytes().await?;
-        if bytes.len() > FRAME_BYTES_MAX {
-            return Response::error("the frame is too large", 413);
+        let bytes = Uint8Array::new(&JsFuture::from(request.array_buffer()?).await?);
+        if bytes.length() as usize > FRAME_BYTES_MAX {
+            return Ok(refused(413, "the frame is too large")?);
         }
-        let Ok(request) = decode(&bytes) else { return Response::error("not a request of the edge", 400) };
-        drop(bytes);
+        let Ok(request) = decode(&bytes.to_vec()) else {
+            return Ok(refused(400, "not a request of the edge")?);
+        };
         let (sender, receiver) = oneshot::channel();
         let to = self.shell.wait_with(sender);
         let id = request.request;
         let may_stream = matches!(&request.command, Command::Mcp(message) if message.accepts_stream);
         self.shell.take(Input::Request { to, request });
         let reply = self.shell.await_reply(to, receiver, may_stream).await;
-        self.shell.respond(id, reply)
+        Ok(self.shell.respond(id, reply)?)
     }
 
-    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        if let Some(request) = self.shell.sockets.confirmed(&socket, &message) {
+    /// Something came over a socket.
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub async fn websocket_message(&self, socket: web_sys::WebSocket, message: JsValue) {
+        if let Some(request) = self.shell.sockets.confirmed(&socket.into(), &message) {
             self.shell.take(Input::Delivered { request });
         }
-        Ok(())
     }
 
-    async fn websocket_close(
-        &self,
-        socket: WebSocket,
-        _code: usize,
-        _reason: String,
-        _clean: bool,
-    ) -> Result<()> {
-        self.shell.lost(&socket);
-        Ok(())
+    /// A socket was closed at its other end.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub async fn websocket_close(&self, socket: web_sys::WebSocket) {
+        self.shell.lost(&socket.into());
     }
 
-    async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
-        self.shell.lost(&socket);
-        Ok(())
+    /// A socket broke.
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub async fn websocket_error(&self, socket: web_sys::WebSocket) {
+        self.shell.lost(&socket.into());
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// The alarm rang.
+    pub async fn alarm(&self) {
         self.shell.take(Input::Alarm);
-        Response::empty()
     }
 }
 
@@ -179,7 +187,7 @@ impl Shell {
         let id = request.request;
         let Some(response) = self.sockets.open(to, &request)? else {
             self.waiting.borrow_mut().remove(&to);
-            return Response::error("too many streams", 429);
+            return refused(429, "too many streams");
         };
         self.take(Input::Request { to, request });
         self.waiting.borrow_mut().remove(&to);
@@ -195,9 +203,9 @@ impl Shell {
             }
             Ok(Some(reply)) => {
                 self.sockets.answer(to, reply);
-                Ok(response)
+                Ok(response.into())
             }
-            _ => Ok(response),
+            _ => Ok(response.into()),
         }
     }
 
@@ -338,42 +346,16 @@ impl Shell {
 
     /// The response that the edge passes through untouched; an answer of the object cannot be changed there.
     fn respond(self: &Rc<Self>, id: RequestId, reply: ObjectReply) -> Result<Response> {
-        let headers = Headers::new();
-        headers.set("cache-control", "no-store")?;
-        let names = reply.answers.unwrap_or(id);
-        headers.set("x-request-id", &names.to_string())?;
-        if let Some(session) = reply.session {
-            headers.set("mcp-session-id", &session.to_string())?;
-        }
-        match &reply.challenge {
-            Some(Challenge::InvalidToken) => headers.set("x-challenge", "invalid_token")?,
-            Some(Challenge::SignInAgain) => headers.set("x-challenge", "sign_in_again")?,
-            Some(Challenge::InsufficientScope(scope)) => {
-                headers.set("x-challenge", &format!("insufficient_scope {scope}"))?;
-            }
-            None => {}
-        }
-        if let Some(wait) = reply.retry_after {
-            headers.set("retry-after", &wait.as_secs_rounded_up().to_string())?;
-        }
-        if let Some(late) = reply.late {
-            headers.set("x-stream", &EventId::Opened(late.stream).to_string())?;
-            if late.primes {
-                headers.set("x-stream-primes", "1")?;
-            }
-        }
-        let response = match (reply.body, reply.answers.filter(|_| reply.delivers)) {
-            (None, _) => Response::empty()?,
-            (Some(body), None) => {
-                headers.set("content-type", "application/json")?;
-                Response::from_bytes(body.into_bytes())?
-            }
+        let headers = headers_of(id, &reply);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let delivers = reply.answers.filter(|_| reply.delivers);
+        match (reply.body, delivers) {
             (Some(body), Some(request)) => {
-                headers.set("content-type", "application/json")?;
-                Response::from_stream(self.delivering(body, request))?
+                let body = worker::Response::from_stream(self.delivering(body, request))?;
+                Ok(body.with_status(reply.status).with_headers(headers.into_iter().collect()).into())
             }
-        };
-        Ok(response.with_status(reply.status).with_headers(headers))
+            (body, _) => answer(reply.status, &headers, body.as_deref().map(str::as_bytes)),
+        }
     }
 
     /// A body that tells the core when it was taken to its end. A body that is dropped before tells nothing, and an equal
@@ -395,6 +377,36 @@ impl Shell {
             }
         })
     }
+}
+
+fn refused(status: u16, why: &str) -> Result<Response> {
+    answer(status, &[], Some(why.as_bytes()))
+}
+
+/// What an answer says outside its body, to the client and to the edge.
+fn headers_of(id: RequestId, reply: &ObjectReply) -> Vec<(&'static str, String)> {
+    let names = reply.answers.unwrap_or(id);
+    let mut headers = vec![("cache-control", "no-store".to_owned()), ("x-request-id", names.to_string())];
+    if let Some(session) = reply.session {
+        headers.push(("mcp-session-id", session.to_string()));
+    }
+    let challenge = reply.challenge.as_ref().map(|challenge| match challenge {
+        Challenge::InvalidToken => "invalid_token".to_owned(),
+        Challenge::SignInAgain => "sign_in_again".to_owned(),
+        Challenge::InsufficientScope(scope) => format!("insufficient_scope {scope}"),
+    });
+    headers.extend(challenge.map(|challenge| ("x-challenge", challenge)));
+    headers.extend(reply.retry_after.map(|wait| ("retry-after", wait.as_secs_rounded_up().to_string())));
+    if let Some(late) = &reply.late {
+        headers.push(("x-stream", EventId::Opened(late.stream.clone()).to_string()));
+        if late.primes {
+            headers.push(("x-stream-primes", "1".to_owned()));
+        }
+    }
+    if reply.body.is_some() {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    headers
 }
 
 pub(super) fn now() -> UnixMs {

@@ -11,10 +11,8 @@ use protocol::ids::RequestId;
 use protocol::limits::STREAMS_MAX;
 use protocol::object::{Command, ObjectReply, ObjectRequest, decode, encode};
 use protocol::stream::{Frame, PING, PONG, TAKEN, Then};
-use worker::{
-    Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
-    WebSocketRequestResponsePair,
-};
+use wasm_bindgen::JsValue;
+use worker::{Response, Result, State, WebSocket, WebSocketPair, WebSocketRequestResponsePair};
 
 use crate::turn::ReplyTo;
 
@@ -41,7 +39,7 @@ impl Sockets {
     }
 
     /// The request that the edge makes with a wish for a socket; `None` when it wishes for none.
-    pub(super) fn frame_of(request: &Request) -> Result<Option<Vec<u8>>> {
+    pub(super) fn frame_of(request: &web_sys::Request) -> Result<Option<Vec<u8>>> {
         let headers = request.headers();
         if headers.get("upgrade")?.as_deref() != Some("websocket") {
             return Ok(None);
@@ -90,12 +88,8 @@ impl Sockets {
     }
 
     /// The request whose answer the edge says was taken.
-    pub(super) fn confirmed(
-        &self,
-        socket: &WebSocket,
-        message: &WebSocketIncomingMessage,
-    ) -> Option<RequestId> {
-        let WebSocketIncomingMessage::String(text) = message else { return None };
+    pub(super) fn confirmed(&self, socket: &WebSocket, message: &JsValue) -> Option<RequestId> {
+        let text = message.as_string()?;
         (text == TAKEN).then(|| self.state.get_tags(socket).get(1)?.parse().ok()).flatten()
     }
 

@@ -67,8 +67,7 @@ impl Settled {
                 Some(Spoken::Result(to_json(&contents(resource, finished))?))
             }
             (Some(Target::Tool(_)) | None, Self::Result(finished)) => {
-                let result = tool_success(finished.structured.clone(), finished.texts());
-                Some(Spoken::Result(to_json(&result)?))
+                Some(Spoken::Result(tool_success(finished)))
             }
             (Some(Target::Tool(_)) | None, Self::Error(error)) => {
                 Some(Spoken::Result(to_json(&tool_failure(error))?))

@@ -3,6 +3,7 @@
 //! What holds here: an answer is cut between two items and never silently; the place where it was cut is a plain
 //! [`Continuation`] for the tools, which the object seals into a cursor (`cursor`).
 
+use compute::json;
 use serde_json::Value;
 
 use super::Surroundings;
@@ -114,7 +115,7 @@ impl Budget {
 
 /// Bytes of an item as it leaves: its times are then said in the mailbox's zone too.
 pub(super) fn shown_bytes(item: &Value) -> usize {
-    serde_json::to_string(item).map_or(0, |text| text.len()) + mailbox_zone::local_bytes(item)
+    json::text_bytes(item) + mailbox_zone::local_bytes(item)
 }
 
 /// As much of base64 as fits. Nothing in it would be escaped, and each part is whole base64 by itself.
@@ -127,8 +128,7 @@ pub(super) fn fitting_base64(text: &str, bytes: usize) -> &str {
 pub(super) fn fitting(text: &str, bytes: usize) -> &str {
     let bytes = bytes.max(LEAST);
     let mut part = cut(text, bytes);
-    let written = |part: &str| serde_json::to_string(part).map_or(0, |text| text.len());
-    while part.len() > LEAST && written(part) > bytes {
+    while part.len() > LEAST && json::string_bytes(part) > bytes {
         part = cut(part, part.len() * 9 / 10);
     }
     if part.len() == text.len() {

@@ -4,6 +4,7 @@
 //! nothing is known of how an application could be asked about it. What an application answers is somebody else's text:
 //! it is given as one value of its own beside a sentence that says so, and never becomes part of an error.
 
+use compute::json;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
@@ -160,7 +161,7 @@ fn shown(answer: &Answer) -> Result<Option<(&str, &str)>, ToolError> {
         let message = "The application's answer is neither JSON nor plain text in UTF-8, so it is not shown.";
         return Err(of_app("app_content", message));
     };
-    let length = serde_json::to_string(text).map_or(usize::MAX, |json| json.len());
+    let length = json::string_bytes(text);
     if length > LINKED_APP_ANSWER_BYTES_MAX { Err(too_large()) } else { Ok(Some((content_type, text))) }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What holds here: the text is what a person would see of it; one that does not fit goes on where it was cut.
 
+use compute::json;
 use serde_json::{Map, Value, json};
 
 use super::ground::Ground;
@@ -104,7 +105,7 @@ impl Reading for ReadEvent {
             let (whole, _) = body(&found, true);
             let from = usize::try_from(self.budget.from.offset).unwrap_or(usize::MAX);
             let rest = whole.get(from..).unwrap_or_default();
-            let frame = serde_json::to_string(&out).map_or(0, |text| text.len());
+            let frame = json::members_bytes(&out);
             let part = fitting(rest, self.budget.left().saturating_sub(frame));
             if part.len() < rest.len() {
                 let offset = u64::try_from(from + part.len()).unwrap_or_default();

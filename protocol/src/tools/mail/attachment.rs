@@ -6,6 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compute::json;
 use serde_json::{Map, Value, json};
 
 use super::{BY_SENDERS, message};
@@ -80,7 +81,7 @@ impl GetAttachment {
         if let Some((name, content)) = content {
             let from = usize::try_from(self.budget.from.offset).unwrap_or(usize::MAX);
             let rest = content.get(from..).unwrap_or_default();
-            let frame = serde_json::to_string(&shown).map_or(0, |text| text.len());
+            let frame = json::members_bytes(&shown);
             let room = self.budget.left().saturating_sub(frame);
             let part = match self.form {
                 Form::Base64 => fitting_base64(rest, room),

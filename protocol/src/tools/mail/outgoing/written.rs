@@ -2,6 +2,7 @@
 //!
 //! What holds here: whatever is made anew carries the mark of its operation, by which it is found again.
 
+use compute::json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +48,7 @@ impl Mail {
 
     /// Bytes that it holds.
     pub(super) fn held_bytes(&self) -> usize {
-        let message = serde_json::to_string(&self.message).map_or(0, |text| text.len());
+        let message = json::members_bytes(&self.message);
         message + self.enclosures.iter().map(Enclosure::held_bytes).sum::<usize>()
     }
 
