@@ -154,6 +154,18 @@ impl Ledger {
         txn.get::<Entry>(id.as_bytes())
     }
 
+    /// Whether there is an entry. Of a recent one no row is read for that, nor of one that is not there, as with nearly
+    /// every request.
+    ///
+    /// # Errors
+    /// [`Fault::CorruptRow`] when it does not decode.
+    pub fn has(&self, txn: &Txn<'_>, id: RequestId) -> Result<bool, Fault> {
+        if self.is_since_floor(id) {
+            return Ok(self.since_floor.contains(&id));
+        }
+        Ok(Self::entry(txn, id)?.is_some())
+    }
+
     /// The entry that the same JSON-RPC id of the same session belongs to.
     #[must_use]
     pub fn same_id_in_session(&self, fingerprint: &Fingerprint) -> Option<RequestId> {

@@ -7,6 +7,7 @@ use protocol::cbor;
 use protocol::config::Config;
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::{RequestId, UserKey};
+use protocol::mcp::kept;
 use protocol::seal::{Purpose, Scope};
 use protocol::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -155,7 +156,7 @@ pub fn seal_answer(
     let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
     config
         .encryption_keys
-        .seal(Purpose::Answer, Scope::User(user), &data, entropy.bytes(), answer.as_bytes())
+        .seal(Purpose::Answer, Scope::User(user), &data, entropy.bytes(), kept::shortened(answer).as_bytes())
         .map_err(|_| Fault::Invariant("an answer could not be sealed"))
 }
 
@@ -190,7 +191,7 @@ pub fn open_inquiry(config: &Config, user: UserKey, request: RequestId, sealed: 
 pub fn open_answer(config: &Config, user: UserKey, request: RequestId, sealed: &[u8]) -> Option<String> {
     let data = [ANSWER_DATA, request.as_bytes().as_slice()].concat();
     let opened = config.encryption_keys.open(Purpose::Answer, Scope::User(user), &data, sealed).ok()?;
-    String::from_utf8(opened.plaintext.to_vec()).ok()
+    kept::whole(std::str::from_utf8(&opened.plaintext).ok()?)
 }
 
 /// Seals an answer anew under the newest key; `None` when it is under that already, or when no key opens it.

@@ -6,6 +6,7 @@
 pub mod envelope;
 pub mod errors;
 pub mod headers;
+pub mod kept;
 mod lists;
 mod method;
 pub mod mrtr;

@@ -16,6 +16,15 @@ pub const fn is_hidden_character(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether a text has characters that nobody sees. Most have none that is beyond ASCII, and are looked at byte by byte.
+#[must_use]
+pub fn has_hidden_characters(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.bytes().any(|byte| is_hidden_character(char::from(byte)));
+    }
+    text.chars().any(is_hidden_character)
+}
+
 /// A text without the characters that nobody sees. The mark of quoted history stays, for [`folded`].
 #[must_use]
 pub fn without_hidden_characters(text: &str) -> String {

@@ -63,11 +63,21 @@ pub(super) enum Kind {
 /// A member of a result: its name, where it stands in Graph's item as a JSON pointer, and its type.
 pub(super) type Field = (&'static str, &'static str, Kind);
 
+/// The value at a JSON pointer that needs no escapes (RFC 6901), as all of ours. The general way makes two texts of each
+/// step, for each member of each item.
+fn at<'a>(item: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(item, |value, step| match value {
+        Value::Object(members) => members.get(step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// The members of an item that are shown.
 pub(super) fn shown(item: &Value, fields: &[Field]) -> Map<String, Value> {
     let mut out = Map::new();
     for (name, pointer, kind) in fields {
-        let Some(value) = item.pointer(pointer) else { continue };
+        let Some(value) = at(item, pointer) else { continue };
         let has_type = match kind {
             Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Kind::Flag => value.is_boolean(),
@@ -81,12 +91,12 @@ pub(super) fn shown(item: &Value, fields: &[Field]) -> Map<String, Value> {
 
 /// A text in an item.
 pub(super) fn text<'a>(item: &'a Value, pointer: &str) -> Option<&'a str> {
-    item.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
+    at(item, pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
 /// The items of a list in an item; none if there is no list.
 pub(super) fn list<'a>(item: &'a Value, pointer: &str) -> &'a [Value] {
-    item.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(item, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The person of an `emailAddress`, with name and address as far as they are known.

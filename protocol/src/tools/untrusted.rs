@@ -5,12 +5,12 @@
 
 use serde_json::Value;
 
-use crate::text::{is_hidden_character, without_hidden_characters};
+use crate::text::{has_hidden_characters, without_hidden_characters};
 
 /// Takes the characters that nobody sees out of every text of a result.
 pub(super) fn clean(value: &mut Value) {
     match value {
-        Value::String(text) if text.chars().any(is_hidden_character) => {
+        Value::String(text) if has_hidden_characters(text) => {
             *text = crate::text::unmarked(&without_hidden_characters(text));
         }
         Value::Array(items) => items.iter_mut().for_each(clean),

@@ -107,7 +107,7 @@ impl UserSession {
         if planted::has(Bug::NoLedgerCheck) {
             return Ok(Repeat::Not);
         }
-        if Ledger::entry(txn, call.asking.request)?.is_some() {
+        if self.ledger.has(txn, call.asking.request)? {
             return Ok(Repeat::Of(call.asking.request));
         }
         if let Some(in_session) = &call.in_session
