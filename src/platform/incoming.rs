@@ -58,6 +58,6 @@ impl Incoming {
 
     /// The whole body, which may be read in this way once.
     pub(super) fn array_buffer(&self) -> Result<Promise> {
-        Ok(self.raw.array_buffer()?.into())
+        Ok(self.raw.array_buffer()?)
     }
 }
