@@ -220,6 +220,12 @@ pub struct GraphCall {
 }
 
 impl GraphCall {
+    /// What can be said of a call without its body, which may hold megabytes.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { path: self.path.clone(), storage: self.storage.clone(), body: None, ..*self }
+    }
+
     /// A read below `path`.
     #[must_use]
     pub fn get(lane: Lane, path: String) -> Self {

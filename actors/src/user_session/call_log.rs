@@ -23,7 +23,7 @@ impl UserSession {
         let (verb, route) = self.verb_and_route(run);
         let attempt = run.entry.attempts.last();
         let line = self
-            .line_of_call(now, op, run.job(op.request, now).lane, result)
+            .line_of_call(now, op, run.lane(run.called.as_ref()), result)
             .with("attempt", run.entry.calls)
             .with_some("purpose", attempt.map(|attempt| attempt.purpose.name()))
             .with("verb", verb.as_str())
@@ -69,12 +69,12 @@ impl UserSession {
         if let Work::App(calling) = &run.work {
             return (calling.call.method, Some(calling.call.app.clone()));
         }
-        match run.graph_call() {
-            Some(GraphCall { method, storage: Some(_), .. }) => (method, Some("storage".to_owned())),
+        match &run.called {
+            Some(GraphCall { method, storage: Some(_), .. }) => (*method, Some("storage".to_owned())),
             Some(GraphCall { method, lane: Lane::Model, .. }) => {
-                (method, self.config.gateway.condense.as_ref().map(|model| model.name.clone()))
+                (*method, self.config.gateway.condense.as_ref().map(|model| model.name.clone()))
             }
-            Some(GraphCall { method, path, .. }) => (method, Some(route(&path))),
+            Some(GraphCall { method, path, .. }) => (*method, Some(route(path))),
             None => (Method::Post, Some("token".to_owned())),
         }
     }

@@ -7,7 +7,6 @@ use protocol::access::sign_in;
 use protocol::entra::{Freshness, code_form, read_tokens, refresh_form};
 use protocol::ids::{OpId, RequestId};
 use protocol::limits::{CALL_TIMEOUT, RETRY_AFTER_MAX};
-use protocol::operator::revoke_sign_ins;
 use protocol::outbound::{CallResult, GraphCall, Lane, Lost};
 use protocol::secret::Secret;
 use protocol::time::DurationMs;
@@ -90,24 +89,22 @@ impl UserSession {
         &self,
         turn: &mut Turn,
         request: RequestId,
-        token: Option<Secret<String>>,
+        (call, token): (Option<GraphCall>, Option<Secret<String>>),
     ) -> Result<Outbound, Fault> {
         let now = turn.now;
         let microsoft = &self.config.microsoft;
         let run = self.runs.get(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
+        let call = || call.ok_or(Fault::Invariant("a plan without a call"));
         Ok(match &run.work {
-            Work::Tool { target, .. } => {
-                let call = run.graph_call().ok_or(Fault::Invariant("a plan without a call"))?;
-                of_tool(*target, call, token, run.entry.trace)?
-            }
-            Work::Watch(subscribing) => Outbound::Graph {
-                call: subscribing.call.clone(),
+            Work::Tool { target, .. } => of_tool(*target, call()?, token, run.entry.trace)?,
+            Work::Watch(_) => Outbound::Graph {
+                call: call()?,
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "watch",
                 trace: None,
             },
             Work::RevokeSignIns => Outbound::Graph {
-                call: revoke_sign_ins(),
+                call: call()?,
                 bearer: token.ok_or(Fault::Invariant("a Graph call left the queue without a token"))?,
                 tool: "revoke_sign_ins",
                 trace: None,
@@ -144,11 +141,14 @@ impl UserSession {
         token: Option<Secret<String>>,
     ) -> Result<(), Fault> {
         let now = turn.now;
-        let outbound = self.outbound_of(turn, request, token)?;
+        let call = self.runs.get(&request).and_then(Run::graph_call);
+        let called = call.as_ref().map(GraphCall::without_body);
+        let outbound = self.outbound_of(turn, request, (call, token))?;
         let run = self.runs.get_mut(&request).ok_or(Fault::Invariant("a queued request is not at work"))?;
         run.entry.attempt(run.purpose(), request.created_at(), now);
         run.sequence += 1;
         run.left_at = now;
+        run.called = called;
         run.token_generation = self.refresher.generation();
         run.in_flight_until = Some(now.plus(CALL_TIMEOUT).plus(SHELL_GRACE));
         if !run.looking {
@@ -200,9 +200,10 @@ impl UserSession {
         self.queue.release(&op.request);
         run.in_flight_until = None;
         let is_of_microsoft = matches!(run.work, Work::Tool { .. } | Work::Watch(_) | Work::RevokeSignIns);
-        if is_of_microsoft && !run.asks_model() {
+        let is_at = |lane| run.called.as_ref().is_some_and(|call| call.lane == lane);
+        if is_of_microsoft && !is_at(Lane::Model) {
             // What storage says is no word of the gateway; that the call is over has to be known all the same.
-            let is_storage = run.graph_call().is_some_and(|call| call.storage.is_some());
+            let is_storage = run.called.as_ref().is_some_and(|call| call.storage.is_some());
             let heard = if is_storage { &CallResult::Lost(Lost::Timeout) } else { &result };
             self.hear_of_gateway(turn, op.request, heard);
         }

@@ -160,6 +160,8 @@ pub(super) struct Run {
     pub tries: u32,
     /// When waiting clients are answered at the latest.
     pub deadline: UnixMs,
+    /// The latest call of Graph or of a model, without its body: to put a body together anew costs as much as to send it.
+    pub called: Option<GraphCall>,
     /// Bytes that Microsoft has taken of an upload.
     pub uploaded_bytes: u64,
     /// When looking ends without a result.
@@ -201,6 +203,7 @@ impl Run {
             looks: 0,
             tries: 0,
             deadline,
+            called: None,
             uploaded_bytes: 0,
             give_up_at: None,
             left_at: UnixMs(0),
@@ -231,6 +234,15 @@ impl Run {
     pub fn asks_model(&self) -> bool {
         matches!(self.work, Work::Tool { .. })
             && self.graph_call().is_some_and(|call| call.lane == Lane::Model)
+    }
+
+    /// The concurrency limit that holds for a call of this run.
+    pub fn lane(&self, call: Option<&GraphCall>) -> Lane {
+        match &self.work {
+            Work::App(_) => Lane::LinkedApp,
+            Work::Refresh(Slot::Access) => Lane::AccessIdentity,
+            _ => call.map_or(Lane::Identity, |call| call.lane),
+        }
     }
 
     /// What must be durable before the next call leaves.
@@ -328,14 +340,9 @@ impl Run {
     /// The place in the queue that the next call needs.
     pub fn job(&self, request: RequestId, not_before: UnixMs) -> Job {
         let call = self.graph_call();
-        let lane = match &self.work {
-            Work::App(_) => Lane::LinkedApp,
-            Work::Refresh(Slot::Access) => Lane::AccessIdentity,
-            _ => call.as_ref().map_or(Lane::Identity, |call| call.lane),
-        };
         Job {
             request,
-            lane,
+            lane: self.lane(call.as_ref()),
             client: self.entry.client.clone(),
             priority: if self.looking { Priority::Background } else { self.priority },
             not_before,

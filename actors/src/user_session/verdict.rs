@@ -52,7 +52,7 @@ pub(super) fn after_tool_call(
     run: &mut Run,
     result: CallResult,
 ) -> Result<Next, Fault> {
-    let Some(call) = run.graph_call() else { return Err(Fault::Invariant("not a tool call")) };
+    let Some(call) = run.called.clone() else { return Err(Fault::Invariant("not a tool call")) };
     if run.zone_first {
         return after_zone(&mut around, run, &call, &result);
     }

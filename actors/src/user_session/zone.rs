@@ -154,8 +154,8 @@ impl UserSession {
         if !matches!(run.work, Work::Tool { .. }) || run.intent().is_some() {
             return Ok(());
         }
-        let call = run.graph_call();
-        let Some(heard) = call.and_then(|call| mailbox_zone::heard(&call, result, self.zones)) else {
+        let called = run.called.as_ref();
+        let Some(heard) = called.and_then(|call| mailbox_zone::heard(call, result, self.zones)) else {
             return Ok(());
         };
         if self.mailbox_zone.hear(heard, now) { self.put_meta(txn) } else { Ok(()) }

@@ -339,12 +339,14 @@ impl UserSession {
         };
         run.waiters.append(&mut waiters);
         run.zone_first = self.asks_zone_first(turn.now, &run, &arguments);
-        let closed_for = run.graph_call().map(|call| self.queue.closed_for(call.lane, turn.now));
+        let job = run.job(request, turn.now);
+        let is_tool = matches!(run.work, Work::Tool { .. });
+        let closed_for = is_tool.then(|| self.queue.closed_for(job.lane, turn.now));
         let refused = match closed_for.filter(|wait| *wait >= REQUEST_DEADLINE) {
             // Waiting would be in vain.
             Some(closed_for) => Some(ToolError::throttled(closed_for)),
             None => {
-                let full = self.queue.admit(run.job(request, turn.now)).err();
+                let full = self.queue.admit(job).err();
                 full.map(|Full { retry_after }| ToolError::busy(retry_after))
             }
         };
