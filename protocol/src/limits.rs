@@ -12,9 +12,10 @@ pub use answers::{
     HANDLE_LIFETIME, HANDLE_PAGES_MAX, HANDLED_ID_BYTES_MIN, LIST_TOKENS_MAX,
 };
 pub use operations::{
-    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES,
-    OPEN_FOR_TOO_LONG, OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX,
-    QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER, REPORT_EVERY, REQUEST_PAGE_MAX, TRAIL_KEPT_FOR,
+    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, COUNTS_EVERY, COUNTS_EVERY_UNUSED, COUNTS_WAIT,
+    DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES, FAILING_FROM, OPEN_FOR_TOO_LONG,
+    OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX, QUESTION_BYTES_MAX,
+    REFRESH_OVERDUE_AFTER, REPORT_EVERY, REQUEST_PAGE_MAX, SILENT_FOR_AT_MOST, TRAIL_KEPT_FOR,
     TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
 };
 
@@ -344,6 +345,10 @@ pub const LEDGER_ENTRIES_MAX: u64 = 2_000_000;
 
 /// Ledger entries that one alarm removes at most, so that pruning never holds up a request.
 pub const LEDGER_PRUNE_BATCH: usize = 200;
+
+/// Entries that the ledger's floor passes at once where it costs a row to store it. So many more are read when an object
+/// comes back, at a thousandth of the price of that row.
+pub const LEDGER_FLOOR_STEP: usize = 32;
 
 /// The wait between two prunings of the ledger.
 pub const LEDGER_PRUNE_EVERY: DurationMs = DurationMs::from_secs(24 * 60 * 60);

@@ -58,6 +58,8 @@ struct Shell {
     config: std::result::Result<Rc<Config>, Vec<Problem>>,
     rows: std::result::Result<SqlRows, Fault>,
     core: RefCell<Option<Core>>,
+    /// The alarm that an earlier life left, for the core that the next turn recovers.
+    alarm_left: Cell<Option<UnixMs>>,
     waiting: RefCell<BTreeMap<ReplyTo, oneshot::Sender<ObjectReply>>>,
     replies: Cell<u64>,
     sockets: Sockets,
@@ -80,6 +82,7 @@ impl DurableObject for UserSession {
                 config,
                 rows,
                 core: RefCell::new(None),
+                alarm_left: Cell::new(None),
                 waiting: RefCell::new(BTreeMap::new()),
                 // Sockets of an earlier life of this object keep their numbers.
                 replies: Cell::new(sockets.next_number()),
@@ -94,6 +97,7 @@ impl DurableObject for UserSession {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         if let Some(frame) = Sockets::frame_of(&request)? {
+            self.shell.look_at_alarm().await;
             return match decode(&frame) {
                 Ok(request) => self.shell.open_stream(request),
                 Err(_) => Response::error("not a request of the edge", 400),
@@ -105,6 +109,7 @@ impl DurableObject for UserSession {
         }
         let Ok(request) = decode(&bytes) else { return Response::error("not a request of the edge", 400) };
         drop(bytes);
+        self.shell.look_at_alarm().await;
         let (sender, receiver) = oneshot::channel();
         let to = self.shell.wait_with(sender);
         let id = request.request;
@@ -116,6 +121,7 @@ impl DurableObject for UserSession {
 
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
         if let Some(request) = self.shell.sockets.confirmed(&socket, &message) {
+            self.shell.look_at_alarm().await;
             self.shell.take(Input::Delivered { request });
         }
         Ok(())
@@ -128,11 +134,13 @@ impl DurableObject for UserSession {
         _reason: String,
         _clean: bool,
     ) -> Result<()> {
+        self.shell.look_at_alarm().await;
         self.shell.lost(&socket);
         Ok(())
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
+        self.shell.look_at_alarm().await;
         self.shell.lost(&socket);
         Ok(())
     }
@@ -144,6 +152,17 @@ impl DurableObject for UserSession {
 }
 
 impl Shell {
+    /// Looks when the alarm rings, once for each life of the core: looking costs no row written, setting it does. Nothing
+    /// may be awaited between this and the turn, or what was seen could be over.
+    async fn look_at_alarm(&self) {
+        if self.core.borrow().is_none()
+            && let Ok(rows) = &self.rows
+        {
+            let alarm = rows.alarm().await;
+            self.alarm_left.set(alarm);
+        }
+    }
+
     fn wait_with(&self, sender: oneshot::Sender<ObjectReply>) -> ReplyTo {
         let number = self.replies.get();
         self.replies.set(number + 1);
@@ -285,12 +304,14 @@ impl Shell {
         let rows = self.rows.as_ref().map_err(Clone::clone)?;
         let seed = random_bytes().map_err(Fault::Invariant)?;
         let turn = Turn { now: now(), entropy: Entropy::new(seed) };
+        // What was seen is for the turn that follows alone.
+        let armed = self.alarm_left.take();
         let mut slot = self.core.borrow_mut();
         let core = match &mut *slot {
             Some(core) => core,
             empty @ None => {
                 let core = Core::recover(config.clone(), rows, turn.now)?;
-                empty.insert(core.with_zones(Zones::new(offset_at)))
+                empty.insert(core.with_zones(Zones::new(offset_at)).with_alarm(armed))
             }
         };
         turn::run(core, rows, &mut SqlDisk(rows), turn, input)

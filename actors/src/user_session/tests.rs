@@ -31,6 +31,7 @@ mod linking;
 mod logging;
 mod naming;
 mod operating;
+mod reporting;
 mod stateless;
 mod tasks;
 mod uploading;
@@ -63,6 +64,7 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         paused: None,
         addresses: Vec::new(),
         zone: None,
+        told: None,
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -150,6 +152,7 @@ impl Object {
             paused: None,
             addresses: Vec::new(),
             zone: None,
+            told: None,
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {
