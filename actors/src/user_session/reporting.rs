@@ -121,10 +121,11 @@ impl UserSession {
             return false;
         }
         let new = self.told_now(now);
-        let leaves = self.told.as_ref().is_none_or(|told| {
+        // What is open now would have to be told again as soon as it is over, and of somebody new it is all that there is.
+        let is_quiet = new.oldest_open.is_none();
+        let leaves = self.told.as_ref().map_or(is_quiet, |told| {
             let wait = self.counts_wait(told);
-            // What is open now would have to be told again as soon as it is over.
-            let is_quiet = new.oldest_open.is_none() || told.is_past(DurationMs(wait.0 + COUNTS_WAIT.0), now);
+            let is_quiet = is_quiet || told.is_past(DurationMs(wait.0 + COUNTS_WAIT.0), now);
             let counts = carries && is_quiet && told.is_past(wait, now);
             counts || (Self::is_urgent(told, &new) && told.is_past(REPORT_EVERY, now))
         });

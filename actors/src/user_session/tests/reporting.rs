@@ -197,3 +197,14 @@ fn what_was_told_lies_in_the_objects_row_and_a_row_without_it_tells_everything_a
     object.read(1);
     assert_eq!(object.reports.len(), 1);
 }
+
+#[test]
+fn somebody_new_is_told_once_the_first_request_is_settled() {
+    let mut object = Object::with(Some(CALENDAR));
+    object.core.told = None;
+    object.reports.clear();
+    object.call(1, "getCalendarEvents", json!({"timeZone": "UTC"}));
+    assert_eq!(object.reports.len(), 0);
+    object.answers(200, &json!({"value": []}));
+    assert_eq!((object.reports.len(), object.reports[0].oldest_open_at_ms), (1, None));
+}
