@@ -25,24 +25,24 @@ use crate::vault::Slot;
 pub(super) struct Told {
     /// When.
     #[serde(rename = "t")]
-    at: UnixMs,
+    pub(super) at: UnixMs,
     /// A digest of what operators act upon.
     #[serde(rename = "d", with = "serde_bytes")]
-    facts: [u8; 16],
+    pub(super) facts: [u8; 16],
     /// Requests that were settled, and how many of them failed or stayed unknown.
     #[serde(rename = "n")]
-    settled: u64,
+    pub(super) settled: u64,
     #[serde(rename = "f")]
-    failed: u64,
+    pub(super) failed: u64,
     /// Sessions.
     #[serde(rename = "s")]
-    sessions: u32,
+    pub(super) sessions: u32,
     /// Since when the oldest request was open.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    oldest_open: Option<UnixMs>,
+    pub(super) oldest_open: Option<UnixMs>,
     /// When the object would wake by itself.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
-    wakes_at: Option<UnixMs>,
+    pub(super) wakes_at: Option<UnixMs>,
 }
 
 impl Told {
