@@ -109,7 +109,7 @@ fn a_workday_of_an_object_that_does_not_stay_in_memory() {
 fn the_last_counts_of_a_day_arrive_although_nothing_else_is_due() {
     // Tokens of accounts that are evaluated continuously live for a day and more.
     let mut world = world_of_tokens(28 * 60 * 60);
-    calls(&mut world, 5);
+    calls(&mut world, 4);
     let (told, settled) = told_and_true(&world);
     assert!(told < settled);
     let evening = counted(&mut world, |world| pass(world, 3 * HOUR_MS));

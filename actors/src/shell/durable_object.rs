@@ -21,7 +21,7 @@ use protocol::limits::{PROMPT_ANSWER, REQUEST_BODY_BYTES_MAX};
 use protocol::object::{Challenge, Command, ObjectReply, ObjectRequest, decode};
 use protocol::operator::directory::Question;
 use protocol::stream::EventId;
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use protocol::zones::Zones;
 use worker::{
     Delay, DurableObject, Env, Headers, Request, Response, Result, State, WebSocket,
@@ -47,6 +47,9 @@ const FRAME_BYTES_MAX: usize = REQUEST_BODY_BYTES_MAX + 64 * 1024;
 /// The platform evicts an object about ten seconds after the last thing that it had to do.
 const STAYS_AWAKE_FOR: Duration = Duration::from_secs(5);
 
+/// For so long an alarm that rings is as good as one that is set.
+const RINGING: DurationMs = DurationMs::from_secs(1);
+
 /// One person's object.
 #[durable_object]
 pub struct UserSession {
@@ -67,6 +70,8 @@ struct Shell {
     /// When it was last said that the directory cannot be reached, and that this object cannot be read.
     unreachable: Seldom,
     faulted: Seldom,
+    /// Whether the directory may have to hear that this object can be read again.
+    has_faulted: Cell<bool>,
     /// Names this life of the object in its log lines: another name means that memory was lost in between.
     instance: String,
 }
@@ -90,6 +95,7 @@ impl DurableObject for UserSession {
                 is_awake: Cell::new(false),
                 unreachable: Seldom::default(),
                 faulted: Seldom::default(),
+                has_faulted: Cell::new(false),
                 instance: random_bytes::<4>().map(|bytes| to_hex(&bytes)).unwrap_or_default(),
             }),
         }
@@ -146,6 +152,9 @@ impl DurableObject for UserSession {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        // The turn of the alarm sets the next one, and those of restored streams before it need not; until it is over the
+        // platform counts this one as not rung.
+        self.shell.alarm_left.set(Some(now().plus(RINGING)));
         self.shell.take(Input::Alarm);
         Response::empty()
     }
@@ -269,6 +278,7 @@ impl Shell {
             Err(fault) => {
                 self.log(LogLine::new("fault", now()).with("fault", fault.to_string()));
                 *self.core.borrow_mut() = None;
+                self.has_faulted.set(true);
                 if let Some(user) = asked_for.filter(|_| self.faulted.may(now())) {
                     self.tell(user, Question::Fault { user, at: now(), fault: fault.to_string() });
                 }
@@ -310,7 +320,10 @@ impl Shell {
         let core = match &mut *slot {
             Some(core) => core,
             empty @ None => {
-                let core = Core::recover(config.clone(), rows, turn.now)?;
+                let mut core = Core::recover(config.clone(), rows, turn.now)?;
+                if self.has_faulted.take() {
+                    core.tell_anew();
+                }
                 empty.insert(core.with_zones(Zones::new(offset_at)).with_alarm(armed))
             }
         };

@@ -105,6 +105,11 @@ impl UserSession {
         if self.last_activity >= told.at { COUNTS_EVERY } else { COUNTS_EVERY_UNUSED }
     }
 
+    /// Forgets what the directory was told: something else was told of the object since, such as that it cannot be read.
+    pub fn tell_anew(&mut self) {
+        self.told = None;
+    }
+
     /// Remembers by which digests of addresses the account is found; a sign-in says them all anew. The edge of an earlier
     /// version says none.
     pub(super) fn found_by(&mut self, txn: &mut Txn<'_>, addresses: Vec<AddressMark>) -> Result<(), Fault> {

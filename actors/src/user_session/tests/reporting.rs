@@ -199,9 +199,9 @@ fn what_was_told_lies_in_the_objects_row_and_a_row_without_it_tells_everything_a
 }
 
 #[test]
-fn somebody_new_is_told_once_the_first_request_is_settled() {
+fn somebody_new_and_whoever_could_not_be_read_is_told_once_the_first_request_is_settled() {
     let mut object = Object::with(Some(CALENDAR));
-    object.core.told = None;
+    object.core.tell_anew();
     object.reports.clear();
     object.call(1, "getCalendarEvents", json!({"timeZone": "UTC"}));
     assert_eq!(object.reports.len(), 0);
