@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use protocol::cbor;
 use protocol::ids::{AddressMark, RequestId, UserKey};
 use protocol::limits::{
-    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, OPEN_FOR_TOO_LONG,
-    REFRESH_OVERDUE_AFTER, TRAIL_KEPT_FOR, TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
+    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, FAILING_FROM,
+    OPEN_FOR_TOO_LONG, REFRESH_OVERDUE_AFTER, SILENT_FOR_AT_MOST, TRAIL_KEPT_FOR, TRAIL_PRUNE_BATCH,
+    TRAIL_SCAN_MAX,
 };
 use protocol::operator::directory::{
     Attention, AuditLine, AuditPage, FaultView, Fleet, HourCount, Person, PersonPage, Question, Report, Tally,
@@ -24,9 +25,6 @@ use crate::turn::Fault;
 
 const FLEET_KEY: &[u8] = b"fleet";
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-
-/// A failing person is one of whose requests in an hour, so many at least, more than half failed.
-const FAILING_FROM: u64 = 5;
 
 /// What is known of one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -330,14 +328,17 @@ fn attention(row: &PersonRow, now: UnixMs) -> Vec<Attention> {
     holds.into_iter().filter_map(|(holds, why)| holds.then_some(why)).collect()
 }
 
-/// Until when it is in order that nothing more was heard: of the next alarm, of what is open, of the next renewal.
+/// Until when it is in order that nothing more was heard: of the next alarm, of what is open, of the next renewal. An
+/// alarm and a renewal soon after a report are not told by themselves, but no object that does anything is silent for
+/// longer than [`SILENT_FOR_AT_MOST`].
 fn patience(row: &PersonRow) -> [Option<UnixMs>; 3] {
     let Some(report) = &row.report else { return [None; 3] };
     let renews = report.standing == Standing::Connected && !report.is_paused;
+    let heard_by = report.at_ms.plus(SILENT_FOR_AT_MOST);
     [
-        report.next_alarm_at_ms.map(|at| at.plus(ALARM_OVERDUE_AFTER)),
+        report.next_alarm_at_ms.map(|at| at.max(heard_by).plus(ALARM_OVERDUE_AFTER)),
         report.oldest_open_at_ms.map(|at| at.plus(OPEN_FOR_TOO_LONG)),
-        report.refresh_due_at_ms.filter(|_| renews).map(|at| at.plus(REFRESH_OVERDUE_AFTER)),
+        report.refresh_due_at_ms.filter(|_| renews).map(|at| at.max(heard_by).plus(REFRESH_OVERDUE_AFTER)),
     ]
 }
 

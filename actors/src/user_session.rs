@@ -57,7 +57,7 @@ use linking::Ties;
 use listening::Listener;
 use meta::{META_KEY, Meta};
 use operate::Paused;
-use reporting::Reporter;
+use reporting::Told;
 use run::{Conversation, Run};
 use sweep::NextSweep;
 use zone::MailboxZone;
@@ -90,7 +90,8 @@ pub struct UserSession {
     ties: Ties,
     paused: Option<Paused>,
     addresses: Vec<AddressMark>,
-    reporter: Reporter,
+    /// What the directory was told last.
+    told: Option<Told>,
     digest_key: Option<DigestKey>,
     grants: Grants,
     /// How often clients ask.
@@ -163,7 +164,7 @@ impl UserSession {
         };
         let is_swept = recovered.ledger.upkeep().sealed_under == config.encryption_keys.newest_id();
         let next_sweep = (!is_swept).then(|| NextSweep::after(now));
-        let core = Self {
+        Ok(Self {
             rate: Rate::new(config.requests_per_minute),
             sessions: Sessions::recover(rows, config.session_idle)?,
             config,
@@ -172,7 +173,7 @@ impl UserSession {
             ties: meta.as_ref().map(|meta| meta.ties.clone()).unwrap_or_default(),
             paused: meta.as_ref().and_then(|meta| meta.paused.clone()),
             addresses: meta.as_ref().map(|meta| meta.addresses.clone()).unwrap_or_default(),
-            reporter: Reporter::default(),
+            told: meta.as_ref().and_then(|meta| meta.told.clone()),
             digest_key,
             grants: Grants::recover(rows)?,
             ledger: recovered.ledger,
@@ -196,8 +197,7 @@ impl UserSession {
             watches: Watches::recover(rows)?,
             handles: Handles::recover(rows)?,
             sends: Sends::default(),
-        };
-        Ok(core.report_from(now))
+        })
     }
 
     /// The same core with the platform's rules of time zones.
@@ -208,6 +208,13 @@ impl UserSession {
         self
     }
 
+    /// The same core, which knows when the alarm rings that an earlier life left, so that it is not set once more.
+    #[must_use]
+    pub const fn with_alarm(mut self, armed: Option<UnixMs>) -> Self {
+        self.armed = armed;
+        self
+    }
+
     /// Takes one input. Everything that it changes goes into `txn`.
     ///
     /// # Errors
@@ -215,6 +222,7 @@ impl UserSession {
     pub fn step(&mut self, turn: &mut Turn, input: Input, txn: &mut Txn<'_>) -> Result<(), Fault> {
         self.turn_number += 1;
         let is_alarm = matches!(input, Input::Alarm);
+        let generation = self.refresher.generation();
         match input {
             Input::Request {
                 to,
@@ -240,7 +248,8 @@ impl UserSession {
         }
         self.log_breaker(turn.now, txn);
         let has_rows = self.meta_is_written || txn.has_writes();
-        let reports = self.begin_report(turn.now, is_alarm, has_rows);
+        let is_renewed = generation != self.refresher.generation();
+        let reports = self.begin_report(turn.now, is_alarm || is_renewed, has_rows);
         self.arm(turn.now, txn);
         if reports {
             self.report(turn.now, txn)?;

@@ -4,6 +4,7 @@
 //! the design depends on are checked by the compiler at the end of the file.
 
 mod answers;
+mod ledger;
 mod operations;
 
 pub use answers::{
@@ -11,10 +12,16 @@ pub use answers::{
     CONDENSE_BYTES_MIN, CONDENSED_BYTES_MAX, CONDENSED_TOKENS_MAX, CURSOR_BYTES_MAX, CURSOR_LIFETIME,
     HANDLE_LIFETIME, HANDLE_PAGES_MAX, HANDLED_ID_BYTES_MIN, LIST_TOKENS_MAX,
 };
+pub use ledger::{
+    LEDGER_ENTRIES_MAX, LEDGER_FLOOR_STEP, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY,
+    LEDGER_RECOVERY_PAGE_ROWS, LEDGER_SWEEP_BATCH, LEDGER_SWEEP_BYTES_MAX, LEDGER_SWEEP_PAGE_ROWS,
+    LEDGER_TRIM_EVERY, SWEEP_PAUSE, SWEEP_WAITS_MAX, WAKE_EVERY,
+};
 pub use operations::{
-    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES,
-    OPEN_FOR_TOO_LONG, OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX,
-    QUESTION_BYTES_MAX, REFRESH_OVERDUE_AFTER, REPORT_EVERY, REQUEST_PAGE_MAX, TRAIL_KEPT_FOR,
+    ALARM_OVERDUE_AFTER, ATTENTION_COUNTED_MAX, COUNTS_EVERY, COUNTS_EVERY_UNUSED, COUNTS_WAIT,
+    DIRECTORY_HOURS_KEPT, DIRECTORY_PAGE_MAX, EXPORT_PAGE_LINES, FAILING_FROM, OPEN_FOR_TOO_LONG,
+    OPERATOR_CREDENTIAL_LIFETIME_MAX, OPERATOR_FORM_LIFETIME, ORDER_ROWS_MAX, QUESTION_BYTES_MAX,
+    REFRESH_OVERDUE_AFTER, REPORT_EVERY, REQUEST_PAGE_MAX, SILENT_FOR_AT_MOST, TRAIL_KEPT_FOR,
     TRAIL_PRUNE_BATCH, TRAIL_SCAN_MAX,
 };
 
@@ -334,43 +341,6 @@ pub const DOCUMENT_FRESH_FOR_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 60
 
 /// Refusals for their rate are logged at most once in this span.
 pub const RATE_LOG_EVERY: DurationMs = DurationMs::from_secs(60);
-
-/// How long a ledger entry is kept.
-pub const LEDGER_KEPT_FOR: DurationMs = DurationMs::from_secs(90 * 24 * 60 * 60);
-
-/// Ledger entries of one user; above it the oldest settled ones go before their time. At half a kilobyte each this is
-/// one gigabyte of the ten that one object may store.
-pub const LEDGER_ENTRIES_MAX: u64 = 2_000_000;
-
-/// Ledger entries that one alarm removes at most, so that pruning never holds up a request.
-pub const LEDGER_PRUNE_BATCH: usize = 200;
-
-/// The wait between two prunings of the ledger.
-pub const LEDGER_PRUNE_EVERY: DurationMs = DurationMs::from_secs(24 * 60 * 60);
-
-/// The wait between two removals of entries that are too many.
-pub const LEDGER_TRIM_EVERY: DurationMs = DurationMs::from_secs(60);
-
-/// Ledger entries that one batch of the sweep looks at after a rotation of keys.
-pub const LEDGER_SWEEP_BATCH: usize = 200;
-
-/// Rows that the sweep and operators' orders read at a time: each may hold an answer of [`STORED_ANSWER_BYTES_MAX`].
-pub const LEDGER_SWEEP_PAGE_ROWS: usize = 20;
-
-/// Sealed bytes after which a batch of the sweep ends, whatever its number: about 80 ms of sealing in Wasm.
-pub const LEDGER_SWEEP_BYTES_MAX: usize = 2 * 1024 * 1024;
-
-/// The wait before the sweep begins, and between two of its batches.
-pub const SWEEP_PAUSE: DurationMs = DurationMs::from_secs(2);
-
-/// How long the sweep lets clients' calls go first before it does a batch among them.
-pub const SWEEP_WAITS_MAX: DurationMs = DurationMs::from_secs(60);
-
-/// An object that has rows is woken at least this often, to notice a rotation of keys.
-pub const WAKE_EVERY: DurationMs = DurationMs::from_secs(30 * 24 * 60 * 60);
-
-/// Ledger rows that recovery reads at a time. It reads from the floor, which every alarm raises, to the newest row.
-pub const LEDGER_RECOVERY_PAGE_ROWS: usize = 1_000;
 
 /// How long a person may take between the connect link and the return from Microsoft.
 pub const CONNECT_TICKET_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);

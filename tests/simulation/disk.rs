@@ -4,7 +4,7 @@
 //! and never a part of a turn; the alarm is written with the rows of its turn. A staged turn holds its own effects, so
 //! that nothing can leave before the turn is durable.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use actors::store::{MemoryRows, WriteSet};
 use actors::turn::{Commit, Effect, Fault};
@@ -50,6 +50,8 @@ pub(crate) struct Disk {
     turns_kept: u64,
     /// Rows written so far, the alarm counted as one.
     pub rows_written: u64,
+    /// The same by table.
+    pub written_by_table: BTreeMap<&'static str, u64>,
 }
 
 impl Disk {
@@ -64,6 +66,10 @@ impl Disk {
         self.turns_staged += 1;
         self.turns_kept += 1;
         self.rows_written += writes.rows.len() as u64 + u64::from(writes.alarm.is_some());
+        let alarms = writes.alarm.map(|_| "alarm");
+        for name in writes.rows.keys().map(|(table, _)| table.name()).chain(alarms) {
+            *self.written_by_table.entry(name).or_default() += 1;
+        }
         let staged =
             Staged { number: self.turns_staged, core_number, writes, alarm, alarm_as_effect, effects };
         self.view.apply(&staged);

@@ -30,8 +30,8 @@ pub(crate) enum Record {
     Keys(String),
     /// Rows that were there before the first turn.
     Rows(Vec<(String, Vec<u8>, Vec<u8>)>),
-    /// The core was rebuilt from rows.
-    Recovered { now: UnixMs },
+    /// The core was rebuilt from rows, and told when the alarm rings.
+    Recovered { now: UnixMs, armed: Option<UnixMs> },
     /// A turn. The digest is that of its rows and effects; none when the object died in it before its commit.
     Turn { now: UnixMs, seed: [u8; 32], input: Logged, digest: Option<[u8; 32]> },
     /// The object died, and so many of all turns with rows survived.
@@ -143,10 +143,9 @@ pub(crate) fn replay(records: Vec<Record>, mut show: impl FnMut(u64, &str)) -> R
                 rows.apply(&writes);
                 staged.push(writes);
             }
-            Record::Recovered { now } => {
-                core = Some(
-                    UserSession::recover(config.clone(), &rows, now).map_err(|fault| fault.to_string())?,
-                );
+            Record::Recovered { now, armed } => {
+                let recovered = UserSession::recover(config.clone(), &rows, now);
+                core = Some(recovered.map_err(|fault| fault.to_string())?.with_alarm(armed));
             }
             Record::Turn { now, seed, input, digest: before } => {
                 turns += 1;

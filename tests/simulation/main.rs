@@ -24,6 +24,7 @@ mod rows;
 mod scenarios;
 mod tools;
 mod wire;
+mod workday;
 mod world;
 
 use dials::{Dials, Planted};

@@ -36,8 +36,10 @@ impl World {
         let recovered = match self.core.take() {
             Some(core) => Ok(core),
             None => {
-                self.record(|| Record::Recovered { now });
+                let armed = self.disk.view.alarm.filter(|_| rung.is_none());
+                self.record(|| Record::Recovered { now, armed });
                 UserSession::recover(self.config.clone(), &self.disk.view.rows, now)
+                    .map(|core| core.with_alarm(armed))
             }
         };
         let mut core = match recovered {
@@ -140,7 +142,8 @@ impl World {
         match effect {
             Effect::Reply { to, reply } => self.reply(to, reply),
             Effect::Send { op, outbound } => self.depart(op, &outbound, core_number),
-            Effect::Push { .. } | Effect::Close { .. } | Effect::Report(_) | Effect::Erase => {}
+            Effect::Report(told) => self.told.push(*told),
+            Effect::Push { .. } | Effect::Close { .. } | Effect::Erase => {}
             Effect::Log(line) => {
                 self.watch.check_log(&line.to_json(), &mut self.report.violations);
                 self.heed(&line);
@@ -255,6 +258,7 @@ impl World {
             return;
         }
         self.note(|| "the alarm rings".to_owned());
+        self.report.rings += 1;
         if self.random.chance(self.dials.alarm_twice) {
             let again = self.random.below(2_000);
             self.after(again, Event::SpuriousAlarm);

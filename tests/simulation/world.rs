@@ -13,6 +13,7 @@ use actors::user_session::UserSession;
 use protocol::config::Config;
 use protocol::ids::{RequestId, UserKey};
 use protocol::object::{ObjectReply, ObjectRequest};
+use protocol::operator::directory::Report as Told;
 use protocol::outbound::CallResult;
 use protocol::time::UnixMs;
 
@@ -80,6 +81,7 @@ pub(crate) enum Planned {
 pub(crate) struct Report {
     pub turns: u64,
     pub crashes: u64,
+    pub rings: u64,
     pub violations: Vec<String>,
 }
 
@@ -111,6 +113,8 @@ pub(crate) struct World {
     pub clients: Clients,
     pub watch: Watch,
     pub report: Report,
+    /// What the object told the directory.
+    pub told: Vec<Told>,
     /// A crash that a scenario places by hand.
     pub planned: Option<Planned>,
     /// The log of the run, if it is wanted.
@@ -172,6 +176,7 @@ impl World {
             clients: Clients::default(),
             watch: Watch::default(),
             report: Report::default(),
+            told: Vec::new(),
             planned: None,
             trace: is_traced.then(Vec::new),
             events: is_traced.then(Vec::new),

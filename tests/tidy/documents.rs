@@ -5,7 +5,7 @@ use protocol::digest::{sha256_of_parts, to_hex};
 use super::{files, read, report};
 
 /// The files that `docs/storage-schema.md` describes.
-const SCHEMA_SOURCES: [&str; 15] = [
+const SCHEMA_SOURCES: [&str; 16] = [
     "actors/src/store.rs",
     "actors/src/ledger.rs",
     "actors/src/ledger/attempts.rs",
@@ -20,6 +20,7 @@ const SCHEMA_SOURCES: [&str; 15] = [
     "actors/src/user_session/linking.rs",
     "actors/src/user_session/meta.rs",
     "actors/src/user_session/operate/pause.rs",
+    "actors/src/user_session/reporting.rs",
     "actors/src/watches.rs",
 ];
 

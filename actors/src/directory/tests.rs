@@ -1,6 +1,7 @@
 //! One shard of the directory, question by question: what its counts amount to, whom it finds, and whom it brings up.
 
 use protocol::ids::{AddressMark, RequestId, UserKey};
+use protocol::limits::SILENT_FOR_AT_MOST;
 use protocol::operator::directory::{
     Attention, AuditLine, AuditPage, Fleet, Person, PersonPage, Question, Report, Tally,
 };
@@ -146,8 +147,17 @@ fn each_reason_to_look_is_named_and_time_alone_brings_up_whoever_fell_silent() {
     };
     let minutes = |count: u64| NOW.plus(DurationMs(count * MINUTE));
     assert_eq!(reasons(well(1), NOW), []);
-    assert_eq!(reasons(well(1), minutes(59)), [Attention::NotRenewed]);
-    assert_eq!(reasons(well(1), minutes(64)), [Attention::Overdue, Attention::NotRenewed]);
+    // What an object said of the time soon after its report is not held against it: it need not report again at once.
+    let heard_by = SILENT_FOR_AT_MOST.0 / MINUTE;
+    assert_eq!(reasons(well(1), minutes(heard_by + 10)), []);
+    assert_eq!(reasons(well(1), minutes(heard_by + 11)), [Attention::NotRenewed]);
+    assert_eq!(reasons(well(1), minutes(heard_by + 16)), [Attention::Overdue, Attention::NotRenewed]);
+    // What it said of a later time is.
+    let later = Some(minutes(heard_by + 60));
+    let later = || Report { next_alarm_at_ms: later, refresh_due_at_ms: later, ..well(1) };
+    assert_eq!(reasons(later(), minutes(heard_by + 70)), []);
+    assert_eq!(reasons(later(), minutes(heard_by + 71)), [Attention::NotRenewed]);
+    assert_eq!(reasons(later(), minutes(heard_by + 76)), [Attention::Overdue, Attention::NotRenewed]);
     let open = Report { oldest_open_at_ms: Some(NOW), ..well(1) };
     assert_eq!(reasons(open.clone(), minutes(20)), []);
     assert_eq!(reasons(open, minutes(21)), [Attention::Stuck]);
@@ -165,7 +175,7 @@ fn each_reason_to_look_is_named_and_time_alone_brings_up_whoever_fell_silent() {
     assert_eq!(shard.fleet(NOW).attention, 0);
     let page = shard.flagged(None, 9, minutes(21));
     assert_eq!(page.people.iter().map(|person| person.user).collect::<Vec<_>>(), [user(2)]);
-    assert_eq!(shard.fleet(minutes(70)).attention, 2);
+    assert_eq!(shard.fleet(minutes(heard_by + 11)).attention, 2);
     // Who cannot be served comes before whoever has to act.
     shard.report(Report { standing: Standing::SignInAgain, ..well(3) });
     shard.ask(Question::Fault { user: user(4), at: minutes(1), fault: "x".into() }, minutes(1));
@@ -175,11 +185,11 @@ fn each_reason_to_look_is_named_and_time_alone_brings_up_whoever_fell_silent() {
         shard.ask(Question::Forget { user: user(number) }, NOW);
     }
     // A page goes on where the one before ended.
-    let first = shard.flagged(None, 1, minutes(70));
-    let second = shard.flagged(first.next, 1, minutes(70));
+    let first = shard.flagged(None, 1, minutes(heard_by + 11));
+    let second = shard.flagged(first.next, 1, minutes(heard_by + 11));
     let both: Vec<_> = first.people.iter().chain(&second.people).map(|person| person.user).collect();
     assert_eq!(both, [user(2), user(1)]);
-    assert!(shard.flagged(second.next, 1, minutes(70)).people.is_empty());
+    assert!(shard.flagged(second.next, 1, minutes(heard_by + 11)).people.is_empty());
 }
 
 #[test]

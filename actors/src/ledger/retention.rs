@@ -6,9 +6,9 @@
 
 use protocol::ids::RequestId;
 use protocol::limits::{
-    ANSWER_KEPT_FOR, ANSWER_REMOVAL_SLACK, LEDGER_ENTRIES_MAX, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH,
-    LEDGER_PRUNE_EVERY, LEDGER_SWEEP_BATCH, LEDGER_SWEEP_BYTES_MAX, LEDGER_SWEEP_PAGE_ROWS,
-    LEDGER_TRIM_EVERY,
+    ANSWER_KEPT_FOR, ANSWER_REMOVAL_SLACK, LEDGER_ENTRIES_MAX, LEDGER_FLOOR_STEP, LEDGER_KEPT_FOR,
+    LEDGER_PRUNE_BATCH, LEDGER_PRUNE_EVERY, LEDGER_SWEEP_BATCH, LEDGER_SWEEP_BYTES_MAX,
+    LEDGER_SWEEP_PAGE_ROWS, LEDGER_TRIM_EVERY,
 };
 use protocol::operator::record::Checkpoint;
 use protocol::time::UnixMs;
@@ -135,30 +135,31 @@ impl Ledger {
     pub fn keep_up(&mut self, txn: &mut Txn<'_>, now: UnixMs) -> Result<bool, Fault> {
         let before = self.upkeep.clone();
         self.drop_answers(txn, now)?;
-        self.raise_floor(now);
-        if self.prune_due().is_some_and(|due| due <= now) {
+        let prunes = self.prune_due().is_some_and(|due| due <= now);
+        self.raise_floor(now, if prunes { 1 } else { LEDGER_FLOOR_STEP });
+        if prunes {
             self.prune(txn, now)?;
         }
         Ok(self.upkeep != before)
     }
 
-    /// Raises the floor as far as nothing needs it. It moves only where an alarm has to write anyway: a floor that is too
-    /// low costs time on recovery, a floor that is too high would lose an open entry. It stays behind the span in which
+    /// Raises the floor as far as nothing needs it, if it then passes so many entries. It moves with a report, whose row is
+    /// written anyway, or when recovery would read many entries too many: a floor that is too low costs time on recovery,
+    /// a floor that is too high would lose an open entry. It stays behind the span in which
     /// a repeat can be meant, so that an identifier of a clock that lags is still counted on its right side.
-    fn raise_floor(&mut self, now: UnixMs) {
+    pub fn raise_floor(&mut self, now: UnixMs, passes: usize) {
         let window = RequestId::first_at(now.minus(REPEATED_WITHIN));
         let first_open = self.open.keys().next().copied();
         let first_answer = self.with_answer.first().copied();
         let floor = [first_open, first_answer].into_iter().flatten().fold(window, RequestId::min);
-        if self.upkeep.floor.is_some_and(|known| floor <= known) {
+        if self.upkeep.floor.is_some_and(|known| floor <= known)
+            // Recovery reads few rows less from a higher floor, and storing it would cost one.
+            || self.since_floor.range(..floor).count() < passes
+        {
             return;
         }
         let since = self.since_floor.split_off(&floor);
         let passed = std::mem::replace(&mut self.since_floor, since);
-        if passed.is_empty() {
-            // Recovery reads no row less from a higher floor, and storing it would cost one.
-            return;
-        }
         self.upkeep.before_floor = self.upkeep.before_floor.saturating_add(passed.len() as u64);
         if let Some(sweep) = &mut self.upkeep.sweep {
             // The sweep counts what it meets; these it has met as entries after the floor.

@@ -1,7 +1,9 @@
 //! The transition table, and what the ledger must recognise, forget and remove.
 
 use protocol::ids::UserKey;
-use protocol::limits::{LEDGER_ENTRIES_MAX, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_TRIM_EVERY};
+use protocol::limits::{
+    LEDGER_ENTRIES_MAX, LEDGER_FLOOR_STEP, LEDGER_KEPT_FOR, LEDGER_PRUNE_BATCH, LEDGER_TRIM_EVERY,
+};
 use protocol::time::DurationMs;
 
 use super::*;
@@ -222,9 +224,16 @@ fn entries_are_counted_over_recoveries_without_reading_those_before_the_floor() 
     let mut rows = MemoryRows::default();
     let mut ledger = Ledger::default();
     fill(&mut ledger, &mut rows, 1_000, 50);
-    let later = UnixMs(1_020).plus(REPEATED_WITHIN);
+    // An alarm that would write a row for a few entries alone leaves the floor where it is.
+    let soon = UnixMs(1_000 + LEDGER_FLOOR_STEP as u64 - 1).plus(REPEATED_WITHIN);
+    alarm(&mut ledger, &mut rows, soon);
+    assert_eq!((ledger.upkeep.before_floor, ledger.upkeep.floor), (0, None));
+    let later = UnixMs(1_040).plus(REPEATED_WITHIN);
     alarm(&mut ledger, &mut rows, later);
-    assert_eq!((ledger.upkeep.before_floor, ledger.len()), (20, 50));
+    assert_eq!((ledger.upkeep.before_floor, ledger.len()), (40, 50));
+    // Where the row is written anyway, one entry is enough.
+    ledger.raise_floor(later.plus(DurationMs(1)), 1);
+    assert_eq!((ledger.upkeep.before_floor, ledger.len()), (41, 50));
     // A row before the floor that cannot be read hurts nobody who does not read it.
     rows.rows.insert((Table::Ledger, id_at(1_001, 9).as_bytes().to_vec()), vec![0xff]);
     let recovered = Ledger::recover(&rows, ledger.upkeep().clone(), later).unwrap().ledger;

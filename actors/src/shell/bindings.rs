@@ -21,6 +21,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     pub(super) fn set_alarm(this: &RawStorage, unix_ms: f64) -> Result<Promise, JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = getAlarm)]
+    pub(super) async fn get_alarm(this: &RawStorage) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(method, catch, js_name = deleteAlarm)]
     pub(super) fn delete_alarm(this: &RawStorage) -> Result<Promise, JsValue>;
 

@@ -22,7 +22,7 @@ use protocol::limits::{PROMPT_ANSWER, REQUEST_BODY_BYTES_MAX};
 use protocol::object::{Challenge, Command, ObjectReply, ObjectRequest, decode};
 use protocol::operator::directory::Question;
 use protocol::stream::EventId;
-use protocol::time::UnixMs;
+use protocol::time::{DurationMs, UnixMs};
 use protocol::zones::Zones;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -50,10 +50,13 @@ const FRAME_BYTES_MAX: usize = REQUEST_BODY_BYTES_MAX + 64 * 1024;
 /// The platform evicts an object about ten seconds after the last thing that it had to do.
 const STAYS_AWAKE_FOR: Duration = Duration::from_secs(5);
 
+/// For so long an alarm that rings is as good as one that is set.
+const RINGING: DurationMs = DurationMs::from_secs(1);
+
 /// One person's object, as the platform makes and calls it.
 ///
 /// Written out here, because the attribute of the `worker` crate would read of each request what nobody looks at, and take
-/// each answer apart: a tenth of what the platform needs for a list.
+/// each answer apart.
 #[wasm_bindgen]
 pub struct UserSession {
     shell: Rc<Shell>,
@@ -64,6 +67,8 @@ struct Shell {
     config: std::result::Result<Rc<Config>, Vec<Problem>>,
     rows: std::result::Result<SqlRows, Fault>,
     core: RefCell<Option<Core>>,
+    /// The alarm that an earlier life left, for the core that the next turn recovers.
+    alarm_left: Cell<Option<UnixMs>>,
     waiting: RefCell<BTreeMap<ReplyTo, oneshot::Sender<ObjectReply>>>,
     replies: Cell<u64>,
     sockets: Sockets,
@@ -71,6 +76,8 @@ struct Shell {
     /// When it was last said that the directory cannot be reached, and that this object cannot be read.
     unreachable: Seldom,
     faulted: Seldom,
+    /// Whether the directory may have to hear that this object can be read again.
+    has_faulted: Cell<bool>,
     /// Names this life of the object in its log lines: another name means that memory was lost in between.
     instance: String,
 }
@@ -89,6 +96,7 @@ impl UserSession {
                 config,
                 rows,
                 core: RefCell::new(None),
+                alarm_left: Cell::new(None),
                 waiting: RefCell::new(BTreeMap::new()),
                 // Sockets of an earlier life of this object keep their numbers.
                 replies: Cell::new(sockets.next_number()),
@@ -96,6 +104,7 @@ impl UserSession {
                 is_awake: Cell::new(false),
                 unreachable: Seldom::default(),
                 faulted: Seldom::default(),
+                has_faulted: Cell::new(false),
                 instance: random_bytes::<4>().map(|bytes| to_hex(&bytes)).unwrap_or_default(),
             }),
         }
@@ -104,6 +113,7 @@ impl UserSession {
     /// Answers a request of the edge.
     pub async fn fetch(&self, request: web_sys::Request) -> std::result::Result<Response, JsValue> {
         if let Some(frame) = Sockets::frame_of(&request)? {
+            self.shell.look_at_alarm().await;
             return match decode(&frame) {
                 Ok(request) => Ok(self.shell.open_stream(request)?),
                 Err(_) => Ok(refused(400, "not a request of the edge")?),
@@ -116,6 +126,7 @@ impl UserSession {
         let Ok(request) = decode(&bytes.to_vec()) else {
             return Ok(refused(400, "not a request of the edge")?);
         };
+        self.shell.look_at_alarm().await;
         let (sender, receiver) = oneshot::channel();
         let to = self.shell.wait_with(sender);
         let id = request.request;
@@ -129,6 +140,7 @@ impl UserSession {
     #[wasm_bindgen(js_name = webSocketMessage)]
     pub async fn websocket_message(&self, socket: web_sys::WebSocket, message: JsValue) {
         if let Some(request) = self.shell.sockets.confirmed(&socket.into(), &message) {
+            self.shell.look_at_alarm().await;
             self.shell.take(Input::Delivered { request });
         }
     }
@@ -136,22 +148,38 @@ impl UserSession {
     /// A socket was closed at its other end.
     #[wasm_bindgen(js_name = webSocketClose)]
     pub async fn websocket_close(&self, socket: web_sys::WebSocket) {
+        self.shell.look_at_alarm().await;
         self.shell.lost(&socket.into());
     }
 
     /// A socket broke.
     #[wasm_bindgen(js_name = webSocketError)]
     pub async fn websocket_error(&self, socket: web_sys::WebSocket) {
+        self.shell.look_at_alarm().await;
         self.shell.lost(&socket.into());
     }
 
     /// The alarm rang.
     pub async fn alarm(&self) {
+        // The turn of the alarm sets the next one, and those of restored streams before it need not; until it is over the
+        // platform counts this one as not rung.
+        self.shell.alarm_left.set(Some(now().plus(RINGING)));
         self.shell.take(Input::Alarm);
     }
 }
 
 impl Shell {
+    /// Looks when the alarm rings, once for each life of the core: looking costs no row written, setting it does. Nothing
+    /// may be awaited between this and the turn, or what was seen could be over.
+    async fn look_at_alarm(&self) {
+        if self.core.borrow().is_none()
+            && let Ok(rows) = &self.rows
+        {
+            let alarm = rows.alarm().await;
+            self.alarm_left.set(alarm);
+        }
+    }
+
     fn wait_with(&self, sender: oneshot::Sender<ObjectReply>) -> ReplyTo {
         let number = self.replies.get();
         self.replies.set(number + 1);
@@ -258,6 +286,7 @@ impl Shell {
             Err(fault) => {
                 self.log(LogLine::new("fault", now()).with("fault", fault.to_string()));
                 *self.core.borrow_mut() = None;
+                self.has_faulted.set(true);
                 if let Some(user) = asked_for.filter(|_| self.faulted.may(now())) {
                     self.tell(user, Question::Fault { user, at: now(), fault: fault.to_string() });
                 }
@@ -293,12 +322,17 @@ impl Shell {
         let rows = self.rows.as_ref().map_err(Clone::clone)?;
         let seed = random_bytes().map_err(Fault::Invariant)?;
         let turn = Turn { now: now(), entropy: Entropy::new(seed) };
+        // What was seen is for the turn that follows alone.
+        let armed = self.alarm_left.take();
         let mut slot = self.core.borrow_mut();
         let core = match &mut *slot {
             Some(core) => core,
             empty @ None => {
-                let core = Core::recover(config.clone(), rows, turn.now)?;
-                empty.insert(core.with_zones(Zones::new(offset_at)))
+                let mut core = Core::recover(config.clone(), rows, turn.now)?;
+                if self.has_faulted.take() {
+                    core.tell_anew();
+                }
+                empty.insert(core.with_zones(Zones::new(offset_at)).with_alarm(armed))
             }
         };
         turn::run(core, rows, &mut SqlDisk(rows), turn, input)

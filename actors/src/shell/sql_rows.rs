@@ -5,6 +5,7 @@
 //! it is a single row.
 
 use js_sys::Uint8Array;
+use protocol::time::UnixMs;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
 
@@ -37,6 +38,14 @@ impl SqlRows {
         };
         rows.create_tables(tables)?;
         Ok(rows)
+    }
+
+    /// When the alarm rings. `None` when none is set, also while it rings, and when the storage does not say.
+    pub(super) async fn alarm(&self) -> Option<UnixMs> {
+        let unix_ms = self.storage.get_alarm().await.ok()?.as_f64()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as it was set, below")]
+        let unix_ms = unix_ms as u64;
+        Some(UnixMs(unix_ms))
     }
 
     /// All at once: every object that wakes up asks for this.

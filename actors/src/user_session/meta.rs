@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::linking::Ties;
 use super::operate::Paused;
+use super::reporting::Told;
 use super::zone::KeptZone;
 use super::{Txn, UserSession};
 use crate::ledger::Upkeep;
@@ -40,6 +41,9 @@ pub(super) struct Meta {
     /// The zone of the person's mailbox, once it was read.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<KeptZone>,
+    /// What the directory was told last.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
 }
 
 impl Record for Meta {
@@ -65,6 +69,7 @@ impl UserSession {
             paused: self.paused.clone(),
             addresses: self.addresses.clone(),
             zone: self.mailbox_zone.kept().cloned(),
+            told: self.told.clone(),
         };
         txn.put(META_KEY, &meta)
     }

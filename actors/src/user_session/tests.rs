@@ -31,6 +31,7 @@ mod linking;
 mod logging;
 mod naming;
 mod operating;
+mod reporting;
 mod stateless;
 mod tasks;
 mod uploading;
@@ -63,6 +64,7 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         paused: None,
         addresses: Vec::new(),
         zone: None,
+        told: None,
     };
     // The other rows' forms are pinned in `actors/tests/formats.rs`, to which this one is not visible.
     let golden = "a461760261755011111111111111111111111111111111616ca56166f661701b000001a3185c5000616200616b606173f6616443010203";
@@ -80,14 +82,24 @@ fn the_row_of_the_object_itself_keeps_its_form() {
         paused: Some(Paused { since: UnixMs(5), by: "olga".into(), drains: true }),
         addresses: vec![AddressMark::from_bytes([7; 16])],
         zone: Some(KeptZone { name: "UTC".into(), read_at: UnixMs(6) }),
+        told: Some(Told {
+            at: UnixMs(7),
+            facts: [8; 16],
+            settled: 9,
+            failed: 1,
+            sessions: 2,
+            oldest_open: Some(UnixMs(3)),
+            wakes_at: Some(UnixMs(4)),
+        }),
         ..meta
     };
     let mut txn = Txn::new(&rows);
     txn.put(META_KEY, &paused).unwrap();
     let written = txn.finish().0.rows[&(Table::Meta, META_KEY.to_vec())].clone().unwrap();
     let behind = "6170a3617305616264".to_owned()
-        + "6f6c67616164f5616d815007070707070707070707070707070707617aa2616e63555443617206";
-    assert_eq!(protocol::digest::to_hex(&written), golden.replacen("a4", "a7", 1) + &behind);
+        + "6f6c67616164f5616d815007070707070707070707070707070707617aa2616e63555443617206"
+        + "6174a761740761645008080808080808080808080808080808616e09616601617302616f03617704";
+    assert_eq!(protocol::digest::to_hex(&written), golden.replacen("a4", "a8", 1) + &behind);
 }
 
 /// Keeps what a turn committed, so that it can be applied when the turn no longer reads.
@@ -150,6 +162,7 @@ impl Object {
             paused: None,
             addresses: Vec::new(),
             zone: None,
+            told: None,
         };
         txn.put(META_KEY, &meta).unwrap();
         if let Some(permissions) = permissions {

@@ -12,8 +12,26 @@ pub const OPEN_FOR_TOO_LONG: DurationMs = DurationMs::from_secs(20 * 60);
 /// How late a token may be renewed before operators are shown it.
 pub const REFRESH_OVERDUE_AFTER: DurationMs = DurationMs::from_secs(10 * 60);
 
-/// At most so often an object reports to the directory.
+/// At most so often an object reports to the directory. What operators act upon is told as soon as that.
 pub const REPORT_EVERY: DurationMs = DurationMs::from_secs(60);
+
+/// At most so often a report leaves for what merely counts, while the person asks for something: each costs four rows of
+/// the directory and one of the object.
+pub const COUNTS_EVERY: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// The same while nobody asks for anything and the object only renews its tokens.
+pub const COUNTS_EVERY_UNUSED: DurationMs = DurationMs::from_secs(4 * 60 * 60);
+
+/// How much longer counts wait for an alarm or a renewal of tokens that comes anyway, before they have an alarm of their
+/// own. Tokens that last an hour or so are renewed within it.
+pub const COUNTS_WAIT: DurationMs = DurationMs::from_secs(60 * 60);
+
+/// After so long at most an object has reported again that has done anything at all since its last report; so long no
+/// time of that report is held against it.
+pub const SILENT_FOR_AT_MOST: DurationMs = DurationMs(COUNTS_EVERY_UNUSED.0 + COUNTS_WAIT.0);
+
+/// A failing person is one of whose requests in an hour, so many at least, more than half failed.
+pub const FAILING_FROM: u64 = 5;
 
 /// Hours of which the directory keeps counts.
 pub const DIRECTORY_HOURS_KEPT: usize = 48;

@@ -73,7 +73,10 @@ fn everybody(html: &mut Html, viewer: &Viewer<'_>, directory: &Directory<'_>) {
     ] {
         html.fact(name).number(number).end_fact();
     }
-    html.raw("</dl>");
+    html.raw(
+        "</dl><p class=\"soft\">How people stand, pauses and failures are reported within a minute. Counts, sessions and \
+         streams are as of each person's latest report: about an hour old while somebody works, a few hours otherwise.</p>",
+    );
     people::search_form(html);
     html.raw("<h2>What needs attention first</h2>");
     if directory.attention.people.is_empty() {

@@ -87,6 +87,7 @@ fn table(html: &mut Html, viewer: &Viewer<'_>, people: &[Person]) {
             "Standing",
             "Attention",
             "Last active",
+            "Reported",
             "Token ends",
             "#Calls this hour",
             "#Failed",
@@ -108,6 +109,7 @@ fn table(html: &mut Html, viewer: &Viewer<'_>, people: &[Person]) {
         words::reasons(html, &person.attention);
         let report = person.report.as_ref();
         html.cell().time_or(report.and_then(|report| report.last_activity_at_ms), viewer.now, "not known");
+        html.cell().time_or(report.map(|report| report.at_ms), viewer.now, "never");
         html.cell().time_or(report.and_then(|report| report.token_expires_at_ms), viewer.now, "none known");
         html.cell().number(person.this_hour.settled).cell().number(person.this_hour.failed);
         match report {

@@ -33,7 +33,7 @@ impl Object {
         answers.next().unwrap()
     }
 
-    fn act(&mut self, action: Action) -> Acted {
+    pub(super) fn act(&mut self, action: Action) -> Acted {
         let acted: Acted = self.ordered(Order::Act(action));
         let line = self.lines.iter().rfind(|line| line.field("event").unwrap() == "operator_action").unwrap();
         assert_eq!(line.field("action").unwrap(), action.name());
@@ -72,17 +72,17 @@ impl Object {
     }
 
     /// A read that is answered.
-    fn read(&mut self, id: u64) {
+    pub(super) fn read(&mut self, id: u64) {
         self.call(id, "getCalendarEvents", json!({"timeZone": "UTC"}));
         self.answers(200, &json!({"value": []}));
     }
 
-    fn recovered(&mut self) {
+    pub(super) fn recovered(&mut self) {
         self.core = UserSession::recover(Rc::new(config()), &self.rows, self.now).unwrap();
     }
 }
 
-const CALENDAR: &[&str] = &["Calendars.ReadWrite"];
+pub(super) const CALENDAR: &[&str] = &["Calendars.ReadWrite"];
 
 fn all() -> RequestQuery {
     RequestQuery { limit: 100, ..RequestQuery::default() }
@@ -314,28 +314,4 @@ fn an_erased_object_is_as_new_and_everybody_was_answered() {
     object.answers(200, &json!({"value": []}));
     object.turn(Input::Alarm);
     assert_eq!((object.rows.rows.len(), object.core.armed, object.reports.len()), (0, None, reports));
-}
-
-#[test]
-fn the_directory_hears_of_changes_once_a_minute() {
-    let mut object = Object::with(Some(CALENDAR));
-    // Opening the session was the first change.
-    assert_eq!(object.reports.len(), 1);
-    for id in 1..=3 {
-        object.read(id);
-    }
-    assert_eq!(object.reports.len(), 1);
-    let due = object.core.timers.all().into_iter().find(|(timer, _)| *timer == Timer::Report).unwrap().1;
-    assert_eq!(due, object.now.plus(DurationMs::from_secs(60)));
-    object.wait(60);
-    let report = object.reports.last().unwrap();
-    assert_eq!((object.reports.len(), report.tally.settled, report.sessions, report.grants), (2, 3, 1, 1));
-    assert_eq!((report.standing, report.is_paused), (Standing::Connected, false));
-    assert!(report.next_alarm_at_ms.is_some());
-    assert!(!object.core.timers.all().iter().any(|(timer, _)| *timer == Timer::Report));
-    object.wait(61);
-    object.act(Action::Pause);
-    assert_eq!(object.reports.len(), 3, "an alarm reports too, and what changes within the minute waits");
-    object.wait(60);
-    assert!(object.reports.last().unwrap().is_paused);
 }
