@@ -11,6 +11,7 @@ use protocol::ids::{GrantId, OpId};
 use protocol::linked_app::AppCall;
 use protocol::mcp::envelope::Stateless;
 use protocol::object::{Assertion, Caller, McpMessage, ObjectRequest};
+use protocol::operator::Order;
 use protocol::operator::directory::Report;
 use protocol::outbound::{Answer, CallResult, GraphCall, Lost};
 use protocol::stream::{EventId, Frame};
@@ -297,6 +298,19 @@ impl Object {
             access_identity: is_perimeter.then(|| "7f-1".to_owned()),
         };
         self.command_of(caller, command);
+    }
+
+    /// What an operator is answered.
+    fn order(&mut self, order: Order) -> &ObjectReply {
+        let caller = Caller {
+            user: user(),
+            grant: GrantId::from_bytes([0; 16]),
+            client: "olga".into(),
+            scopes: Vec::new(),
+            access_identity: None,
+        };
+        self.command_of(caller, Command::Operate(Box::new(order)));
+        self.replies.last().unwrap()
     }
 
     fn command_of(&mut self, caller: Caller, command: Command) {

@@ -12,18 +12,6 @@ use serde::de::DeserializeOwned;
 use super::*;
 
 impl Object {
-    fn order(&mut self, order: Order) -> &ObjectReply {
-        let caller = Caller {
-            user: user(),
-            grant: GrantId::from_bytes([0; 16]),
-            client: "olga".into(),
-            scopes: Vec::new(),
-            access_identity: None,
-        };
-        self.command_of(caller, Command::Operate(Box::new(order)));
-        self.replies.last().unwrap()
-    }
-
     fn ordered<T: DeserializeOwned>(&mut self, order: Order) -> T {
         let before = self.replies.len();
         self.order(order);

@@ -371,14 +371,7 @@ fn an_account_that_is_disconnected_leaves_no_zone_behind() {
     let mut served = Served::new();
     served.shown(&zone("Europe/Zurich"));
     assert!(served.kept().is_some());
-    let caller = Caller {
-        user: user(),
-        grant: GrantId::from_bytes([0; 16]),
-        client: "olga".into(),
-        scopes: Vec::new(),
-        access_identity: None,
-    };
-    served.object.command_of(caller, Command::Operate(Box::new(Order::Act(Action::Disconnect))));
+    served.object.order(Order::Act(Action::Disconnect));
     assert_eq!(served.kept(), None);
 }
 
