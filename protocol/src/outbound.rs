@@ -347,6 +347,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_call_is_remembered_with_everything_but_its_body() {
+        let call =
+            GraphCall { body: Some("b".to_owned()), ..GraphCall::get(Lane::Mailbox, "/me".to_owned()) };
+        assert_eq!(call.without_body(), GraphCall { body: None, ..call });
+    }
+
+    #[test]
     fn the_parts_of_a_file_follow_each_other_to_its_end() {
         let whole = [ByteRange::part(0, 4, 9), ByteRange::part(4, 4, 9), ByteRange::part(8, 4, 9)];
         assert_eq!(whole.map(|part| (part.first, part.last, part.len())), [(0, 3, 4), (4, 7, 4), (8, 8, 1)]);
