@@ -241,6 +241,21 @@ describe("where two identities may use one mailbox", () => {
 describe("settings", () => {
   after(stop);
 
+  test("with everything that can be switched on the catalogue stays below 20,000 tokens", async () => {
+    stack = await startStack({ settings: (places) => ({
+      ...withApps("perimeter", { ACCESS_AUD: audience })(places), EGRESS: "ai_run", CONDENSE_ROUTE: "dynamic/condense",
+    }) });
+    const session = await (await person(stack, {})).session();
+    const { tools } = (await session.send(request(1, "tools/list"))).json.result;
+    const bytes = Buffer.byteLength(JSON.stringify(tools));
+    // About four bytes are a token.
+    console.log(`tools/list with everything: ${tools.length} tools, ${bytes} bytes, about ${Math.ceil(bytes / 4)} tokens`);
+    assert.ok(bytes / 4 < 20_000, `${bytes} bytes`);
+    assert.ok(tools.some(({ name }) => name === "callLinkedApp"));
+    assert.ok(tools.some(({ inputSchema }) => inputSchema.properties?.condense), "no tool condenses");
+    await stop();
+  });
+
   test("without linked apps there is no such tool, and with a wrong list nothing is served", async () => {
     stack = await startStack({ settings: accessMode("perimeter", { ACCESS_AUD: audience }) });
     const session = await (await person(stack, {})).session();
