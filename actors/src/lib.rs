@@ -34,6 +34,7 @@ mod shell;
 #[cfg(target_arch = "wasm32")]
 pub use shell::{
     answers::answer,
+    bridge,
     directory_object::Directory,
     durable_object::UserSession,
     entropy::random_bytes,

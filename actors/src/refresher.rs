@@ -107,29 +107,43 @@ impl Refresher {
     #[must_use]
     pub fn granted(&self, now: UnixMs) -> Option<&[String]> {
         let row = self.row.as_ref()?;
-        (!matches!(self.access(now), Access::SignInAgain(_))).then_some(row.scopes.as_slice())
+        (!matches!(self.token(now), Err(Access::SignInAgain(_)))).then_some(row.scopes.as_slice())
     }
 
     /// Whether a Graph call can be made now.
     #[must_use]
     pub fn access(&self, now: UnixMs) -> Access {
-        let Some(row) = &self.row else { return Access::SignInAgain(Need::SignIn) };
+        self.token(now).map_or_else(|instead| instead, |token| Access::Ready(token.clone()))
+    }
+
+    /// When a call that has to wait for its token can be made; `None` where waiting is not what is needed.
+    #[must_use]
+    pub fn waits_until(&self, now: UnixMs) -> Option<UnixMs> {
+        match self.token(now) {
+            Err(Access::Later(at)) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The token for a Graph call now, or what there is instead.
+    fn token(&self, now: UnixMs) -> Result<&Secret<String>, Access> {
+        let Some(row) = &self.row else { return Err(Access::SignInAgain(Need::SignIn)) };
         let Some(tokens) = &self.tokens else {
-            return Access::SignInAgain(row.needs.unwrap_or(Need::SignIn));
+            return Err(Access::SignInAgain(row.needs.unwrap_or(Need::SignIn)));
         };
         if !self.refused_by_graph && now.plus(margin(row)) < row.expires_at {
-            return Access::Ready(tokens.access.clone());
+            return Ok(&tokens.access);
         }
         if let Some(need) = row.needs {
-            return Access::SignInAgain(need);
+            return Err(Access::SignInAgain(need));
         }
         if tokens.refresh.expose().is_empty() {
-            return Access::SignInAgain(Need::SignIn);
+            return Err(Access::SignInAgain(Need::SignIn));
         }
         if now < self.not_before {
-            return self.setback.map_or(Access::Later(self.not_before), Access::Blocked);
+            return Err(self.setback.map_or(Access::Later(self.not_before), Access::Blocked));
         }
-        Access::NeedsRefresh
+        Err(Access::NeedsRefresh)
     }
 
     /// The row of the tokens; what is sealed in it stays sealed.
@@ -141,9 +155,9 @@ impl Refresher {
     /// How the person stands with the issuer, in one word.
     #[must_use]
     pub fn standing(&self, now: UnixMs) -> Standing {
-        let needs = match (&self.row, self.needs(), self.access(now)) {
+        let needs = match (&self.row, self.needs(), self.token(now)) {
             (None, ..) => return Standing::NotConnected,
-            (_, Some(need), _) | (_, None, Access::SignInAgain(need)) => need,
+            (_, Some(need), _) | (_, None, Err(Access::SignInAgain(need))) => need,
             _ => return Standing::Connected,
         };
         match needs {

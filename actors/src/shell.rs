@@ -5,6 +5,7 @@
 
 pub(crate) mod answers;
 mod bindings;
+pub mod bridge;
 pub(crate) mod directory_object;
 pub(crate) mod durable_object;
 pub(crate) mod entropy;

@@ -45,7 +45,7 @@ use crate::handles::Handles;
 use crate::ledger::{Entry, Fingerprint, Ledger, Upkeep};
 use crate::queue::Queue;
 use crate::rate::Rate;
-use crate::refresher::{Access, Refresher};
+use crate::refresher::Refresher;
 use crate::sends::Sends;
 use crate::sessions::Sessions;
 use crate::store::{Rows, SCHEMA_VERSION, Table, Txn, WriteSet};
@@ -442,10 +442,7 @@ impl UserSession {
         let abandoned = self.queue.abandoned_until().map(|(_, until)| until);
         let call_timeout = self.runs.values().filter_map(Run::call_due).chain(abandoned).min();
         let deadline = self.runs.values().filter_map(Run::next_deadline).min();
-        let waits = |tokens: &Refresher, is_wanted: bool| match tokens.access(now) {
-            Access::Later(at) if is_wanted => Some(at),
-            _ => None,
-        };
+        let waits = |tokens: &Refresher, is_wanted: bool| tokens.waits_until(now).filter(|_| is_wanted);
         let for_graph = waits(&self.refresher, self.queue.wants_token());
         let for_apps = waits(&self.access_tokens, self.queue.wants_app_token());
         let queue = [self.queue.due(now), for_graph, for_apps].into_iter().flatten().min();

@@ -29,16 +29,24 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// Sixteen bytes are enough to recognise a repeat; the key keeps anyone who reads the row from testing guesses.
 #[must_use]
 pub fn keyed_digest(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        // HMAC accepts a key of any length (RFC 2104, section 2), so this branch cannot be reached; the digest
-        // of the same parts keeps the function total without a panic.
-        return first_16(&sha256_of_parts(parts));
-    };
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
+    keyed_digests(key)(parts)
+}
+
+/// [`keyed_digest`] for many texts under one key, which is worked into it once.
+pub fn keyed_digests(key: &[u8; 32]) -> impl Fn(&[&[u8]]) -> [u8; 16] + use<> {
+    let begun = Hmac::<Sha256>::new_from_slice(key);
+    move |parts| {
+        let Ok(mut mac) = begun.clone() else {
+            // HMAC accepts a key of any length (RFC 2104, section 2), so this branch cannot be reached; the digest
+            // of the same parts keeps the function total without a panic.
+            return first_16(&sha256_of_parts(parts));
+        };
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        first_16(&mac.finalize().into_bytes().into())
     }
-    first_16(&mac.finalize().into_bytes().into())
 }
 
 /// Compares two digests in a time that does not depend on where they differ.

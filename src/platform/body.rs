@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use actors::bridge::Settled;
 use js_sys::{Reflect, Uint8Array};
 use protocol::limits::ISOLATE_BODY_BYTES_MAX;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -12,7 +13,6 @@ use web_sys::ReadableStreamDefaultReader;
 use worker::Result;
 
 use super::incoming::Incoming;
-use super::settled::Settled;
 use crate::reply::Reply;
 
 thread_local! {

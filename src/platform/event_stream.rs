@@ -9,8 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use actors::bridge;
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::future::{Either, select};
@@ -32,12 +31,8 @@ type Incoming = Option<Frame>;
 /// Asks the caller's object for a socket. Anything but an open socket is the object's refusal.
 pub(super) async fn ask(env: &Env, request: &ObjectRequest) -> Result<std::result::Result<Pump, Response>> {
     let frame = objects::framed(request)?;
-    let headers = Headers::new();
-    headers.set("upgrade", "websocket")?;
-    headers.set("x-frame", &URL_SAFE_NO_PAD.encode(frame))?;
-    let init = web_sys::RequestInit::new();
-    init.set_headers(&headers.0);
-    let answer = objects::send(env, "MCP_OBJECT", &request.caller.user.to_string(), &init).await?;
+    let name = request.caller.user.to_string();
+    let answer = bridge::ask_for_socket(env, objects::OF_PERSONS, &name, &frame).await?;
     if answer.status() != 101 {
         return Ok(Err(answer));
     }

@@ -140,6 +140,9 @@ async fn stream_if_late(
     session: Option<String>,
     answer: Response,
 ) -> Result<Response> {
+    if answer.status() != 202 {
+        return Ok(answer);
+    }
     let Some(late) = answer.headers().get("x-stream")? else { return Ok(answer) };
     let Ok(opened @ EventId::Opened(_)) = late.parse::<EventId>() else {
         return respond(Reply::object_unavailable());

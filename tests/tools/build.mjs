@@ -2,7 +2,7 @@
 // Holds: nothing is built when nothing changed; every program that worker-build needs is handed to it.
 // Must never: let worker-build download a program, or leave a stale bundle that looks fresh.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import {
@@ -17,7 +17,7 @@ const common = ["actors", "protocol", "Cargo.toml", "rust-toolchain.toml", ".car
  * conformance suite, and the worker whose functions kept their names for profiles. The latter two have folders of their
  * own so that they are never deployed.
  */
-const product = { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common] };
+const product = { crate: "m365-mcp-server", folder: root, inputs: ["src", ...common], entry: inRoot("src", "entry.js") };
 const workers = {
   worker: { ...product, out: "build", options: [] },
   probe: {
@@ -76,10 +76,29 @@ function report(name, { wasm, gzip }) {
   say(`${name}: ${number(wasm)} bytes of Wasm, ${number(gzip)} bytes as gzip`);
 }
 
+/**
+ * A program that bundles `entry` in place of the one that worker-build writes: worker-build takes nothing but a program, and
+ * names its own entry to it. wasm-bindgen names a module of ours twice among the imports, once for each way in which its
+ * functions are called; it is the same module, and no warning.
+ */
+function bundlerOf(entry) {
+  if (!entry) return esbuildProgram();
+  const folder = inRoot("node_modules", ".cache");
+  mkdirSync(folder, { recursive: true });
+  const isWindows = process.platform === "win32";
+  const quiet = "--log-override:duplicate-object-key=silent";
+  const script = isWindows
+    ? `@copy /y "${entry}" shim.js >nul && "${esbuildProgram()}" %* ${quiet}\r\n`
+    : `#!/bin/sh\ncp "${entry}" shim.js && exec "${esbuildProgram()}" "$@" ${quiet}\n`;
+  const path = join(folder, isWindows ? "bundle-entry.cmd" : "bundle-entry.sh");
+  writeFileSync(path, script, { mode: 0o755 });
+  return path;
+}
+
 /** worker-build looks at these before it would download anything. */
-function buildEnvironment() {
+function buildEnvironment({ entry }) {
   const [, bindgen] = cargoTools();
-  const programs = { WASM_BINDGEN_BIN: bindgen.path, WASM_OPT_BIN: wasmOptProgram(), ESBUILD_BIN: esbuildProgram() };
+  const programs = { WASM_BINDGEN_BIN: bindgen.path, WASM_OPT_BIN: wasmOptProgram(), ESBUILD_BIN: bundlerOf(entry) };
   const absent = Object.entries(programs).filter(([, path]) => !existsSync(path));
   if (absent.length > 0) throw new Advice(`${absent.map(([name]) => name).join(", ")}: missing; run npm run setup`);
   // wasm-opt from npm is a script for whatever `node` comes first.
@@ -118,7 +137,7 @@ export async function buildWorker(name = "worker", { mode = "--release", force =
   const started = Date.now();
   // Without the package, cargo would build every default member for wasm32, the emulator too.
   const args = [mode, "--out-dir", worker.out, ".", "--package", worker.crate, ...worker.options];
-  await run(cargoTools()[0].path, args, { env: buildEnvironment(), cwd: worker.folder });
+  await run(cargoTools()[0].path, args, { env: buildEnvironment(worker), cwd: worker.folder });
   const [, wasmFile] = bundle(worker);
   await optimise(wasmFile, worker);
   const wasm = readFileSync(wasmFile);

@@ -3,11 +3,11 @@
 //! What holds here: status and headers cross over to the platform together, as one text, and the body in one step. What
 //! the `worker` crate makes crosses header by header, and once more when it is handed over.
 
-use js_sys::{JSON, Uint8Array};
 use serde::Serialize;
-use wasm_bindgen::JsCast as _;
-use web_sys::{Response, ResponseInit};
+use web_sys::Response;
 use worker::Result;
+
+use super::bridge::{Headers, respond};
 
 /// An answer with a body or without one.
 ///
@@ -17,10 +17,8 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: Option<&[u8]>) -> Res
     #[derive(Serialize)]
     struct Init<'a> {
         status: u16,
-        headers: &'a [(&'a str, &'a str)],
+        headers: Headers<'a, &'a str>,
     }
-    let init = serde_json::to_string(&Init { status, headers })?;
-    let init: ResponseInit = JSON::parse(&init)?.unchecked_into();
-    let body = body.map(Uint8Array::from);
-    Ok(Response::new_with_opt_buffer_source_and_init(body.as_deref(), &init)?)
+    let init = serde_json::to_string(&Init { status, headers: Headers(headers) })?;
+    Ok(respond(body, &init)?)
 }

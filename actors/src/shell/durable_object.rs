@@ -25,12 +25,12 @@ use protocol::stream::EventId;
 use protocol::time::{DurationMs, UnixMs};
 use protocol::zones::Zones;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 use worker::worker_sys::DurableObjectState;
-use worker::{Delay, Env, Result, State, WebSocket, console_log};
+use worker::{Env, Result, State, WebSocket, console_log};
 
 use super::answers::answer;
+use super::bridge::{Pause, Settled, frame_of_wish};
 use super::entropy::random_bytes;
 use super::outgoing;
 use super::reports::{Seldom, tell};
@@ -112,14 +112,14 @@ impl UserSession {
 
     /// Answers a request of the edge.
     pub async fn fetch(&self, request: web_sys::Request) -> std::result::Result<Response, JsValue> {
-        if let Some(frame) = Sockets::frame_of(&request)? {
+        if let Some(frame) = frame_of_wish(&request)? {
             self.shell.look_at_alarm().await;
             return match decode(&frame) {
                 Ok(request) => Ok(self.shell.open_stream(request)?),
                 Err(_) => Ok(refused(400, "not a request of the edge")?),
             };
         }
-        let bytes = Uint8Array::new(&JsFuture::from(request.array_buffer()?).await?);
+        let bytes = Uint8Array::new(&Settled::of(&request.array_buffer()?).await?);
         if bytes.length() as usize > FRAME_BYTES_MAX {
             return Ok(refused(413, "the frame is too large")?);
         }
@@ -192,13 +192,17 @@ impl Shell {
     async fn await_reply(
         self: &Rc<Self>,
         to: ReplyTo,
-        receiver: oneshot::Receiver<ObjectReply>,
+        mut receiver: oneshot::Receiver<ObjectReply>,
         may_stream: bool,
     ) -> ObjectReply {
+        // What is answered already needs no timer.
+        if let Ok(Some(reply)) = receiver.try_recv() {
+            return reply;
+        }
         if !may_stream {
             return receiver.await.unwrap_or_else(|_| unavailable());
         }
-        let reply = match select(receiver, Delay::from(Duration::from_millis(PROMPT_ANSWER.0))).await {
+        let reply = match select(receiver, Pause::of(Duration::from_millis(PROMPT_ANSWER.0))).await {
             Either::Left((reply, _)) => reply,
             Either::Right(((), receiver)) => {
                 self.take(Input::Late { to });
@@ -266,7 +270,7 @@ impl Shell {
         let shell = Rc::clone(self);
         wasm_bindgen_futures::spawn_local(async move {
             while shell.has_streamed_work() {
-                Delay::from(STAYS_AWAKE_FOR).await;
+                Pause::of(STAYS_AWAKE_FOR).await;
             }
             shell.is_awake.set(false);
         });

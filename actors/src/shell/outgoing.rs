@@ -12,20 +12,32 @@ use js_sys::{JSON, Reflect, Uint8Array};
 use protocol::entra::TokenForm;
 use protocol::limits::{CALL_TIMEOUT, UPSTREAM_BODY_BYTES_MAX};
 use protocol::outbound::{CallResult, Lost};
+use serde::Serialize;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, RequestInit, Response, WorkerGlobalScope};
-use worker::{AbortController, AbortSignal, Delay, Env};
+use web_sys::Response;
+use worker::{AbortController, AbortSignal, Env};
 
 use super::bindings::AiBinding;
+use super::bridge::{self, Described, Headers, Names, Pause, Settled};
 use super::signing::sign_ps256;
 use crate::egress::{Departure, read_answer};
+
+thread_local! {
+    /// What is read of an answer's headers, here and by [`read_answer`].
+    static NAMES: Names = const {
+        Names::new(&[
+            "content-length", "content-encoding", "retry-after", "request-id", "cf-aig-log-id", "www-authenticate",
+            "content-type",
+        ])
+    };
+}
 
 /// Sends a call and waits for its end, at most [`CALL_TIMEOUT`].
 pub async fn send(env: &Env, departure: Departure) -> CallResult {
     let controller = AbortController::default();
-    let exchange = exchange(env, departure, controller.signal());
-    let timeout = Delay::from(Duration::from_millis(CALL_TIMEOUT.0));
+    let signal = controller.signal();
+    let exchange = exchange(env, departure, &signal);
+    let timeout = Pause::of(Duration::from_millis(CALL_TIMEOUT.0));
     pin_mut!(exchange, timeout);
     let lost = match select(exchange, timeout).await {
         Either::Left((Ok(result), _)) => return result,
@@ -37,7 +49,7 @@ pub async fn send(env: &Env, departure: Departure) -> CallResult {
     CallResult::Lost(lost)
 }
 
-async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Result<CallResult, Lost> {
+async fn exchange(env: &Env, departure: Departure, signal: &AbortSignal) -> Result<CallResult, Lost> {
     let response = match departure {
         Departure::AiRun { model, inputs, options } => ai_run(env, &model, &inputs, &options).await,
         Departure::Http { method, url, headers, body } => {
@@ -64,9 +76,11 @@ async fn exchange(env: &Env, departure: Departure, signal: AbortSignal) -> Resul
         tracing::warn!(error = %describe(&error), "a call got no answer");
         Lost::Connection
     })?;
-    let (status, headers) = (response.status(), response.headers());
-    let body = read_body(response, &headers).await?;
-    let answer = read_answer(status, |name| headers.get(name).ok().flatten(), body);
+    let described = NAMES.with(|names| Described::answer(&response, names)).map_err(|_| Lost::Connection)?;
+    let header = |name: &str| described.header(name).flatten();
+    let body = read_body(response, header).await?;
+    let status = described.line(0).parse().map_err(|_| Lost::Connection)?;
+    let answer = read_answer(status, |name| header(name).map(str::to_owned), body);
     Ok(CallResult::Answered(answer))
 }
 
@@ -82,30 +96,31 @@ async fn http(
     url: &str,
     headers: Vec<(&'static str, String)>,
     body: Option<JsValue>,
-    signal: AbortSignal,
+    signal: &web_sys::AbortSignal,
 ) -> Result<Response, JsValue> {
-    // All that is text crosses over to the platform at once.
-    let init = serde_json::json!({ "method": method, "headers": headers, "redirect": "manual" });
-    let init: RequestInit = JSON::parse(&init.to_string())?.unchecked_into();
-    if let Some(body) = body {
-        init.set_body(&body);
+    #[derive(Serialize)]
+    struct Init<'a> {
+        method: &'a str,
+        headers: Headers<'a, String>,
+        redirect: &'a str,
     }
-    init.set_signal(Some(&signal));
-    let platform: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(platform.fetch_with_str_and_init(url, &init)).await?;
-    Ok(response.unchecked_into())
+    let init = Init { method, headers: Headers(&headers), redirect: "manual" };
+    let init = serde_json::to_string(&init).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    bridge::fetch(url, &init, body, signal).await
 }
 
 /// Reads a body within its bound: in one step where its length is known, and chunk by chunk where it is not, or where
 /// what is told is the length of something compressed.
-async fn read_body(response: Response, headers: &Headers) -> Result<Vec<u8>, Lost> {
-    let header = |name: &str| headers.get(name).ok().flatten();
+async fn read_body<'a>(
+    response: Response,
+    header: impl Fn(&str) -> Option<&'a str>,
+) -> Result<Vec<u8>, Lost> {
     let declared = header("content-length").and_then(|length| length.parse::<usize>().ok());
     match declared.filter(|_| header("content-encoding").is_none()) {
         Some(length) if length > UPSTREAM_BODY_BYTES_MAX => Err(Lost::TooLarge),
         Some(_) => {
             let buffer = response.array_buffer().map_err(|_| Lost::Connection)?;
-            let buffer = JsFuture::from(buffer).await.map_err(|_| Lost::Connection)?;
+            let buffer = Settled::of(&buffer).await.map_err(|_| Lost::Connection)?;
             let bytes = Uint8Array::new(&buffer);
             if bytes.length() as usize > UPSTREAM_BODY_BYTES_MAX {
                 return Err(Lost::TooLarge);

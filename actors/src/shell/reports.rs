@@ -10,7 +10,9 @@ use protocol::ids::UserKey;
 use protocol::limits::REPORT_EVERY;
 use protocol::operator::directory::{Question, shard_name, shard_of};
 use protocol::time::UnixMs;
-use worker::{Env, Method, Request, RequestInit, Result};
+use worker::{Env, Result};
+
+use super::bridge::ask;
 
 /// The binding of the directory's objects.
 const BINDING: &str = "DIRECTORY";
@@ -32,15 +34,13 @@ impl Seldom {
 
 /// Tells the shard that knows a person something; `false` where there is no directory.
 pub(super) async fn tell(env: &Env, user: &UserKey, question: &Question) -> Result<bool> {
-    let Ok(namespace) = env.durable_object(BINDING) else { return Ok(false) };
+    if env.durable_object(BINDING).is_err() {
+        return Ok(false);
+    }
     let Some(frame) = cbor::encode(question) else { return Ok(false) };
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(js_sys::Uint8Array::from(frame.as_slice()).into()));
-    let request = Request::new_with_init("https://directory/", &init)?;
-    let stub = namespace.get_by_name(&shard_name(shard_of(user)))?;
-    let answer = stub.fetch_with_request(request).await?;
-    if answer.status_code() >= 400 {
-        return Err(worker::Error::RustError(format!("the directory answered {}", answer.status_code())));
+    let answer = ask(env, BINDING, &shard_name(shard_of(user)), &frame).await?;
+    if answer.status() >= 400 {
+        return Err(worker::Error::RustError(format!("the directory answered {}", answer.status())));
     }
     Ok(true)
 }

@@ -16,9 +16,6 @@ use worker::{Response, Result, State, WebSocket, WebSocketPair, WebSocketRequest
 
 use crate::turn::ReplyTo;
 
-/// The header that carries the edge's request: one that asks for a socket has no body.
-const FRAME_HEADER: &str = "x-frame";
-
 /// The close code of an orderly end (RFC 6455, section 7.4.1).
 const NORMAL: u16 = 1000;
 
@@ -36,16 +33,6 @@ impl Sockets {
             state.set_websocket_auto_response(&pair);
         }
         Self { state }
-    }
-
-    /// The request that the edge makes with a wish for a socket; `None` when it wishes for none.
-    pub(super) fn frame_of(request: &web_sys::Request) -> Result<Option<Vec<u8>>> {
-        let headers = request.headers();
-        if headers.get("upgrade")?.as_deref() != Some("websocket") {
-            return Ok(None);
-        }
-        let text = headers.get(FRAME_HEADER)?.unwrap_or_default();
-        Ok(Some(URL_SAFE_NO_PAD.decode(text).unwrap_or_default()))
     }
 
     /// A number that no open socket has.

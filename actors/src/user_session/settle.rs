@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::digest::keyed_digest;
+use protocol::digest::keyed_digests;
 use protocol::entra::ClaimsChallenge;
 use protocol::ids::RequestId;
 use protocol::jsonrpc::{self, RpcError};
@@ -199,14 +199,13 @@ impl UserSession {
         }
         if is_tool && !entry.writes {
             let mut shown = BTreeMap::new();
-            let digest_key = self.digest_key.as_ref();
-            handles::visit(&mut finished.structured, &mut |id| {
-                if let Some(key) = digest_key {
-                    let digest = keyed_digest(key.clear.expose(), &[b"handle", id.as_bytes()]);
-                    let handle = handles::handle_of(&digest);
+            if let Some(key) = &self.digest_key {
+                let digest_of = keyed_digests(key.clear.expose());
+                handles::visit(&mut finished.structured, &mut |id| {
+                    let handle = handles::handle_of(&digest_of(&[b"handle", id.as_bytes()]));
                     shown.insert(handle.clone(), std::mem::replace(id, handle));
-                }
-            });
+                });
+            }
             self.handles.show(txn, shown, turn.now)?;
         }
         let (keys, user) = (&self.config.encryption_keys, self.owner()?);

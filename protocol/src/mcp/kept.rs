@@ -8,6 +8,7 @@ use compute::json;
 /// Stands for the text that was left out. JSON has no such character (RFC 8259, section 7), so no answer has it.
 const LEFT_OUT: char = '\0';
 
+const MEMBER: &str = r#""text":"#;
 const STRUCTURED: &str = r#"],"structuredContent":"#;
 const END: &str = r#","isError":false}"#;
 
@@ -15,10 +16,19 @@ const END: &str = r#","isError":false}"#;
 #[must_use]
 pub fn shortened(answer: &str) -> String {
     let shortened = structured(answer).and_then(|structured| {
-        let (before, after) = answer.split_once(&json::quoted(structured))?;
+        let (before, after) = around(answer, &json::quoted(structured))?;
         Some([before, after].join(LEFT_OUT.encode_utf8(&mut [0; 1])))
     });
     shortened.unwrap_or_else(|| answer.to_owned())
+}
+
+/// What is before and after a text, where that is the value of a member called `text`. The text is long, and to search for it
+/// everywhere would cost as much as to encrypt it.
+fn around<'a>(answer: &'a str, text: &str) -> Option<(&'a str, &'a str)> {
+    answer.match_indices(MEMBER).find_map(|(at, member)| {
+        let (before, rest) = answer.split_at_checked(at + member.len())?;
+        Some((before, rest.strip_prefix(text)?))
+    })
 }
 
 /// The answer that [`shortened`] was given.

@@ -2,6 +2,7 @@
 //!
 //! What holds here: an answer that is not understood is trouble and never "nothing found"; shards are asked together.
 
+use actors::bridge;
 use futures::future::join_all;
 use protocol::ids::{GrantId, RequestId, UserKey};
 use protocol::object::{Caller, Command};
@@ -156,7 +157,7 @@ impl Asking<'_> {
 async fn send(env: &Env, shard: u8, question: &Question) -> Result<Response> {
     let frame = protocol::cbor::encode(question)
         .ok_or_else(|| worker::Error::RustError("the question was not encoded".to_owned()))?;
-    objects::send(env, "DIRECTORY", &shard_name(shard), &objects::carrying(&frame)).await
+    bridge::ask(env, "DIRECTORY", &shard_name(shard), &frame).await
 }
 
 async fn read<T: DeserializeOwned>(answer: Result<Response>) -> std::result::Result<Option<T>, Trouble> {
