@@ -21,7 +21,7 @@ const nothing = scaled({}, 0);
 
 /** Units that cost nothing but for those that are given. */
 function unitsOf(given = {}, storage = { bytesAtFirst: 0, bytesOfWorkday: 0, bytesOfWorkdayStateless: 0 }) {
-  const units = Object.fromEntries(names.map((name) => [name, { counts: { ...nothing, ...given[name] } }]));
+  const units = Object.fromEntries(names.map((name) => [name, { counts: { ...nothing, ...given[name] }, rowsOfCalls: [[3, 1]] }]));
   units.streamHour = { ...units.streamHour, hasLeft: true, seconds: 405 };
   return { ...units, renewal: { counts: { ...nothing, ...given.renewal }, livesS: given.livesS ?? 600 }, storage };
 }
@@ -118,6 +118,13 @@ describe("the section", () => {
     assert.match(text, /this server left memory/);
     assert.match(text, /the peer stayed in memory/);
     assert.match(text, /\*\*\$5\.00\*\*/);
+  });
+
+  test("holds the rows of most calls against what a call may write, and tells how many wrote what", () => {
+    const rule = (rowsOfCalls) => asMarkdown({ ...results, targets: { ours: { ...ours, readStateless: { ...ours.readStateless, rowsOfCalls } }, peer } });
+    assert.match(rule([[3, 26], [4, 1]]), /\| rows written by a read, removal excluded \| 3 \| 3 \| met \|/);
+    assert.match(rule([[3, 26], [4, 1]]), /Of its reads, 26 wrote 3, 1 wrote 4;/);
+    assert.match(rule([[3, 10], [4, 17]]), /\| rows written by a read, removal excluded \| 3 \| 4 \| \*\*missed\*\* \|/);
   });
 
   test("changes the document between its marks alone, and again in the same way", () => {

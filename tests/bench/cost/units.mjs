@@ -58,6 +58,13 @@ function callsOfDay({ readsOfDay, writesOfDay, lateEvery }) {
 const unitNames = { getEmails: "read", sendEmail: "write" };
 const mean = (all) => (all.length === 0 ? undefined : scaled(added(...all), 1 / all.length));
 
+/** How many calls wrote how many rows: `[[rows, calls], …]`. */
+function rowsOfCalls(all) {
+  const found = new Map();
+  for (const { rowsWritten } of all) found.set(rowsWritten, (found.get(rowsWritten) ?? 0) + 1);
+  return [...found].sort(([one], [other]) => one - other);
+}
+
 /** A day as habits have it; what every call was billed, and what passes between them. */
 export async function workday(target, habits, revision) {
   const seen = { read: [], readLate: [], write: [], writeLate: [], between: [], reports: [] };
@@ -79,7 +86,7 @@ export async function workday(target, habits, revision) {
   await target.standIn.look({ graphDelayMs: 0 });
   await between(dayMs - habits.hoursOfDay * hourMs);
   const { between: alarms, reports, ...each } = seen;
-  const found = Object.fromEntries(Object.entries(each).map(([name, all]) => [name, { counts: mean(all) }]));
+  const found = Object.fromEntries(Object.entries(each).map(([name, all]) => [name, { counts: mean(all), rowsOfCalls: rowsOfCalls(all) }]));
   return { ...found, workday: { counts: added(...alarms) }, workdayReports: { counts: added(...reports) } };
 }
 
