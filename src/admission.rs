@@ -3,7 +3,7 @@
 //! What holds here: a page of another origin and a name that was rebound to this address are refused; a token is taken
 //! from the header alone, never from a query; it is opened without any storage.
 
-use protocol::access_token::{AccessClaims, verify};
+use protocol::access_token::{AccessClaims, Opened};
 use protocol::config::Config;
 use protocol::time::UnixMs;
 use protocol::tools::catalogue::base_scopes;
@@ -45,11 +45,16 @@ pub fn check_origin(config: &Config, presented: Presented<'_>) -> Result<(), Rep
     }
 }
 
-/// Opens the bearer token.
+/// Opens the bearer token. `opened` belongs to this configuration, for the life of the instance.
 ///
 /// # Errors
 /// A 401 with a challenge: bare when no token came, with `invalid_token` when one came that is not accepted.
-pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<AccessClaims, Reply> {
+pub fn admit(
+    config: &Config,
+    opened: &Opened,
+    presented: Presented<'_>,
+    now: UnixMs,
+) -> Result<AccessClaims, Reply> {
     let Some(header) = presented.authorization else {
         // The scopes of all everyday tools at once: many clients ask only once.
         let scopes = base_scopes(config.offer()).join(" ");
@@ -74,7 +79,8 @@ pub fn admit(config: &Config, presented: Presented<'_>, now: UnixMs) -> Result<A
             ));
         }
     };
-    verify(&config.encryption_keys, token, &config.resource(), now)
+    opened
+        .verify(&config.encryption_keys, token, &config.resource(), now)
         .map_err(|refused| Reply::challenge(config, 401, Some("invalid_token"), refused.description(), None))
 }
 
@@ -146,9 +152,10 @@ mod tests {
             access_identity: None,
         };
         let token = issue(&config.encryption_keys, &claims, [0; 12]).unwrap();
+        let opened = Opened::default();
         let with = |header: &str, now| {
             let presented = Presented { authorization: Some(header), ..presented("mcp.example.com", None) };
-            admit(&config, presented, UnixMs(now)).map_err(|reply| {
+            admit(&config, &opened, presented, UnixMs(now)).map_err(|reply| {
                 let challenge = reply.headers.iter().find(|(name, _)| *name == "www-authenticate");
                 (reply.status, challenge.unwrap().1.contains("invalid_token"))
             })

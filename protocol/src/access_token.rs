@@ -3,10 +3,14 @@
 //! What holds here: the token is opaque to the client, names its audience, and expires. Whether the grant behind
 //! it still stands is for the user's object to say. A token is never logged and never sent to Microsoft.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::digest::sha256;
 use crate::ids::{GrantId, UserKey};
-use crate::limits::{ACCESS_TOKEN_BYTES_MAX, CLOCK_SKEW};
+use crate::limits::{ACCESS_TOKEN_BYTES_MAX, CLOCK_SKEW, OPENED_TOKENS_MAX};
 use crate::seal::{CannotOpen, KeyRing, NONCE_BYTES, Purpose, Scope};
 use crate::secret::Secret;
 use crate::time::UnixMs;
@@ -91,13 +95,21 @@ pub fn verify(
     audience: &str,
     now: UnixMs,
 ) -> Result<AccessClaims, TokenRefused> {
+    let claims = open(keys, token)?;
+    check(&claims, audience, now)?;
+    Ok(claims)
+}
+
+fn open(keys: &KeyRing, token: &str) -> Result<AccessClaims, TokenRefused> {
     if token.len() > ACCESS_TOKEN_BYTES_MAX {
         return Err(TokenRefused::Malformed);
     }
     let sealed = token.strip_prefix(PREFIX).ok_or(TokenRefused::Malformed)?;
-    let claims: AccessClaims = keys
-        .open_text(Purpose::AccessToken, Scope::Anyone, ASSOCIATED_DATA, sealed)
-        .map_err(|_| TokenRefused::Malformed)?;
+    keys.open_text(Purpose::AccessToken, Scope::Anyone, ASSOCIATED_DATA, sealed)
+        .map_err(|_| TokenRefused::Malformed)
+}
+
+fn check(claims: &AccessClaims, audience: &str, now: UnixMs) -> Result<(), TokenRefused> {
     if claims.audience != audience {
         return Err(TokenRefused::WrongAudience);
     }
@@ -105,7 +117,52 @@ pub fn verify(
     if now >= claims.expires_at || claims.issued_at > now.plus(CLOCK_SKEW) {
         return Err(TokenRefused::Expired);
     }
-    Ok(claims)
+    Ok(())
+}
+
+/// The tokens that an instance has opened, so that one that comes again is not opened again. Time and audience are checked
+/// each time; that the grant stands is for the object to say, as always.
+///
+/// A token is found by its digest, so that the time of a look-up tells nothing of a token.
+#[derive(Default)]
+pub struct Opened {
+    claims: RefCell<BTreeMap<[u8; 32], AccessClaims>>,
+}
+
+impl Opened {
+    /// As [`verify`], under keys and with an audience that must be the same each time.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(
+        &self,
+        keys: &KeyRing,
+        token: &str,
+        audience: &str,
+        now: UnixMs,
+    ) -> Result<AccessClaims, TokenRefused> {
+        if token.len() > ACCESS_TOKEN_BYTES_MAX {
+            return Err(TokenRefused::Malformed);
+        }
+        let digest = sha256(token.as_bytes());
+        let mut opened = self.claims.borrow_mut();
+        if let Some(claims) = opened.get(&digest) {
+            return match check(claims, audience, now) {
+                Ok(()) => Ok(claims.clone()),
+                Err(refused) => {
+                    opened.remove(&digest);
+                    Err(refused)
+                }
+            };
+        }
+        let claims = verify(keys, token, audience, now)?;
+        if opened.len() >= OPENED_TOKENS_MAX {
+            // Few instances see so many in the time that a token lives, and opening one is cheap.
+            opened.clear();
+        }
+        opened.insert(digest, claims.clone());
+        Ok(claims)
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +208,33 @@ mod tests {
         for shape in ["", "m365at_", "m365at_!!", "eyJhbGciOiJub25lIn0.e30.", &"x".repeat(5_000)] {
             assert_eq!(verify(&keys(), shape, AUDIENCE, UnixMs(1_100_000)), Err(TokenRefused::Malformed));
         }
+    }
+
+    #[test]
+    fn a_token_that_was_opened_is_checked_again_and_a_wrong_one_is_not_kept() {
+        let (opened, keys) = (Opened::default(), keys());
+        let token = issue(&keys, &claims(), [3; 12]).unwrap();
+        let at = |now| opened.verify(&keys, token.expose(), AUDIENCE, UnixMs(now));
+        let known = || opened.claims.borrow().len();
+        assert_eq!((at(1_100_000), at(1_200_000), known()), (Ok(claims()), Ok(claims()), 1));
+        let elsewhere = opened.verify(&keys, token.expose(), "https://other.example/mcp", UnixMs(1_200_000));
+        assert_eq!((elsewhere, known()), (Err(TokenRefused::WrongAudience), 0));
+        assert_eq!((at(1_200_000), at(1_600_000), known()), (Ok(claims()), Err(TokenRefused::Expired), 0));
+        for wrong in ["", "m365at_!!", &token.expose()[..40], &"x".repeat(5_000)] {
+            let refused = opened.verify(&keys, wrong, AUDIENCE, UnixMs(1_100_000));
+            assert_eq!((refused, known()), (Err(TokenRefused::Malformed), 0));
+        }
+    }
+
+    #[test]
+    fn the_tokens_that_are_known_have_a_bound() {
+        let (opened, keys) = (Opened::default(), keys());
+        for number in 0..=OPENED_TOKENS_MAX {
+            let claims = AccessClaims { client: number.to_string(), ..claims() };
+            let token = issue(&keys, &claims, [3; 12]).unwrap();
+            assert_eq!(opened.verify(&keys, token.expose(), AUDIENCE, UnixMs(1_100_000)), Ok(claims));
+        }
+        assert_eq!(opened.claims.borrow().len(), 1);
     }
 
     #[test]

@@ -170,6 +170,9 @@ pub const KEYS_KEPT_MAX: usize = 32;
 /// The longest access token that is opened, in bytes. Real ones are a few hundred bytes long.
 pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 * 1024;
 
+/// How many opened access tokens an instance remembers; each takes a few hundred bytes.
+pub const OPENED_TOKENS_MAX: usize = 1024;
+
 /// The longest life of an access token. A revoked token can list tools until it expires, so it is short.
 pub const ACCESS_TOKEN_LIFETIME: DurationMs = DurationMs::from_secs(10 * 60);
 

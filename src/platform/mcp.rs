@@ -4,6 +4,7 @@
 //! body owns the socket that feeds it.
 
 use actors::log::LogLine;
+use protocol::access_token::Opened;
 use protocol::config::{AccessMode, Config};
 use protocol::ids::RequestId;
 use protocol::limits::{
@@ -27,6 +28,10 @@ use crate::mcp_endpoint::{Arrived, Delivery, accepts_stream, classify, join_batc
 use crate::reply::Reply;
 use crate::router::Route;
 
+thread_local! {
+    static OPENED: Opened = Opened::default();
+}
+
 /// Serves a request of the endpoint, whatever its verb.
 pub(super) async fn serve(
     config: &Config,
@@ -40,16 +45,18 @@ pub(super) async fn serve(
             Ok(person) => caller(application, &person),
             Err(refused) => return respond(refused.reply()),
         },
-        AccessMode::Open | AccessMode::OAuth { .. } => match admit(config, presented, now()) {
-            Ok(claims) => Caller {
-                user: claims.user,
-                grant: claims.grant,
-                client: claims.client,
-                scopes: claims.scopes,
-                access_identity: claims.access_identity,
-            },
-            Err(refusal) => return respond(refusal),
-        },
+        AccessMode::Open | AccessMode::OAuth { .. } => {
+            match OPENED.with(|opened| admit(config, opened, presented, now())) {
+                Ok(claims) => Caller {
+                    user: claims.user,
+                    grant: claims.grant,
+                    client: claims.client,
+                    scopes: claims.scopes,
+                    access_identity: claims.access_identity,
+                },
+                Err(refusal) => return respond(refusal),
+            }
+        }
     };
     if route == Route::McpOther {
         return respond(Reply::wrong_method("POST, GET, DELETE"));
