@@ -7,6 +7,7 @@ use protocol::ids::AddressMark;
 use protocol::object::{Listen, Redeem, Renew, STEP_UP, SignIn};
 
 use super::*;
+use crate::refresher::Access;
 use crate::refresher::{Need, TokenRow};
 
 const MAIL: &[&str] = &["User.Read", "Mail.Read"];
