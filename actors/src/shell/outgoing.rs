@@ -77,10 +77,15 @@ async fn exchange(env: &Env, departure: Departure, signal: &AbortSignal) -> Resu
         Lost::Connection
     })?;
     let described = NAMES.with(|names| Described::answer(&response, names)).map_err(|_| Lost::Connection)?;
-    let header = |name: &str| described.header(name).flatten();
-    let body = read_body(response, header).await?;
     let status = described.line(0).parse().map_err(|_| Lost::Connection)?;
-    let answer = read_answer(status, |name| header(name).map(str::to_owned), body);
+    // Another name for the same answer, not a copy of it, which `Response` calls the same.
+    let whole = Clone::clone(&response);
+    let body = read_body(response, |name| described.header(name).flatten()).await?;
+    let header = |name: &str| match described.header(name) {
+        Some(value) => value.map(str::to_owned),
+        None => whole.headers().get(name).ok().flatten(),
+    };
+    let answer = read_answer(status, header, body);
     Ok(CallResult::Answered(answer))
 }
 
